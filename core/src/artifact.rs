@@ -1,0 +1,462 @@
+//! Packages, versions, artifacts and their files, and the port that keeps them.
+//!
+//! Shape: the artifact (`example.com/m`, `v1.0.0`) of the repository `go/local` has the files
+//! `example.com/m/@v/v1.0.0.zip`, `….mod`, `….info`. Names here are already judged by the format; these
+//! types only promise that they are storable: not empty, bounded, free of control characters.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::blob::{BlobInfo, BlobLocation};
+use crate::digest::Digest;
+use crate::error::{Failure, codes};
+use crate::limits::{FILE_PATH_BYTES, PACKAGE_NAME_BYTES, VERSION_NAME_BYTES};
+use crate::media_type::MediaType;
+use crate::repository::{Actor, InvalidName, RepositoryId, text_newtype};
+
+/// The name of a package within a repository (Go: the module path).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackageName(Arc<str>);
+
+/// A version of a package, in its format's canonical spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionName(Arc<str>);
+
+/// The address of a stored file below its repository, in the one spelling under which it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FilePath(Arc<str>);
+
+fn storable(text: &str, kind: &'static str, limit_bytes: usize) -> Result<Arc<str>, InvalidName> {
+    if text.is_empty() || text.len() > limit_bytes {
+        return Err(InvalidName::new(text, kind, "it is empty or too long"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidName::new(text, kind, "it holds a control character"));
+    }
+    Ok(text.into())
+}
+
+macro_rules! storable_newtype {
+    ($type:ident, $kind:literal, $limit:expr) => {
+        impl TryFrom<&str> for $type {
+            type Error = InvalidName;
+
+            fn try_from(text: &str) -> Result<Self, InvalidName> {
+                storable(text, $kind, $limit).map(Self)
+            }
+        }
+        text_newtype!($type);
+    };
+}
+storable_newtype!(PackageName, "package name", PACKAGE_NAME_BYTES);
+storable_newtype!(VersionName, "version", VERSION_NAME_BYTES);
+storable_newtype!(FilePath, "file path", FILE_PATH_BYTES);
+
+/// One version of one package.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Coordinate {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: VersionName,
+}
+
+impl fmt::Display for Coordinate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.package, self.version)
+    }
+}
+
+/// The public id of an artifact: a UUIDv7, so that ids sort by time of publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArtifactId(pub Uuid);
+
+impl fmt::Display for ArtifactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What may be done with a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactState {
+    /// Listed and served.
+    Active,
+    /// Served to those who name it; not listed, never latest.
+    Yanked,
+    /// Refused by policy.
+    Blocked,
+    /// A tombstone: the files are gone, the number stays taken.
+    Deleted,
+}
+
+impl ArtifactState {
+    const ALL: [Self; 4] = [Self::Active, Self::Yanked, Self::Blocked, Self::Deleted];
+
+    /// The word on the wire and in rows.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Yanked => "yanked",
+            Self::Blocked => "blocked",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// What makes two uploads of one version equal: the content as clients get it, judged by the format (Go: the
+/// `h1:` of the zip and of `go.mod`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentId(pub String);
+
+/// Bytes whose order is the version order of the ecosystem; stored, so that pages can follow it by key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SortKey(pub Vec<u8>);
+
+/// Something worth knowing about an upload that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Its stable name.
+    pub code: String,
+    /// What was found and what it means.
+    pub message: String,
+    /// The archive entry concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// A package that a version needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The package.
+    pub package: String,
+    /// The version or range, as the format writes it.
+    pub version: String,
+    /// The format's own word for the kind of need (Go: `indirect`); empty for a plain one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+}
+
+/// What kind of name a label is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelKind {
+    /// A full commit id, found by any unique prefix.
+    Commit,
+    /// A branch or tag, found by its whole name.
+    Name,
+}
+
+/// A name that points to a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// What kind of name.
+    pub kind: LabelKind,
+    /// The name.
+    pub name: String,
+    /// The version it points to.
+    pub version: VersionName,
+}
+
+/// Which labels are wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum LabelQuery<'a> {
+    /// The branch or tag of exactly this name.
+    Name(&'a str),
+    /// Commits whose id begins so.
+    CommitPrefix(&'a str),
+}
+
+/// Bytes of a file: small ones in the row itself, others in the blob store.
+#[derive(Debug, Clone)]
+pub enum FileContent {
+    /// The bytes themselves, at most [`INLINE_BYTES`](crate::limits::INLINE_BYTES).
+    Inline(Bytes),
+    /// Where they are stored.
+    Stored(BlobInfo),
+}
+
+impl FileContent {
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Stored(blob) => blob.size,
+        }
+    }
+}
+
+/// One stored, addressed thing of an artifact.
+#[derive(Debug, Clone)]
+pub struct ArtifactFile {
+    /// Its address below the repository.
+    pub path: FilePath,
+    /// Its name within the artifact, unique there (`v1.0.0.zip`).
+    pub name: String,
+    /// What it is served as.
+    pub media_type: MediaType,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The bytes, or where they are.
+    pub content: FileContent,
+}
+
+/// A file as it was found, with what decides whether it may be served.
+#[derive(Debug, Clone)]
+pub struct FoundFile {
+    /// The file.
+    pub file: ArtifactFile,
+    /// The state of its artifact.
+    pub state: ArtifactState,
+    /// Why the artifact is in that state, if somebody said so.
+    pub reason: String,
+    /// When it was published, for `Last-Modified`.
+    pub published_at: Timestamp,
+}
+
+/// A version of a package, whole.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its public id.
+    pub id: ArtifactId,
+    /// The repository that holds it.
+    pub repository: RepositoryId,
+    /// Package and version.
+    pub coordinate: Coordinate,
+    /// What may be done with it.
+    pub state: ArtifactState,
+    /// Why, and when, it came into that state when that is not `active`.
+    pub state_reason: String,
+    /// When the state last changed, if ever.
+    pub state_changed_at: Option<Timestamp>,
+    /// When it was accepted.
+    pub published_at: Timestamp,
+    /// The login that published it.
+    pub published_by: String,
+    /// What makes an upload of the same version equal to it.
+    pub content: ContentId,
+    /// The package URL, as the format writes it.
+    pub purl: String,
+    /// Its files by name; empty for a tombstone.
+    pub files: Vec<ArtifactFile>,
+    /// Sums by their ecosystem's names (`h1`).
+    pub checksums: BTreeMap<String, String>,
+    /// What the format found out.
+    pub metadata: Value,
+    /// What it needs.
+    pub dependencies: Vec<Dependency>,
+    /// What its upload was warned of.
+    pub warnings: Vec<Warning>,
+}
+
+/// The part of an artifact that an index page needs.
+#[derive(Debug, Clone)]
+pub struct ArtifactSummary {
+    /// The version.
+    pub version: VersionName,
+    /// When it was accepted.
+    pub published_at: Timestamp,
+    /// Sums by their ecosystem's names.
+    pub checksums: BTreeMap<String, String>,
+    /// What the format found out.
+    pub metadata: Value,
+}
+
+/// A version about to be published: everything of it becomes visible at once, or nothing.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// Its id, if it is new.
+    pub id: ArtifactId,
+    /// Package and version.
+    pub coordinate: Coordinate,
+    /// Orders the version among its siblings.
+    pub sort_key: SortKey,
+    /// What makes a repeat equal.
+    pub content: ContentId,
+    /// The package URL.
+    pub purl: String,
+    /// All files, durable already.
+    pub files: Vec<ArtifactFile>,
+    /// Sums by their ecosystem's names.
+    pub checksums: BTreeMap<String, String>,
+    /// What the format found out.
+    pub metadata: Value,
+    /// What it needs.
+    pub dependencies: Vec<Dependency>,
+    /// Names that point to it: the kind and the name.
+    pub labels: Vec<(LabelKind, String)>,
+    /// What the upload is warned of.
+    pub warnings: Vec<Warning>,
+    /// The digest of the upload as it came, for the record only.
+    pub upload_digest: Digest,
+    /// When the upload began by the monotonic clock: a commit later than
+    /// [`UPLOAD_TIME`](crate::limits::UPLOAD_TIME) after it is refused.
+    pub began: std::time::Instant,
+    /// Wall-clock time of acceptance.
+    pub published_at: Timestamp,
+    /// Who publishes.
+    pub by: Actor,
+}
+
+/// How a publication ended.
+#[derive(Debug, Clone)]
+pub enum PublishOutcome {
+    /// It is new and durable.
+    Created(Artifact),
+    /// The same content was there already: nothing changed but labels that now point to it.
+    Same(Artifact),
+    /// Other content was there already: nothing changed.
+    Conflict(Artifact),
+    /// The version was deleted once: nothing changed.
+    Deleted(Artifact),
+}
+
+/// Which artifacts a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct ArtifactQuery {
+    /// The repositories that the caller may read and asks for; nothing outside them is ever found.
+    pub repositories: Vec<RepositoryId>,
+    /// Exactly this package.
+    pub package: Option<String>,
+    /// Exactly this version.
+    pub version: Option<String>,
+    /// Exactly this state; `None` hides tombstones.
+    pub state: Option<ArtifactState>,
+    /// Packages whose name contains this text.
+    pub text: Option<String>,
+    /// Only artifacts that come after this one: newest first, by id.
+    pub after: Option<ArtifactId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// What a store can report. Trouble is never absence: absence is `Ok(None)`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A promise of uniqueness forbids it.
+    #[error("it exists already")]
+    AlreadyExists,
+    /// The queue or pool is full: repeat.
+    #[error("the database is busy")]
+    Busy,
+    /// No space left.
+    #[error("the disk is full")]
+    Full,
+    /// The upload took longer than its blobs are protected from the collector.
+    #[error("the upload took too long")]
+    TooLate,
+    /// A row does not parse: a fault of the store.
+    #[error("a stored record is damaged: {0}")]
+    Corrupt(String),
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Busy => &codes::DATABASE_BUSY,
+            StoreError::Full => &codes::DISK_FULL,
+            StoreError::TooLate => &codes::STORAGE_UNAVAILABLE,
+            StoreError::Corrupt(_) | StoreError::AlreadyExists => &codes::INTERNAL,
+            StoreError::Unavailable(_) => &codes::DATABASE_UNAVAILABLE,
+        };
+        Self::new(code, code.title).caused_by(error).retry_after(2)
+    }
+}
+
+/// Keeps packages, versions and files.
+#[async_trait]
+pub trait ArtifactStore: Send + Sync {
+    /// A number that changes with every committed change of a repository's content or record. In-memory
+    /// answers are good only while it stays the same. Never blocks.
+    fn generation(&self, of: RepositoryId) -> u64;
+
+    /// The file at an address, with the state of its artifact; `None` when there is no such file, also for a
+    /// tombstone.
+    async fn file(&self, of: RepositoryId, path: &FilePath) -> Result<Option<FoundFile>, StoreError>;
+
+    /// A version, whole, tombstones included.
+    async fn find(&self, of: RepositoryId, what: &Coordinate) -> Result<Option<Artifact>, StoreError>;
+
+    /// An artifact by its public id, if it is in one of these repositories.
+    async fn by_id(&self, within: &[RepositoryId], id: ArtifactId) -> Result<Option<Artifact>, StoreError>;
+
+    /// The versions of a package with their states in the ecosystem's order; `None` when the package was
+    /// never there.
+    async fn versions(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+    ) -> Result<Option<Vec<(VersionName, ArtifactState)>>, StoreError>;
+
+    /// What index pages need of all versions of a package that are in this state, in the ecosystem's order.
+    async fn summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// Labels of a package that point to versions in state `active` or `yanked`; at most 100.
+    async fn labels(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        which: LabelQuery<'_>,
+    ) -> Result<Vec<Label>, StoreError>;
+
+    /// Other packages of the repository whose names are equal to this one under ASCII case folding.
+    async fn case_twins(&self, of: RepositoryId, package: &PackageName) -> Result<Vec<PackageName>, StoreError>;
+
+    /// A page of artifacts, newest first.
+    async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>;
+
+    /// The linearisation point: everything of the publication or nothing, durable on return. Repeating a
+    /// publication is harmless.
+    async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError>;
+
+    /// Turns a version into a tombstone: its files and labels go, its content id stays. `None` when there is
+    /// no such version; repeating answers the tombstone.
+    async fn delete(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        reason: &str,
+        by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError>;
+
+    /// The live location of a blob that rows name by digest, when the one read before has moved.
+    async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError>;
+
+    /// Makes `new` the live copy of its digest if `old` still is; `false` when it is not. Heals a lost blob.
+    async fn relocate(&self, old: &BlobLocation, new: &BlobLocation) -> Result<bool, StoreError>;
+
+    /// A cheap question that shows whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,344 @@
+//! The contract between the platform and a format.
+//!
+//! *The format says what, the platform says how.* A [`FormatHandler`] answers pure questions (what does this
+//! request ask for, what is this upload) and computes index documents from a [`RepositoryView`] of one
+//! repository. It sees no disk, no database, no network, no principal and no web framework.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::access::Action;
+use crate::artifact::{
+    ArtifactSummary, ContentId, Coordinate, Dependency, FilePath, Label, LabelKind, LabelQuery, PackageName, SortKey,
+    StoreError, VersionName, Warning,
+};
+use crate::blob::ReadSeek;
+use crate::error::{Code, Failure, Problem};
+use crate::media_type::MediaType;
+use crate::repository::Settings;
+use crate::upstream::{Authority, AuthoritySpec};
+
+/// What a format says about itself.
+#[derive(Debug)]
+pub struct FormatInfo {
+    /// The key, also the first segment of its addresses; `[a-z][a-z0-9-]{0,31}`.
+    pub key: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// The JSON schema of its repository settings.
+    pub settings_schema: &'static str,
+    /// Fields of the upload form that only this format knows.
+    pub upload_fields: &'static [UploadField],
+    /// Request headers (lower case) that its routes read; no others reach it.
+    pub request_headers: &'static [&'static str],
+    /// The codes of its refusals.
+    pub codes: &'static [&'static Code],
+    /// Bytes of an upload at most.
+    pub max_upload_bytes: u64,
+}
+
+/// A field of the upload form that a format adds.
+#[derive(Debug)]
+pub struct UploadField {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, one sentence.
+    pub help: &'static str,
+}
+
+/// A request below a repository: `/github.com/%21azure/m/@v/list`.
+#[derive(Debug, Clone, Copy)]
+pub struct FormatRequest<'a> {
+    /// The verb, upper case. `HEAD` arrives as `GET`: the platform leaves out the body.
+    pub verb: &'a str,
+    /// The raw path below the repository, beginning with `/`, or empty.
+    pub path: &'a str,
+    /// The raw query without `?`, or empty.
+    pub query: &'a str,
+    /// The declared headers that were sent, as text.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The address of the repository as asked: `https://host/go/local`.
+    pub repository_url: &'a str,
+}
+
+impl<'a> FormatRequest<'a> {
+    /// The value of a declared header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+}
+
+/// How long an answer may be believed without asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxAge {
+    /// For ever: the address names bytes that never change.
+    Immutable,
+    /// So many seconds.
+    Seconds(u32),
+    /// Ask each time.
+    Revalidate,
+    /// Do not keep at all.
+    NoStore,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// What must be allowed first.
+    pub action: Action,
+    /// The package concerned, if one is.
+    pub package: Option<PackageName>,
+    /// How long the answer may be believed.
+    pub max_age: MaxAge,
+    /// How long its absence may be believed, where strangers may read.
+    pub absent_max_age: MaxAge,
+    /// What is wanted.
+    pub want: Want,
+}
+
+/// What a route wants.
+#[derive(Debug, Clone)]
+pub enum Want {
+    /// A stored file: the platform serves it alone.
+    File {
+        /// Its address.
+        path: FilePath,
+        /// The version it belongs to, to tell a tombstone from absence.
+        coordinate: Coordinate,
+    },
+    /// A document computed from the repository's content.
+    Index(IndexKey),
+    /// A document that no upstream is ever asked for: help, an import page, an authority's answer.
+    Page(IndexKey),
+}
+
+/// Names a computed document to the format that routed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexKey {
+    /// The format's own word for the kind of document.
+    pub kind: &'static str,
+    /// What it is about, in the format's own terms; may be empty.
+    pub subject: String,
+}
+
+/// A computed document.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its bytes.
+    pub body: Bytes,
+    /// What they are.
+    pub media_type: MediaType,
+    /// How long it may be believed, when the route's answer does not hold.
+    pub max_age: Option<MaxAge>,
+}
+
+impl Document {
+    /// A document believed as long as its route says.
+    pub fn new(media_type: MediaType, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), media_type, max_age: None }
+    }
+}
+
+/// What a format may see: one repository and no other, behind the policy gate.
+#[async_trait]
+pub trait RepositoryView: Send + Sync {
+    /// The format's own part of the repository's settings.
+    fn settings(&self) -> &Settings;
+
+    /// The name of the repository, for texts.
+    fn repository(&self) -> &str;
+
+    /// Versions that may be listed, in order. `None`: the package was never there; empty: nothing to list.
+    async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError>;
+
+    /// All that an index page needs of the versions that may be listed, in order.
+    async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// Labels of a package.
+    async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError>;
+
+    /// Packages whose names differ from this one only in case.
+    async fn case_twins(&self, package: &PackageName) -> Result<Vec<PackageName>, StoreError>;
+
+    /// A stored file of at most `limit_bytes` bytes; `None` when it is absent or may not be served.
+    async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure>;
+
+    /// An authority that the settings name.
+    fn authority(&self, name: &str) -> Option<Arc<dyn Authority>>;
+}
+
+/// What an uploader says.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// The package, if named.
+    pub name: Option<&'a str>,
+    /// The version, if named.
+    pub version: Option<&'a str>,
+    /// Branch or tag names that shall point to the version.
+    pub labels: &'a [String],
+    /// Where the source comes from.
+    pub origin_url: Option<&'a str>,
+    /// The reference it was made of.
+    pub origin_ref: Option<&'a str>,
+    /// The format's own form fields that were sent.
+    pub fields: &'a BTreeMap<String, String>,
+    /// When the upload was accepted.
+    pub received_at: Timestamp,
+    /// Length of the upload in bytes.
+    pub size: u64,
+    /// The repository's settings.
+    pub settings: &'a Settings,
+}
+
+impl Claim<'_> {
+    /// Whether one of the format's own switches is on.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| value == "true")
+    }
+}
+
+/// A file that an upload becomes.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Its address below the repository.
+    pub path: FilePath,
+    /// Its name within the artifact.
+    pub name: String,
+    /// What it is served as.
+    pub media_type: MediaType,
+}
+
+/// Takes the files that an upload becomes, one after the other. Blocking.
+pub trait FileSink {
+    /// Begins the next file; what is written until the next call belongs to it. A write error of the
+    /// returned writer must be passed on unchanged as [`InspectError::Output`].
+    ///
+    /// # Errors
+    /// When the storage fails.
+    fn create(&mut self, file: NewFile) -> io::Result<&mut dyn io::Write>;
+}
+
+/// Why an inspection ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The upload breaks rules of the format; all that were found.
+    #[error(transparent)]
+    Refused(#[from] Failure),
+    /// Reading the staged upload failed: a fault of the storage.
+    #[error("the staged upload cannot be read")]
+    Input(#[source] io::Error),
+    /// Writing a resulting file failed: a fault of the storage.
+    #[error("a resulting file cannot be written")]
+    Output(#[source] io::Error),
+}
+
+impl From<Problem> for InspectError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem.into())
+    }
+}
+
+/// What an upload turned out to be.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// Package and version.
+    pub coordinate: Coordinate,
+    /// What makes a repeat equal.
+    pub content: ContentId,
+    /// The package URL.
+    pub purl: String,
+    /// Sums by their ecosystem's names.
+    pub checksums: BTreeMap<String, String>,
+    /// What was found out, for the API and for the format's own indexes.
+    pub metadata: Value,
+    /// What the version needs.
+    pub dependencies: Vec<Dependency>,
+    /// Names that shall point to the version.
+    pub labels: Vec<(LabelKind, String)>,
+    /// What the uploader should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Where clients reach a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct SetupTarget<'a> {
+    /// The address of the repository: `https://host/go/local`.
+    pub repository_url: &'a str,
+    /// Whether a credential is needed to read.
+    pub private: bool,
+}
+
+/// A text that sets up a client.
+#[derive(Debug, Clone)]
+pub struct SetupText {
+    /// What it is for (`shell`).
+    pub title: &'static str,
+    /// Ready to paste.
+    pub text: String,
+}
+
+/// One ecosystem.
+#[async_trait]
+pub trait FormatHandler: Debug + Send + Sync {
+    /// Key, title, limits, codes.
+    fn info(&self) -> &'static FormatInfo;
+
+    /// Checks a repository's settings and fills in defaults.
+    ///
+    /// # Errors
+    /// One problem for each bad setting.
+    fn settings(&self, given: Settings) -> Result<Settings, Failure>;
+
+    /// The authorities that settings name.
+    fn authorities(&self, settings: &Settings) -> Vec<AuthoritySpec>;
+
+    /// Pure: what is asked, of which package, and what must be allowed first.
+    ///
+    /// # Errors
+    /// What the caller is told once it is known to be allowed to read the repository.
+    fn route(&self, request: &FormatRequest<'_>) -> Result<Route, Failure>;
+
+    /// A document computed from one repository.
+    ///
+    /// # Errors
+    /// Absence, or trouble of the view.
+    async fn index(&self, route: &Route, view: &dyn RepositoryView) -> Result<Document, Failure>;
+
+    /// What to say when a stored file is absent; `known` tells whether the package is there.
+    fn absent(&self, coordinate: &Coordinate, repository: &str, known: Option<&[VersionName]>) -> Failure;
+
+    /// Blocking: judges the bytes of a publisher and writes the files they become to `out`.
+    ///
+    /// # Errors
+    /// [`InspectError::Refused`] with all problems found, or a fault of the storage.
+    fn inspect(
+        &self,
+        claim: &Claim<'_>,
+        input: &mut dyn ReadSeek,
+        out: &mut dyn FileSink,
+    ) -> Result<Inspection, InspectError>;
+
+    /// What the repository's other versions say of a candidate: more warnings, or a refusal.
+    ///
+    /// # Errors
+    /// A refusal, or trouble of the view.
+    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure>;
+
+    /// Bytes whose order is the ecosystem's version order.
+    fn sort_key(&self, version: &VersionName) -> SortKey;
+
+    /// How this ecosystem's client sends a credential to `host`; one line, shown to those who need one.
+    fn login_hint(&self, host: &str, https: bool) -> String;
+
+    /// Client set-up texts for a repository.
+    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText>;
+}

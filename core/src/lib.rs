@@ -1,0 +1,30 @@
+//! The heart of Artifact Keeper: what repositories, artifacts and formats *are*, and the services that
+//! publish, serve and authorise.
+//!
+//! This crate knows no web framework, no database, no file system and no format. What it needs of them it
+//! states as ports (traits): [`repository::RepositoryStore`], [`artifact::ArtifactStore`],
+//! [`blob::BlobStore`], [`identity::IdentityStore`], [`upstream::Authorities`]. A format is a plugin behind
+//! [`format::FormatHandler`].
+//!
+//! The way through: [`pipeline::Keeper::read`] for what clients ask, [`pipeline::Keeper::publish`] and
+//! [`pipeline::Keeper::delete`] for changes. Each takes its permission from [`access::authorize`].
+
+pub mod access;
+pub mod artifact;
+pub mod blob;
+pub mod digest;
+pub mod error;
+pub mod format;
+pub mod identity;
+pub mod limits;
+pub mod media_type;
+pub mod path;
+pub mod pipeline;
+pub mod plugin;
+pub mod policy;
+pub mod repository;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod upstream;
+
+pub use inventory;

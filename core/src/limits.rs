@@ -1,0 +1,52 @@
+//! Every bound of the platform, each with its unit and its reason. Formats keep their own bounds beside
+//! their rules.
+
+use std::time::Duration;
+
+/// Problems listed in one answer: enough to mend an archive in one go, small enough to read.
+pub const MAX_PROBLEMS: usize = 100;
+
+/// Bytes of a generated file up to which it lives in its database row instead of a blob: a `.info` or a
+/// usual `go.mod` then costs no further fsync at publication and no file open at download.
+pub const INLINE_BYTES: usize = 16 * 1024;
+
+/// Bytes handed to the disk or read from it at once; larger buffers brought nothing measurable, smaller
+/// ones cost CPU per byte.
+pub const IO_CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes of answers kept ready in memory, all repositories together.
+pub const ANSWER_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of one answer that may be kept ready in memory.
+pub const ANSWER_CACHE_ENTRY_BYTES: usize = 64 * 1024;
+
+/// Length in bytes of a repository name.
+pub const REPOSITORY_NAME_BYTES: usize = 100;
+
+/// Length in bytes of a package name: longer than any real one, short enough for an index key.
+pub const PACKAGE_NAME_BYTES: usize = 1_024;
+
+/// Length in bytes of a version.
+pub const VERSION_NAME_BYTES: usize = 512;
+
+/// Length in bytes of the path of a stored file below its repository.
+pub const FILE_PATH_BYTES: usize = 2_048;
+
+/// Labels (branch and tag names) one upload may carry.
+pub const LABELS_PER_UPLOAD: usize = 32;
+
+/// Entries of one page of a list.
+pub const PAGE_LIMIT_MAX: u32 = 200;
+
+/// Entries of one page of a list when the caller does not say.
+pub const PAGE_LIMIT_DEFAULT: u32 = 50;
+
+/// Time from the first byte of an upload to its commit: the collector may remove unreferenced blobs after
+/// four times this, so an upload that is older must not commit.
+pub const UPLOAD_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a verified credential is believed without asking the store again.
+pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(30);
+
+/// Bytes of a document fetched from an ecosystem's authority (a checksum database's answer).
+pub const AUTHORITY_DOCUMENT_BYTES: u64 = 1024 * 1024;

@@ -1,0 +1,214 @@
+//! The services: the ports together behind one narrow way.
+//!
+//! `read`: find the repository, authorise, ask the format what is wanted, pass the gate, give a
+//! [`Resolution`]. `publish` and `delete` are the only ways to change content. Nothing here knows where the
+//! request came from or how the answer travels.
+
+mod access;
+mod delete;
+mod hosted;
+mod publish;
+mod spool;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::access::{Action, Principal, authorize};
+use crate::artifact::{ArtifactStore, StoreError};
+use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
+use crate::digest::Digest;
+use crate::error::Failure;
+use crate::format::{FormatHandler, FormatRequest, MaxAge, Want};
+use crate::identity::IdentityStore;
+use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES};
+use crate::media_type::MediaType;
+use crate::plugin::Registry;
+use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
+use crate::upstream::Authorities;
+
+pub use delete::Deletion;
+pub use publish::{Published, Upload};
+
+/// Everything the services need.
+#[derive(Clone)]
+pub struct Ports {
+    /// The formats of this build.
+    pub registry: Registry,
+    /// Repositories.
+    pub repositories: Arc<dyn RepositoryStore>,
+    /// Artifacts.
+    pub artifacts: Arc<dyn ArtifactStore>,
+    /// Bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Users and tokens.
+    pub identity: Arc<dyn IdentityStore>,
+    /// The outgoing network.
+    pub authorities: Arc<dyn Authorities>,
+}
+
+/// The services. Cheap to share.
+pub struct Keeper {
+    ports: Ports,
+    answers: Cache<(RepositoryId, Box<str>), Arc<Kept>>,
+    inspections: Arc<Semaphore>,
+}
+
+/// An answer kept ready, good while the repository's generation stays.
+struct Kept {
+    generation: u64,
+    answer: Answer,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The bytes, or where they are.
+    pub resolution: Resolution,
+    /// What they are.
+    pub media_type: MediaType,
+    /// The strong entity tag with its quotes: the SHA-256 of the whole.
+    pub etag: Bytes,
+    /// When the bytes were published; `None` for computed documents.
+    pub published_at: Option<Timestamp>,
+    /// How long it may be believed.
+    pub max_age: MaxAge,
+    /// Whether strangers may read the repository, so that shared caches may keep it.
+    pub public: bool,
+}
+
+/// Where the bytes of an answer are. A new kind of answer is a new variant.
+#[derive(Debug, Clone)]
+pub enum Resolution {
+    /// Here.
+    Bytes(Bytes),
+    /// In the blob store; [`Keeper::open`] streams them.
+    Blob(BlobInfo),
+}
+
+impl Resolution {
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Blob(blob) => blob.size,
+        }
+    }
+}
+
+impl Answer {
+    fn etag(digest: Digest) -> Bytes {
+        Bytes::from(format!("\"{digest}\""))
+    }
+}
+
+impl Keeper {
+    /// The services over these ports. `parallel_inspections` uploads are examined at once, each on a
+    /// blocking thread.
+    #[must_use]
+    pub fn new(ports: Ports, parallel_inspections: usize) -> Self {
+        let weigh = |key: &(RepositoryId, Box<str>), kept: &Arc<Kept>| {
+            let body = match &kept.answer.resolution {
+                Resolution::Bytes(bytes) => bytes.len(),
+                Resolution::Blob(_) => 0,
+            };
+            u32::try_from(key.1.len() + body + 256).unwrap_or(u32::MAX)
+        };
+        let answers = Cache::builder().max_capacity(ANSWER_CACHE_BYTES).weigher(weigh).build();
+        Self { ports, answers, inspections: Arc::new(Semaphore::new(parallel_inspections.max(1))) }
+    }
+
+    /// The ports, for questions that need no service.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Answers a read on a repository of `format`. `repository` is the raw segment of the address: one that
+    /// cannot be a name is answered as an absent repository.
+    ///
+    /// # Errors
+    /// The refusal or fault to tell the caller.
+    pub async fn read(
+        &self,
+        who: &Principal,
+        format: &FormatKey,
+        handler: &Arc<dyn FormatHandler>,
+        repository: &str,
+        request: &FormatRequest<'_>,
+    ) -> Result<Answer, Failure> {
+        let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
+        let cacheable = request.query.is_empty() && request.headers.is_empty() && request.verb == "GET";
+        let generation = self.ports.artifacts.generation(repository.id);
+        let key = (repository.id, Box::from(request.path));
+        if cacheable
+            && let Some(kept) = self.answers.get(&key)
+            && kept.generation == generation
+        {
+            return Ok(kept.answer.clone());
+        }
+        let route = handler.route(request)?;
+        let permit = if route.action == Action::Read {
+            permit
+        } else {
+            authorize(who, route.action, &repository)
+                .map_err(|denial| self.denied_in_api(&repository.address, &denial))?
+        };
+        let answer = hosted::Hosted { keeper: self, repository: &repository, handler, permit: &permit }
+            .answer(&route)
+            .await
+            .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
+        if cacheable && worth_keeping(&route.want, &answer) {
+            self.answers.insert(key, Arc::new(Kept { generation, answer: answer.clone() }));
+        }
+        Ok(answer)
+    }
+
+    /// Streams a blob or a part of it. A copy that has just been replaced by another is found again.
+    ///
+    /// # Errors
+    /// `blob_missing` or `blob_corrupt`: a fault of the store, never an absence.
+    pub async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, Failure> {
+        match self.ports.blobs.open(blob, range).await {
+            Err(BlobError::Missing(_)) => {}
+            other => return Ok(other?),
+        }
+        let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
+        let Some(location) = location.filter(|location| *location != blob.location) else {
+            return Err(BlobError::Missing(blob.location.as_str().to_owned()).into());
+        };
+        Ok(self.ports.blobs.open(&BlobInfo { location, size: blob.size }, range).await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.ports.artifacts.ping().await
+    }
+}
+
+fn worth_keeping(want: &Want, answer: &Answer) -> bool {
+    let computed_here = matches!(want, Want::Page(_));
+    let small = match &answer.resolution {
+        Resolution::Bytes(bytes) => bytes.len() <= ANSWER_CACHE_ENTRY_BYTES,
+        Resolution::Blob(_) => true,
+    };
+    !computed_here && small && answer.max_age != MaxAge::NoStore
+}
+
+/// A cache may believe the absence of an immutable name only where everybody would get the same answer.
+fn absence_may_be_kept(mut failure: Failure, max_age: &MaxAge, repository: &Repository) -> Failure {
+    use crate::error::Class::{Gone, NotFound};
+    if let (true, Gone | NotFound, MaxAge::Seconds(seconds)) =
+        (repository.anonymous_read, failure.code().class, max_age)
+    {
+        failure.cacheable_s = Some(*seconds);
+    }
+    failure
+}

@@ -1,0 +1,62 @@
+//! Deleting: a version becomes a tombstone; its number is never free again.
+
+use crate::access::{Action, Principal};
+use crate::artifact::{Artifact, ArtifactId, ArtifactState};
+use crate::error::{Failure, codes};
+use crate::repository::{Actor, Deletion as Setting};
+
+use super::Keeper;
+
+/// How a deletion ended.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// The tombstone.
+    pub artifact: Artifact,
+    /// Whether this call made it; `false` for a repeat.
+    pub changed: bool,
+}
+
+impl Keeper {
+    /// An artifact by its id, if the principal may read its repository.
+    ///
+    /// # Errors
+    /// `artifact_not_found`, for absent and hidden ones alike.
+    pub async fn artifact(&self, who: &Principal, id: ArtifactId) -> Result<Artifact, Failure> {
+        let readable: Vec<_> = self.readable(who).await?.iter().map(|repository| repository.id).collect();
+        let found = self.ports.artifacts.by_id(&readable, id).await?;
+        found.ok_or_else(|| match who {
+            Principal::Anonymous => {
+                Failure::new(&codes::LOGIN_REQUIRED, format!("artifact {id} does not exist or needs a login"))
+            }
+            Principal::User(_) => Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}")),
+        })
+    }
+
+    /// Turns a version into a tombstone. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// Who may not, or a repository that never deletes.
+    pub async fn delete(&self, who: &Principal, by: Actor, id: ArtifactId, reason: &str) -> Result<Deletion, Failure> {
+        let artifact = self.artifact(who, id).await?;
+        let repositories = self.ports.repositories.list().await?;
+        let missing = || Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}"));
+        let repository = repositories.iter().find(|one| one.id == artifact.repository).ok_or_else(missing)?;
+        let (repository, permit) = self.enter_api(who, &repository.address, Action::Delete).await?;
+        permit.check_package(&artifact.coordinate.package)?;
+        if artifact.state == ArtifactState::Deleted {
+            return Ok(Deletion { artifact, changed: false });
+        }
+        if repository.deletion == Setting::Never {
+            return Err(Failure::new(
+                &codes::DELETION_FORBIDDEN,
+                format!("repository \"{}\" never deletes", repository.address),
+            ));
+        }
+        let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, &by).await?;
+        tracing::info!(
+            repository.name = %repository.address, package.name = %artifact.coordinate.package,
+            package.version = %artifact.coordinate.version, principal.name = %by.login, "deleted"
+        );
+        Ok(Deletion { artifact: deleted.ok_or_else(missing)?, changed: true })
+    }
+}

@@ -1,0 +1,139 @@
+//! Answers from a hosted repository: a file is row → gate → bytes; an index is computed by the format from
+//! a view of this repository alone.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use super::{Answer, Keeper, Resolution};
+use crate::access::Permit;
+use crate::artifact::{
+    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FoundFile, Label, LabelQuery, PackageName,
+    StoreError, VersionName,
+};
+use crate::digest::Digest;
+use crate::error::Failure;
+use crate::format::{FormatHandler, RepositoryView, Route, Want};
+use crate::policy;
+use crate::repository::{Repository, Settings};
+use crate::upstream::Authority;
+
+/// One hosted repository, entered with a permit.
+pub(super) struct Hosted<'a> {
+    pub(super) keeper: &'a Keeper,
+    pub(super) repository: &'a Arc<Repository>,
+    pub(super) handler: &'a Arc<dyn FormatHandler>,
+    pub(super) permit: &'a Permit,
+}
+
+impl Hosted<'_> {
+    /// What the route wants.
+    pub(super) async fn answer(&self, route: &Route) -> Result<Answer, Failure> {
+        debug_assert!(self.permit.covers(self.repository, route.action), "a permit for something else");
+        match &route.want {
+            Want::File { path, coordinate } => self.file(route, path, coordinate).await,
+            Want::Index(_) | Want::Page(_) => {
+                let document = self.handler.index(route, self).await?;
+                Ok(Answer {
+                    etag: Answer::etag(Digest::of(&document.body)),
+                    resolution: Resolution::Bytes(document.body),
+                    media_type: document.media_type,
+                    published_at: None,
+                    max_age: document.max_age.unwrap_or(route.max_age),
+                    public: self.repository.anonymous_read,
+                })
+            }
+        }
+    }
+
+    async fn file(&self, route: &Route, path: &FilePath, coordinate: &Coordinate) -> Result<Answer, Failure> {
+        let artifacts = &self.keeper.ports.artifacts;
+        let Some(found) = artifacts.file(self.repository.id, path).await? else {
+            return Err(self.absent(coordinate).await?);
+        };
+        policy::admit(&found, coordinate)?;
+        let FoundFile { file, published_at, .. } = found;
+        Ok(Answer {
+            etag: Answer::etag(file.digest),
+            resolution: match file.content {
+                FileContent::Inline(bytes) => Resolution::Bytes(bytes),
+                FileContent::Stored(blob) => Resolution::Blob(blob),
+            },
+            media_type: file.media_type,
+            published_at: Some(published_at),
+            max_age: route.max_age,
+            public: self.repository.anonymous_read,
+        })
+    }
+
+    /// Tells a tombstone from a version that never was, and an unknown package from an unknown version.
+    async fn absent(&self, coordinate: &Coordinate) -> Result<Failure, Failure> {
+        let artifacts = &self.keeper.ports.artifacts;
+        if let Some(artifact) = artifacts.find(self.repository.id, coordinate).await?
+            && artifact.state == ArtifactState::Deleted
+        {
+            return Ok(policy::deleted(coordinate, &artifact.state_reason, artifact.state_changed_at));
+        }
+        let known = self.versions(&coordinate.package).await?;
+        Ok(self.handler.absent(coordinate, self.repository.address.name.as_str(), known.as_deref()))
+    }
+}
+
+#[async_trait]
+impl RepositoryView for Hosted<'_> {
+    fn settings(&self) -> &Settings {
+        &self.repository.settings
+    }
+
+    fn repository(&self) -> &str {
+        self.repository.address.name.as_str()
+    }
+
+    async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError> {
+        let all = self.keeper.ports.artifacts.versions(self.repository.id, package).await?;
+        Ok(all.map(|all| {
+            let listed = all.into_iter().filter(|(_, state)| policy::listed(*state));
+            listed.map(|(version, _)| version).collect()
+        }))
+    }
+
+    async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError> {
+        self.keeper.ports.artifacts.summaries(self.repository.id, package, ArtifactState::Active).await
+    }
+
+    async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {
+        self.keeper.ports.artifacts.labels(self.repository.id, package, which).await
+    }
+
+    async fn case_twins(&self, package: &PackageName) -> Result<Vec<PackageName>, StoreError> {
+        self.keeper.ports.artifacts.case_twins(self.repository.id, package).await
+    }
+
+    async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
+        let Some(found) = self.keeper.ports.artifacts.file(self.repository.id, path).await? else {
+            return Ok(None);
+        };
+        if policy::admit(&found, path).is_err() || found.file.content.size() > limit_bytes {
+            return Ok(None);
+        }
+        match found.file.content {
+            FileContent::Inline(bytes) => Ok(Some(bytes)),
+            FileContent::Stored(blob) => {
+                let mut stream = self.keeper.open(&blob, None).await?;
+                let mut bytes = BytesMut::new();
+                while let Some(chunk) = stream.next().await {
+                    bytes.extend_from_slice(&chunk?);
+                }
+                Ok(Some(bytes.freeze()))
+            }
+        }
+    }
+
+    fn authority(&self, name: &str) -> Option<Arc<dyn Authority>> {
+        let specs = self.handler.authorities(&self.repository.settings);
+        let spec = specs.iter().find(|spec| spec.name == name)?;
+        Some(self.keeper.ports.authorities.authority(spec))
+    }
+}

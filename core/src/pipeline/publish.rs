@@ -1,0 +1,382 @@
+//! Publishing: the one way new content comes in, whatever protocol carried it.
+//!
+//! Order, and what a crash after each step leaves: staged upload (a temporary file) → inspected, its files
+//! staged (temporary files) → files durable (blobs without a row: the collector's) → one transaction (the
+//! version exists, whole) → answer. Nothing is acknowledged before the transaction has returned.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Keeper;
+use super::hosted::Hosted;
+use super::spool::Spool;
+use crate::access::{Action, Permit, Principal, authorize};
+use crate::artifact::{
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, FileContent, LabelKind, Publication, PublishOutcome,
+};
+use crate::blob::{BlobError, BlobInfo, StagedBlob};
+use crate::digest::Digest;
+use crate::error::{Failure, Problem, codes};
+use crate::format::{Claim, FormatHandler, InspectError, Inspection};
+use crate::policy;
+use crate::repository::{Actor, FormatKey, Repository, RepositoryAddress, RepositoryKind, RepositoryName};
+
+/// An upload, staged.
+pub struct Upload {
+    /// Its bytes.
+    pub file: Box<dyn StagedBlob>,
+    /// The format.
+    pub format: FormatKey,
+    /// The repository, if named.
+    pub repository: Option<RepositoryName>,
+    /// The package, if named.
+    pub name: Option<String>,
+    /// The version, if named.
+    pub version: Option<String>,
+    /// Whether warnings are refusals.
+    pub strict: bool,
+    /// Whether everything is checked and nothing kept.
+    pub dry_run: bool,
+    /// Branch or tag names that shall point to the version.
+    pub labels: Vec<String>,
+    /// Where the source comes from.
+    pub origin_url: Option<String>,
+    /// The reference it was made of.
+    pub origin_ref: Option<String>,
+    /// The digest that the file must have.
+    pub sha256: Option<Digest>,
+    /// The format's own fields.
+    pub fields: BTreeMap<String, String>,
+    /// When its first byte came, by the monotonic clock.
+    pub began: Instant,
+}
+
+/// A publication that ended well.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Where it is.
+    pub repository: Arc<Repository>,
+    /// What it is.
+    pub artifact: Artifact,
+    /// Whether it is new; `false` for a repeat and for a dry run.
+    pub created: bool,
+}
+
+/// An inspected upload: what it is, and its files, staged.
+struct Candidate {
+    inspection: Inspection,
+    spool: Spool,
+    upload_digest: Digest,
+}
+
+impl Keeper {
+    /// Publishes an upload.
+    ///
+    /// # Errors
+    /// All that is wrong with it, or trouble of the storage. Nothing of it is kept then.
+    pub async fn publish(&self, who: &Principal, by: Actor, upload: Upload) -> Result<Published, Failure> {
+        let handler = self.ports.registry.named(upload.format.as_str())?.1.clone();
+        let (repository, permit) = self.publish_target(who, &upload.format, upload.repository.as_ref()).await?;
+        let (strict, dry_run, began) = (upload.strict, upload.dry_run, upload.began);
+        let mut candidate = self.inspect(&handler, &repository, upload).await?;
+        permit.check_package(&candidate.inspection.coordinate.package)?;
+        let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit };
+        let more = handler.confirm(&candidate.inspection, &view).await?;
+        candidate.inspection.warnings.extend(more);
+        if strict {
+            refuse_warnings(&candidate.inspection)?;
+        }
+        let before = self.ports.artifacts.find(repository.id, &candidate.inspection.coordinate).await?;
+        if let Some(artifact) = before {
+            let same = same_or_refused(&artifact, &candidate.inspection)?;
+            let moves_labels = candidate.inspection.labels.iter().any(|(kind, _)| *kind == LabelKind::Name);
+            if dry_run || (same && !moves_labels && self.is_intact(&artifact).await?) {
+                return Ok(repeated(repository, artifact, candidate.inspection));
+            }
+        }
+        if dry_run {
+            let artifact = would_be(&repository, &by, candidate);
+            return Ok(Published { repository, artifact, created: false });
+        }
+        self.keep(repository, &handler, candidate, began, by).await
+    }
+
+    /// The repository an upload goes to, with the permit.
+    ///
+    /// # Errors
+    /// Who may not, or where not.
+    pub async fn publish_target(
+        &self,
+        who: &Principal,
+        format: &FormatKey,
+        named: Option<&RepositoryName>,
+    ) -> Result<(Arc<Repository>, Permit), Failure> {
+        if let Some(name) = named {
+            let address = RepositoryAddress { format: format.clone(), name: name.clone() };
+            return match self.enter_api(who, &address, Action::Publish).await {
+                Err(failure) if *failure.code() == codes::REPOSITORY_NOT_FOUND => {
+                    Err(self.of_another_format(who, name).await?.unwrap_or(failure))
+                }
+                other => other,
+            };
+        }
+        let all = self.ports.repositories.list().await?;
+        let of_format = all
+            .into_iter()
+            .filter(|repository| repository.address.format == *format && repository.kind == RepositoryKind::Hosted);
+        let mut fitting: Vec<_> = of_format
+            .filter_map(|repository| Some((authorize(who, Action::Publish, &repository).ok()?, repository)))
+            .collect();
+        if let Some(at) = fitting.iter().position(|(_, repository)| repository.default_upload) {
+            let (permit, repository) = fitting.swap_remove(at);
+            return Ok((repository, permit));
+        }
+        match fitting.len() {
+            0 => Err(Failure::new(
+                &codes::NO_REPOSITORY,
+                format!("there is no hosted repository of format \"{format}\" that you may publish to"),
+            )),
+            1 => {
+                let (permit, repository) = fitting.remove(0);
+                Ok((repository, permit))
+            }
+            _ => {
+                let names: Vec<_> = fitting.iter().map(|(_, repository)| repository.address.name.as_str()).collect();
+                Err(Failure::new(
+                    &codes::REPOSITORY_REQUIRED,
+                    format!("several repositories accept this: {}", names.join(", ")),
+                )
+                .field("repository"))
+            }
+        }
+    }
+
+    async fn of_another_format(&self, who: &Principal, name: &RepositoryName) -> Result<Option<Failure>, Failure> {
+        let readable = self.readable(who).await?;
+        let other = readable.iter().find(|repository| repository.address.name == *name);
+        Ok(other.map(|repository| {
+            Failure::new(
+                &codes::REPOSITORY_WRONG_FORMAT,
+                format!("repository \"{name}\" has the format \"{}\"", repository.address.format),
+            )
+            .field("repository")
+        }))
+    }
+
+    /// Judges the staged bytes on a blocking thread, at most so many at once.
+    async fn inspect(
+        &self,
+        handler: &Arc<dyn FormatHandler>,
+        repository: &Arc<Repository>,
+        mut upload: Upload,
+    ) -> Result<Candidate, Failure> {
+        let (size, upload_digest) = upload.file.written();
+        check_bytes(size, upload_digest, &upload)?;
+        let mut input = upload.file.reader().await?;
+        let turn = self.inspections.clone().acquire_owned().await;
+        let mut spool = Spool::new(self.ports.blobs.clone(), handler.info().max_upload_bytes);
+        let (handler, repository) = (handler.clone(), repository.clone());
+        let work = move || {
+            let _turn = turn;
+            let claim = Claim {
+                name: upload.name.as_deref(),
+                version: upload.version.as_deref(),
+                labels: &upload.labels,
+                origin_url: upload.origin_url.as_deref(),
+                origin_ref: upload.origin_ref.as_deref(),
+                fields: &upload.fields,
+                received_at: Timestamp::now(),
+                size,
+                settings: &repository.settings,
+            };
+            let inspected = handler.inspect(&claim, input.as_mut(), &mut spool);
+            let finished = inspected.map_err(|error| inspection_failed(error, &mut spool)).and_then(|inspection| {
+                spool.finish()?;
+                Ok(inspection)
+            });
+            drop(upload.file);
+            finished.map(|inspection| Candidate { inspection, spool, upload_digest })
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Failure::new(&codes::INTERNAL, "the inspection ended abnormally").caused_by(error))?
+    }
+
+    /// Blobs first, then the row, then the answer.
+    async fn keep(
+        &self,
+        repository: Arc<Repository>,
+        handler: &Arc<dyn FormatHandler>,
+        candidate: Candidate,
+        began: Instant,
+        by: Actor,
+    ) -> Result<Published, Failure> {
+        let Candidate { inspection, spool, upload_digest } = candidate;
+        let files = spool.commit().await?;
+        let publication = Publication {
+            id: ArtifactId(Uuid::now_v7()),
+            sort_key: handler.sort_key(&inspection.coordinate.version),
+            coordinate: inspection.coordinate.clone(),
+            content: inspection.content.clone(),
+            purl: inspection.purl.clone(),
+            files: files.clone(),
+            checksums: inspection.checksums.clone(),
+            metadata: inspection.metadata.clone(),
+            dependencies: inspection.dependencies.clone(),
+            labels: inspection.labels.clone(),
+            warnings: inspection.warnings.clone(),
+            upload_digest,
+            began,
+            published_at: Timestamp::now(),
+            by,
+        };
+        let outcome = self.ports.artifacts.publish(repository.id, publication).await?;
+        let created = matches!(outcome, PublishOutcome::Created(_));
+        let (PublishOutcome::Created(artifact)
+        | PublishOutcome::Same(artifact)
+        | PublishOutcome::Conflict(artifact)
+        | PublishOutcome::Deleted(artifact)) = outcome;
+        self.settle(&files, &artifact).await;
+        if created {
+            tracing::info!(
+                repository.name = %repository.address, package.name = %artifact.coordinate.package,
+                package.version = %artifact.coordinate.version, principal.name = %artifact.published_by, "published"
+            );
+            return Ok(Published { repository, artifact, created });
+        }
+        same_or_refused(&artifact, &inspection)?;
+        Ok(repeated(repository, artifact, inspection))
+    }
+
+    /// Heals blobs of the artifact that were lost, with the fresh copies, and removes the copies that no row
+    /// names. Trouble here leaves spare copies for the collector, so it is logged and no more.
+    async fn settle(&self, fresh: &[ArtifactFile], artifact: &Artifact) {
+        for copy in fresh.iter().filter_map(stored) {
+            let live =
+                artifact.files.iter().filter_map(stored).find(|live| live.location.digest() == copy.location.digest());
+            if live.is_some_and(|live| live.location == copy.location) {
+                continue;
+            }
+            if let Some(live) = live
+                && matches!(self.ports.blobs.is_intact(live).await, Ok(false))
+                && matches!(self.ports.artifacts.relocate(&live.location, &copy.location).await, Ok(true))
+            {
+                tracing::warn!(blob.digest = %live.location.digest(), "a lost blob was healed by a new upload of its bytes");
+                continue;
+            }
+            if let Err(error) = self.ports.blobs.delete(&copy.location).await {
+                tracing::warn!(%error, "a spare copy of a blob stays for the collector");
+            }
+        }
+    }
+
+    async fn is_intact(&self, artifact: &Artifact) -> Result<bool, BlobError> {
+        for blob in artifact.files.iter().filter_map(stored) {
+            if !self.ports.blobs.is_intact(blob).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn stored(file: &ArtifactFile) -> Option<&BlobInfo> {
+    match &file.content {
+        FileContent::Stored(blob) => Some(blob),
+        FileContent::Inline(_) => None,
+    }
+}
+
+fn check_bytes(size: u64, digest: Digest, upload: &Upload) -> Result<(), Failure> {
+    if size == 0 {
+        return Err(Failure::new(&codes::EMPTY_FILE, "the file has no bytes").field("file"));
+    }
+    match upload.sha256 {
+        Some(stated) if stated != digest => Err(Failure::new(
+            &codes::CHECKSUM_MISMATCH,
+            format!("the file has the SHA-256 {digest}; the field sha256 says {stated}"),
+        )
+        .field("sha256")),
+        _ => Ok(()),
+    }
+}
+
+/// A refusal goes to the uploader; a fault of the storage keeps its own kind.
+fn inspection_failed(error: InspectError, spool: &mut Spool) -> Failure {
+    match (error, spool.take_failure()) {
+        (InspectError::Refused(failure), _) => failure,
+        (InspectError::Output(_), Some(fault)) => fault.into(),
+        (InspectError::Input(error) | InspectError::Output(error), _) => BlobError::Io(error).into(),
+    }
+}
+
+fn refuse_warnings(inspection: &Inspection) -> Result<(), Failure> {
+    let problems = inspection.warnings.iter().map(|warning| {
+        let detail = format!("{}: {}", warning.code, warning.message);
+        let problem = Problem::new(&codes::WARNING_REFUSED, detail);
+        match &warning.path {
+            Some(path) => problem.path(path.clone()),
+            None => problem,
+        }
+    });
+    Failure::from_problems(problems.collect()).map_or(Ok(()), Err)
+}
+
+/// Whether what is there equals what was sent; other content and tombstones are refusals.
+fn same_or_refused(there: &Artifact, sent: &Inspection) -> Result<bool, Failure> {
+    let what = &there.coordinate;
+    if there.state == ArtifactState::Deleted {
+        let deleted = policy::deleted(what, &there.state_reason, there.state_changed_at);
+        return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));
+    }
+    if there.content == sent.content {
+        return Ok(true);
+    }
+    let ContentId(ours) = &there.content;
+    let ContentId(theirs) = &sent.content;
+    Err(Failure::new(&codes::VERSION_EXISTS, format!("{what} exists with {ours}; you sent {theirs}")).field("version"))
+}
+
+/// The stored record with the warnings of this upload.
+fn repeated(repository: Arc<Repository>, mut artifact: Artifact, inspection: Inspection) -> Published {
+    artifact.warnings = inspection.warnings;
+    Published { repository, artifact, created: false }
+}
+
+/// What a dry run shows: everything but an id that anyone could use.
+fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifact {
+    let Candidate { inspection, spool, .. } = candidate;
+    let location =
+        |digest: Digest| format!("{digest}.{}", "0".repeat(crate::blob::BlobLocation::INCARNATION_CHARACTERS));
+    let files = spool.sizes().filter_map(|(file, size, digest)| {
+        let location = crate::blob::BlobLocation::try_from(location(digest).as_str()).ok()?;
+        Some(ArtifactFile {
+            path: file.path.clone(),
+            name: file.name.clone(),
+            media_type: file.media_type,
+            digest,
+            content: FileContent::Stored(BlobInfo { location, size }),
+        })
+    });
+    Artifact {
+        id: ArtifactId(Uuid::nil()),
+        repository: repository.id,
+        state: ArtifactState::Active,
+        state_reason: String::new(),
+        state_changed_at: None,
+        published_at: Timestamp::now(),
+        published_by: by.login.clone(),
+        files: files.collect(),
+        coordinate: inspection.coordinate,
+        content: inspection.content,
+        purl: inspection.purl,
+        checksums: inspection.checksums,
+        metadata: inspection.metadata,
+        dependencies: inspection.dependencies,
+        warnings: inspection.warnings,
+    }
+}

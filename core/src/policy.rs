@@ -1,0 +1,32 @@
+//! The one gate between what is stored and what is given out; files and indexes pass it alike.
+
+use crate::artifact::{ArtifactState, FoundFile};
+use crate::error::{Failure, codes};
+
+/// Whether a version may stand in lists and be chosen as latest.
+#[must_use]
+pub fn listed(state: ArtifactState) -> bool {
+    state == ArtifactState::Active
+}
+
+/// Whether a stored file may be given out.
+///
+/// # Errors
+/// `blocked` with the reason, on exactly the version named.
+pub fn admit(found: &FoundFile, what: &impl std::fmt::Display) -> Result<(), Failure> {
+    match found.state {
+        ArtifactState::Active | ArtifactState::Yanked => Ok(()),
+        ArtifactState::Blocked => {
+            Err(Failure::new(&codes::BLOCKED, format!("{what} is blocked here: {}", found.reason)))
+        }
+        ArtifactState::Deleted => Err(deleted(what, &found.reason, None)),
+    }
+}
+
+/// The answer for a tombstone.
+#[must_use]
+pub fn deleted(what: &impl std::fmt::Display, reason: &str, at: Option<jiff::Timestamp>) -> Failure {
+    let on = at.map(|at| format!(" on {}", at.strftime("%Y-%m-%d"))).unwrap_or_default();
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Failure::new(&codes::DELETED, format!("{what} was deleted{on}{because}"))
+}

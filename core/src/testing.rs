@@ -1,0 +1,1 @@
+//! For tests of every crate: the ports in memory, and the suite that every port must pass.
