@@ -1,1 +1,22 @@
-//! placeholder
+//! The server of Artifact Keeper: joins the ports of `keeper-core` to SQLite, a local folder, the network and
+//! HTTP, and the formats of this build to all of it.
+//!
+//! Entry points: [`program`] is what the binary runs; [`run::start`] is the composition root; [`http`] has the
+//! whole route table.
+
+pub mod admin_socket;
+pub mod blobs;
+pub mod bootstrap;
+pub mod cli;
+pub mod config;
+pub mod datadir;
+mod error_page;
+pub mod http;
+mod logging;
+mod program;
+pub mod run;
+pub mod server;
+pub mod store;
+pub mod upstream;
+
+pub use program::program;

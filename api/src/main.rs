@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `artifact-keeper`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keeper_api::program().into()
+}

@@ -212,3 +212,6 @@ fn absence_may_be_kept(mut failure: Failure, max_age: &MaxAge, repository: &Repo
     }
     failure
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

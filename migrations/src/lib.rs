@@ -1,1 +1,31 @@
-//! placeholder
+//! The schema of the database, as a list of frozen steps.
+//!
+//! A migration that has been released is never changed again: it names tables and columns by its own
+//! literals, knows no entity and no constant of another crate, does one thing, and runs in one transaction.
+//! Changes that are not additions come in two releases (expand, then contract), so that any newer program
+//! opens any older database.
+//!
+//! Conventions of every table: times are integers, microseconds since 1970 in UTC; sizes are bytes in 64
+//! bits; digests are 64 lower-case hexadecimal digits; lists and maps are JSON in text columns. Column types
+//! are the few that SQLite and PostgreSQL share.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_content;
+mod m0002_identities;
+mod m0003_audit;
+
+/// Brings a database to the schema of this program.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_content::Migration),
+            Box::new(m0002_identities::Migration),
+            Box::new(m0003_audit::Migration),
+        ]
+    }
+}

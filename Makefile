@@ -1,0 +1,44 @@
+# What one needs: `make run` to use it, `make test` to trust it, `make check` while changing it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+CARGO := cargo
+VENV := target/venv
+KEEPER := target/release/artifact-keeper
+
+.PHONY: help run test check bench generate tools-build tools-test
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: tools-build ## build everything and start the server on SQLite and a local folder
+	$(CARGO) build --release --locked -p keeper-api
+	exec $(KEEPER)
+
+test: tools-build tools-test ## install what the tests need, and run all of them
+	$(CARGO) test --workspace --locked
+
+check: tools-build ## format, lints with warnings denied, documentation, fast tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	$(CARGO) test --workspace --lib --bins --locked --quiet
+
+bench: tools-build ## measure, for example: make bench ONLY=small,zip
+	$(CARGO) build --release --locked -p keeper-api
+	tests/bench/tools.sh
+	python3 tests/bench/run.py --only "$(ONLY)"
+
+generate: tools-build ## write what is generated from the code: api/openapi.json, docs/errors.md
+	$(CARGO) run --quiet --locked -p keeper-api -- openapi > target/openapi.json
+	$(CARGO) run --quiet --locked -p keeper-api -- errors > target/errors.md
+	mv target/openapi.json api/openapi.json
+	mv target/errors.md docs/errors.md
+
+tools-build:
+	@tests/tools/build.sh
+
+tools-test:
+	@tests/tools/test.sh "$(VENV)"

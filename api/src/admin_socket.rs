@@ -1,0 +1,298 @@
+//! The door for whoever owns the data folder: a Unix socket on which the running server takes requests of the
+//! command line, for it holds the folder's lock.
+//!
+//! Shape: one line of JSON in, one out, then closed:
+//! ```text
+//! {"verb":"token_create","name":"ci","actions":["read"],"repositories":["go/*"],"expires":"90d","user":"admin"}
+//! {"result":"token_created","token":"akp_…", …}       or      {"result":"refused","reason":"…"}
+//! ```
+//! Who may: the file is 0600 in a folder of 0700, and the peer's user id is that of the server, or root.
+//!
+//! Units and bounds: a line has at most [`LINE_BYTES`]; [`CONNECTIONS`] at once; [`LINE_TIME`] for the question,
+//! [`ANSWER_TIME`] for the answer.
+//!
+//! A path of a socket has at most 107 bytes; a longer one is reached through `/proc/self/fd`, by the open
+//! folder (source: `unix(7)`, "Pathname sockets").
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+pub mod token_create;
+
+use token_create::{NewTokenRequest, TokenCreated};
+
+/// Bytes of a line.
+pub const LINE_BYTES: u64 = 64 * 1024;
+
+/// Connections at once.
+pub const CONNECTIONS: usize = 8;
+
+/// How long a line may take.
+pub const LINE_TIME: Duration = Duration::from_secs(5);
+
+/// How long an answer may take.
+pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes of a path that fits into a socket's address, without the zero at its end.
+const PATH_BYTES: usize = 107;
+
+/// What is asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Request {
+    /// A new token.
+    TokenCreate(NewTokenRequest),
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Reply {
+    /// The new token.
+    TokenCreated(TokenCreated),
+    /// Not done.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Reply {
+    fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: reason.into() }
+    }
+}
+
+/// Answers requests.
+#[async_trait]
+pub trait AdminHandler: Send + Sync {
+    /// Does what is asked, or refuses.
+    async fn answer(&self, request: Request) -> Reply;
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Nobody listens there.
+    #[error("the server does not answer at {}: {source}; is it still starting?", .path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The conversation broke off.
+    #[error("the server broke off: {0}")]
+    Broken(#[from] io::Error),
+    /// What came back is no answer of this version.
+    #[error("the server's answer is not understood: {0}; are both programs of one version?")]
+    Answer(#[from] serde_json::Error),
+}
+
+/// The open socket; dropping it closes and removes it.
+#[derive(Debug)]
+pub struct AdminSocket {
+    path: PathBuf,
+    task: AbortHandle,
+}
+
+impl AdminSocket {
+    /// Opens the socket and answers on it until the result is dropped. A socket that is there belongs to a
+    /// process that was killed: the caller holds the folder's lock.
+    ///
+    /// # Errors
+    /// Those of the folder, and a file in its place that is no socket.
+    pub fn serve(path: &Path, handler: Arc<dyn AdminHandler>) -> io::Result<Self> {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file is in the socket's place")),
+            Err(_) => {}
+        }
+        let listener = within_limit(path, |path| UnixListener::bind(path))?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let task = tokio::spawn(accept(listener, handler)).abort_handle();
+        Ok(Self { path: path.to_owned(), task })
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _gone_already = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Asks the server behind a socket.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn call(path: &Path, request: &Request) -> Result<Reply, CallError> {
+    let connected = within_limit(path, |path| std::os::unix::net::UnixStream::connect(path));
+    let stream = connected.and_then(|stream| {
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream)
+    });
+    let mut stream = stream.map_err(|source| CallError::Connect { path: path.to_owned(), source })?;
+    send(&mut stream, request).await?;
+    let line = timeout(ANSWER_TIME + LINE_TIME, line(&mut stream)).await.map_err(io::Error::from)??;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Calls with the path, or with one that means the same and is short enough.
+fn within_limit<T>(path: &Path, act: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.as_os_str().len() <= PATH_BYTES {
+        return act(path);
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let folder = File::open(folder)?;
+    act(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
+}
+
+async fn accept(listener: UnixListener, handler: Arc<dyn AdminHandler>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    // Conversations end with this task: it is aborted when the server stops.
+    let mut conversations = JoinSet::new();
+    loop {
+        while conversations.try_join_next().is_some() {}
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let handler = handler.clone();
+                conversations.spawn(async move {
+                    let _slot = slot;
+                    converse(stream, handler.as_ref()).await;
+                });
+            }
+            // Out of files, most likely: the next attempt would fail at once.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn converse(mut stream: UnixStream, handler: &dyn AdminHandler) {
+    if !is_owner(&stream) {
+        return;
+    }
+    let reply = match timeout(LINE_TIME, line(&mut stream)).await {
+        Err(_) => Reply::refused("the question took too long"),
+        Ok(Err(error)) => Reply::refused(error.to_string()),
+        Ok(Ok(line)) => match serde_json::from_str(&line) {
+            Err(error) => Reply::refused(format!("the question is not understood: {error}")),
+            Ok(request) => match timeout(ANSWER_TIME, handler.answer(request)).await {
+                Ok(reply) => reply,
+                Err(_) => Reply::refused("the server is too busy"),
+            },
+        },
+    };
+    let _peer_has_gone = send(&mut stream, &reply).await;
+}
+
+fn is_owner(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn send(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    timeout(LINE_TIME, stream.write_all(&line)).await?
+}
+
+async fn line(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stream.take(LINE_BYTES)).read_line(&mut line).await?;
+    if line.ends_with('\n') {
+        return Ok(line);
+    }
+    let reason = if line.len() as u64 == LINE_BYTES { "the line is too long" } else { "the line breaks off" };
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Echo;
+
+    #[async_trait]
+    impl AdminHandler for Echo {
+        async fn answer(&self, request: Request) -> Reply {
+            let Request::TokenCreate(request) = request;
+            Reply::refused(request.name)
+        }
+    }
+
+    fn question(name: &str) -> Request {
+        Request::TokenCreate(NewTokenRequest { name: name.to_owned(), ..NewTokenRequest::sample() })
+    }
+
+    async fn raw(path: &Path, text: &str) -> String {
+        let mut stream = UnixStream::connect(path).await.expect("connected");
+        stream.write_all(text.as_bytes()).await.expect("written");
+        stream.shutdown().await.expect("shut down");
+        let mut answer = String::new();
+        // A server that stopped reading resets; what it said before is still here.
+        let _reset = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_and_a_stale_socket_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("admin.sock");
+        std::mem::forget(std::os::unix::net::UnixListener::bind(&path).expect("a stale socket"));
+        let socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
+        assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+        let reply = call(&path, &question("ci")).await.expect("answered");
+        assert!(matches!(reply, Reply::Refused { reason } if reason == "ci"));
+        drop(socket);
+        assert!(!path.exists());
+        assert!(matches!(call(&path, &question("ci")).await, Err(CallError::Connect { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_long_path_is_no_obstacle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("d".repeat(100)).join("e".repeat(100));
+        std::fs::create_dir_all(&deep).expect("made");
+        let path = deep.join("admin.sock");
+        let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
+        call(&path, &question("ci")).await.expect("answered");
+    }
+
+    #[tokio::test]
+    async fn nonsense_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("admin.sock");
+        let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
+        let rows = [
+            ("{}\n".to_owned(), "not understood"),
+            (r#"{"verb":"token_create","name":"x","scope":"all"}"#.to_owned() + "\n", "not understood"),
+            (r#"{"verb":"format_disk"}"#.to_owned() + "\n", "not understood"),
+            ("no newline".to_owned(), "breaks off"),
+            ("x".repeat(LINE_BYTES as usize), "too long"),
+        ];
+        for (text, reason) in rows {
+            let answer = raw(&path, &text).await;
+            assert!(answer.contains(reason), "{reason}: {answer}");
+        }
+        let taken = folder.path().join("file");
+        std::fs::write(&taken, "x").expect("written");
+        assert!(AdminSocket::serve(&taken, Arc::new(Echo)).is_err(), "a file is not removed");
+    }
+}

@@ -1,0 +1,277 @@
+//! Blobs as files of the data directory.
+//!
+//! ```text
+//! <data>/blobs/sha256/9f/9f86…0a08.k3v5w7x2m4    mode 0440, never written again
+//! <data>/tmp/4711-12                             being written by process 4711
+//! ```
+//!
+//! The 256 folders are made, and made durable, when the store is opened, so that a publication never has to
+//! sync more than the one folder its file lands in. Both trees must be on one file system: a rename across
+//! two would be a copy.
+//!
+//! *Errors*: absence and a wrong length of a recorded blob are [`BlobError::Missing`] and
+//! [`BlobError::Corrupt`], never "not found". *Source*: reliability.md 2 and 3.1.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, StagedBlob};
+use keeper_core::digest::Digest;
+
+use super::durable::{refused_write, sync_folder};
+use super::lane::Lane;
+use super::{read, staged};
+
+/// Reads under way at once; the others wait. More than a disk can use, far fewer than the blocking pool has
+/// threads, so that slow reads never keep password hashing or archive checks from running.
+const READS: usize = 64;
+
+/// Writes and flushes under way at once, apart from the reads: a disk that is busy flushing still answers.
+const WRITES: usize = 64;
+
+/// The store of one data directory. Its owner holds the directory's lock.
+#[derive(Debug, Clone)]
+pub struct DiskBlobs {
+    layout: Arc<Layout>,
+    reads: Lane,
+    writes: Lane,
+}
+
+/// The two folders of the store.
+#[derive(Debug)]
+pub(super) struct Layout {
+    blobs: PathBuf,
+    pub(super) tmp: PathBuf,
+}
+
+impl Layout {
+    /// The folder of a digest: its first two digits.
+    pub(super) fn folder(&self, digest: Digest) -> PathBuf {
+        self.blobs.join(&digest.to_hex()[..2])
+    }
+
+    fn path(&self, at: &BlobLocation) -> PathBuf {
+        self.folder(at.digest()).join(at.as_str())
+    }
+}
+
+impl DiskBlobs {
+    /// Opens the store whose blobs lie below `blobs` and makes what is missing of its layout. Removes all that
+    /// earlier processes left in `tmp`; the caller holds the lock of the data folder, so nothing there has an
+    /// owner. Blocks: it is meant for the start.
+    pub fn open(blobs: &Path, tmp: &Path) -> Result<Self, BlobError> {
+        let layout = Layout { blobs: blobs.join("sha256"), tmp: tmp.to_owned() };
+        make_folders(blobs, &layout).map_err(refused_write)?;
+        refuse_two_file_systems(&layout)?;
+        let swept = sweep(&layout.tmp).map_err(refused_write)?;
+        if swept > 0 {
+            tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
+        }
+        Ok(Self { layout: Arc::new(layout), reads: Lane::new(READS), writes: Lane::new(WRITES) })
+    }
+}
+
+#[async_trait]
+impl BlobStore for DiskBlobs {
+    async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
+        let staged = staged::DiskStage::create(self.layout.clone(), self.writes.clone(), limit_bytes).await?;
+        Ok(Box::new(staged))
+    }
+
+    async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
+        read::open(self.reads.clone(), self.layout.path(&blob.location), blob, range).await
+    }
+
+    async fn is_intact(&self, blob: &BlobInfo) -> Result<bool, BlobError> {
+        let (path, size) = (self.layout.path(&blob.location), blob.size);
+        self.reads
+            .run(move || match fs::metadata(path) {
+                Ok(metadata) => Ok(metadata.is_file() && metadata.len() == size),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(BlobError::Io(error)),
+            })
+            .await
+    }
+
+    // The folder is not synced: a copy that a power cut brings back is an orphan, which the collector's
+    // next walk finds.
+    async fn delete(&self, at: &BlobLocation) -> Result<bool, BlobError> {
+        let path = self.layout.path(at);
+        self.writes
+            .run(move || match fs::remove_file(path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(refused_write(error)),
+            })
+            .await
+    }
+}
+
+/// Makes what is missing; the folders above the new ones are synced last, so that a crash leaves a part
+/// that the next start completes.
+fn make_folders(root: &Path, layout: &Layout) -> io::Result<()> {
+    let is_new = !root.exists();
+    fs::create_dir_all(&layout.blobs)?;
+    fs::create_dir_all(&layout.tmp)?;
+    for prefix in 0..=u8::MAX {
+        let folder = layout.blobs.join(format!("{prefix:02x}"));
+        match fs::create_dir(&folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Their entries are durable with their parent; what will lie in them is synced when it comes.
+    sync_folder(&layout.blobs)?;
+    sync_folder(root)?;
+    match root.parent() {
+        // Of a relative path of one segment: the current folder.
+        Some(parent) if is_new && parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) if is_new => sync_folder(parent),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_two_file_systems(layout: &Layout) -> Result<(), BlobError> {
+    if fs::metadata(&layout.blobs)?.dev() == fs::metadata(&layout.tmp)?.dev() {
+        return Ok(());
+    }
+    let text = format!(
+        "{} and {} are on different file systems; put the data directory on one",
+        layout.blobs.display(),
+        layout.tmp.display()
+    );
+    Err(BlobError::Io(io::Error::new(io::ErrorKind::CrossesDevices, text)))
+}
+
+/// Removes the files in `tmp`; anything else there is not ours and stays.
+fn sweep(tmp: &Path) -> io::Result<usize> {
+    let mut swept = 0;
+    for entry in fs::read_dir(tmp)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use keeper_core::limits::IO_CHUNK_BYTES;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn store() -> (TempDir, DiskBlobs) {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let store = DiskBlobs::open(&root.path().join("blobs"), &root.path().join("tmp")).expect("a fresh store opens");
+        (root, store)
+    }
+
+    fn sample(length: usize) -> Bytes {
+        (0..length).map(|at| (at * 31 % 251) as u8).collect::<Vec<u8>>().into()
+    }
+
+    async fn stored(store: &DiskBlobs, bytes: &Bytes) -> BlobInfo {
+        let mut stage = store.stage(bytes.len() as u64).await.expect("a stage");
+        stage.write(bytes.clone()).await.expect("a write");
+        stage.commit().await.expect("a commit")
+    }
+
+    fn staged_files(root: &TempDir) -> usize {
+        fs::read_dir(root.path().join("tmp")).expect("tmp").count()
+    }
+
+    fn path_of(root: &TempDir, at: &BlobLocation) -> PathBuf {
+        root.path().join("blobs/sha256").join(&at.as_str()[..2]).join(at.as_str())
+    }
+
+    #[tokio::test]
+    async fn the_promises_of_a_blob_store_are_kept() {
+        let (root, store) = store();
+        keeper_core::testing::contract::blob_store(&store).await;
+        assert_eq!(staged_files(&root), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_leaves_nothing() {
+        let (root, store) = store();
+        let mut stage = store.stage(1000).await.expect("a stage");
+        stage.write(sample(1000)).await.expect("a write");
+        assert_eq!(staged_files(&root), 1);
+        drop(stage);
+        assert_eq!(staged_files(&root), 0);
+
+        // A stage that refused bytes must not become a blob with a hole.
+        let mut stage = store.stage(1000).await.expect("a stage");
+        assert!(stage.write(sample(1001)).await.is_err());
+        assert!(stage.write(sample(1)).await.is_err());
+        assert!(stage.commit().await.is_err());
+        assert_eq!(staged_files(&root), 0);
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_one_file_that_nobody_may_write_to() {
+        let (root, store) = store();
+        let blob = stored(&store, &sample(100)).await;
+        let metadata = fs::metadata(path_of(&root, &blob.location)).expect("a file");
+        assert_eq!((metadata.len(), metadata.mode() & 0o777), (100, 0o440));
+    }
+
+    #[tokio::test]
+    async fn a_range_beyond_the_blob_is_refused() {
+        let (_root, store) = store();
+        let blob = stored(&store, &sample(100)).await;
+        for (start, end) in [(0, 101), (101, 101), (9, 8)] {
+            assert!(store.open(&blob, Some(ByteRange { start, end })).await.is_err(), "{start}..{end}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_of_a_range_is_no_longer_than_the_range() {
+        let (_root, store) = store();
+        let blob = stored(&store, &sample(IO_CHUNK_BYTES)).await;
+        let mut stream = store.open(&blob, Some(ByteRange { start: 7, end: 17 })).await.expect("a stream");
+        let chunk = stream.next().await.expect("a chunk").expect("bytes");
+        assert_eq!(chunk.len(), 10);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_file_cut_short_while_it_is_read_ends_with_an_error() {
+        let (root, store) = store();
+        let blob = stored(&store, &sample(5 * IO_CHUNK_BYTES)).await;
+        let path = path_of(&root, &blob.location);
+        let mut stream = store.open(&blob, None).await.expect("a stream");
+        assert!(stream.next().await.is_some_and(|first| first.is_ok()));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("writable");
+        fs::OpenOptions::new().write(true).open(&path).expect("open").set_len(10).expect("cut");
+        let mut last = None;
+        while let Some(chunk) = stream.next().await {
+            last = Some(chunk);
+        }
+        assert!(matches!(last, Some(Err(BlobError::Corrupt(..)))), "{last:?}");
+    }
+
+    #[test]
+    fn opening_sweeps_unfinished_uploads_and_keeps_the_rest() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir_all(root.path().join("tmp/kept")).expect("a folder");
+        fs::write(root.path().join("tmp/4711-1"), b"half").expect("a file");
+        DiskBlobs::open(&root.path().join("blobs"), &root.path().join("tmp")).expect("opens");
+        assert!(!root.path().join("tmp/4711-1").exists());
+        assert!(root.path().join("tmp/kept").is_dir());
+        assert_eq!(fs::read_dir(root.path().join("blobs/sha256")).expect("folders").count(), 256);
+        DiskBlobs::open(&root.path().join("blobs"), &root.path().join("tmp")).expect("opens again");
+    }
+}

@@ -1,0 +1,192 @@
+//! Blobs on their way in: a file in `tmp` that becomes a blob, or nothing.
+//!
+//! Bytes are collected up to [`IO_CHUNK_BYTES`] and then hashed and written in one turn of the blocking
+//! pool. A small upload therefore costs two turns: making the file, and everything else at the commit.
+//!
+//! A stage on which anything failed, or whose caller left in the middle of a call, takes no more bytes and
+//! cannot be committed: it may have a hole.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, ReadSeek, StagedBlob};
+use keeper_core::digest::{Digest, Hasher};
+use keeper_core::limits::IO_CHUNK_BYTES;
+
+use super::disk::Layout;
+use super::durable::{Doomed, refused_write, sync_folder};
+use super::lane::Lane;
+
+/// Lower-case base32, as incarnations are written.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// Makes the names in `tmp` unique; one counter for the process, whatever stores it opens.
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// A stage on disk.
+pub(super) struct DiskStage {
+    /// Before `file`: the name goes first, the bytes are freed when the file is closed.
+    doomed: Doomed,
+    file: ClosedLater,
+    layout: Arc<Layout>,
+    lane: Lane,
+    limit_bytes: u64,
+    /// Bytes taken but not yet hashed and written.
+    buffer: Vec<u8>,
+    /// What is hashed and in the file.
+    hasher: Hasher,
+    /// A call failed or was left in the middle.
+    spoilt: bool,
+}
+
+impl DiskStage {
+    pub(super) async fn create(layout: Arc<Layout>, lane: Lane, limit_bytes: u64) -> Result<Self, BlobError> {
+        let name = format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let path = layout.tmp.join(name);
+        let (doomed, file) = lane
+            .run(move || {
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+                Ok((Doomed::new(path), file.map_err(refused_write)?))
+            })
+            .await?;
+        let (file, buffer, hasher) = (ClosedLater(Some(Arc::new(file))), Vec::new(), Hasher::default());
+        Ok(Self { doomed, file, layout, lane, limit_bytes, buffer, hasher, spoilt: false })
+    }
+
+    fn refuse_spoilt(&self) -> Result<(), BlobError> {
+        if self.spoilt {
+            return Err(BlobError::Io(io::Error::other("an earlier write to this stage failed")));
+        }
+        Ok(())
+    }
+
+    fn taken(&self) -> u64 {
+        self.hasher.size() + self.buffer.len() as u64
+    }
+
+    /// Hashes and writes `bytes` behind all earlier ones, in one turn; gives them back.
+    async fn append<B: AsRef<[u8]> + Send + 'static>(&mut self, bytes: B) -> Result<B, BlobError> {
+        self.spoilt = true;
+        let (file, mut hasher) = (self.file.share()?, self.hasher.clone());
+        let (bytes, hasher) = self
+            .lane
+            .run(move || {
+                hasher.update(bytes.as_ref());
+                (&*file).write_all(bytes.as_ref()).map_err(refused_write)?;
+                Ok((bytes, hasher))
+            })
+            .await?;
+        self.hasher = hasher;
+        self.spoilt = false;
+        Ok(bytes)
+    }
+
+    async fn flush_buffer(&mut self) -> Result<(), BlobError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.buffer = self.append(buffer).await?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedBlob for DiskStage {
+    async fn write(&mut self, mut chunk: Bytes) -> Result<(), BlobError> {
+        self.refuse_spoilt()?;
+        if chunk.len() as u64 > self.limit_bytes - self.taken() {
+            self.spoilt = true;
+            return Err(BlobError::TooLarge { limit_bytes: self.limit_bytes });
+        }
+        while self.buffer.len() + chunk.len() >= IO_CHUNK_BYTES {
+            let next = chunk.split_to(IO_CHUNK_BYTES - self.buffer.len());
+            if self.buffer.is_empty() {
+                self.append(next).await?;
+            } else {
+                self.buffer.extend_from_slice(&next);
+                self.flush_buffer().await?;
+            }
+        }
+        self.buffer.extend_from_slice(&chunk);
+        Ok(())
+    }
+
+    async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
+        self.refuse_spoilt()?;
+        self.flush_buffer().await?;
+        let path = self.doomed.path().to_owned();
+        let file = self.lane.run(move || File::open(path).map_err(BlobError::Io)).await?;
+        Ok(Box::new(file))
+    }
+
+    fn written(&self) -> (u64, Digest) {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.buffer);
+        (hasher.size(), hasher.digest())
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<BlobInfo, BlobError> {
+        self.refuse_spoilt()?;
+        let lane = self.lane.clone();
+        // The whole stage moves into the job: when the caller leaves, it still ends as a blob or as nothing.
+        lane.run(move || self.finish()).await
+    }
+}
+
+impl DiskStage {
+    /// Bytes, then name, then folder (P3–P5). On any error the file goes, whatever name it has by then.
+    fn finish(mut self) -> Result<BlobInfo, BlobError> {
+        let file = self.file.take()?;
+        self.hasher.update(&self.buffer);
+        (&*file).write_all(&self.buffer).map_err(refused_write)?;
+        file.set_permissions(Permissions::from_mode(0o440)).map_err(refused_write)?;
+        file.sync_all().map_err(refused_write)?;
+
+        let location = fresh_location(self.hasher.digest())?;
+        let folder = self.layout.folder(location.digest());
+        self.doomed.rename(folder.join(location.as_str())).map_err(refused_write)?;
+        sync_folder(&folder).map_err(refused_write)?;
+        self.doomed.keep();
+        Ok(BlobInfo { location, size: self.hasher.size() })
+    }
+}
+
+/// Fifty random bits beside the digest. Two copies of one digest meet on a name once in 2^50, and then the
+/// rename puts the same bytes over the same bytes.
+fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
+    let mut random = [0_u8; BlobLocation::INCARNATION_CHARACTERS];
+    getrandom::fill(&mut random).map_err(|error| BlobError::Io(io::Error::other(error.to_string())))?;
+    let incarnation: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let text = format!("{digest}.{incarnation}");
+    Ok(BlobLocation::try_from(text.as_str()).expect("a digest and an incarnation are a location"))
+}
+
+/// A file that is closed on the blocking pool: closing the last handle of an unlinked file frees its blocks,
+/// which takes long for a large one.
+struct ClosedLater(Option<Arc<File>>);
+
+impl ClosedLater {
+    fn share(&self) -> Result<Arc<File>, BlobError> {
+        self.0.clone().ok_or_else(|| BlobError::Io(io::Error::other("the stage is closed")))
+    }
+
+    /// For a holder that may block.
+    fn take(&mut self) -> Result<Arc<File>, BlobError> {
+        self.0.take().ok_or_else(|| BlobError::Io(io::Error::other("the stage is closed")))
+    }
+}
+
+impl Drop for ClosedLater {
+    fn drop(&mut self) {
+        if let (Some(file), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(file));
+        }
+    }
+}

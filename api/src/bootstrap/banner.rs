@@ -1,0 +1,123 @@
+//! What is said when the server is ready.
+//!
+//! Shape: the address and the data folder; at first start also how to sign in, how to make a token, and the
+//! lines to paste for each first repository. No secret is in it, so it may go to a log; the generated password
+//! is a text of its own, for the terminal alone.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use keeper_core::format::SetupTarget;
+use keeper_core::plugin::Registry;
+use keeper_core::repository::RepositoryAddress;
+
+use super::first_start::{Administrator, FirstStart};
+use crate::config::Secret;
+use crate::config::first_start::ADMINISTRATOR;
+
+/// What the texts are made of.
+#[derive(Clone, Copy)]
+pub struct Welcome<'a> {
+    /// The server's address as people type it, without a slash at its end.
+    pub address: &'a str,
+    /// The data folder, absolute.
+    pub data_dir: &'a Path,
+    /// The formats of this build.
+    pub registry: &'a Registry,
+    /// What first start did.
+    pub first: &'a FirstStart,
+}
+
+/// The text.
+#[must_use]
+pub fn text(welcome: &Welcome<'_>) -> String {
+    let mut text = format!(
+        "Artifact Keeper {} is ready at {}\n  data folder: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        welcome.address,
+        welcome.data_dir.display()
+    );
+    let sign_in = match &welcome.first.administrator {
+        Administrator::Existed => return text,
+        Administrator::Given => "with the password you gave".to_owned(),
+        Administrator::Generated(_) => "with the password shown below, once".to_owned(),
+        Administrator::InFile(path) => format!("with the password in {}", path.display()),
+    };
+    push(&mut text, format_args!("  user: {ADMINISTRATOR}, {sign_in}\n"));
+    push(&mut text, format_args!("  a token for publishing, made on this machine:\n    {}\n", token_line(welcome)));
+    for (address, open) in &welcome.first.repositories {
+        repository(&mut text, welcome, address, *open);
+    }
+    text
+}
+
+/// The generated password, for the terminal.
+#[must_use]
+pub fn password(password: &Secret) -> String {
+    format!("\n  The password of {ADMINISTRATOR} (shown this once, kept nowhere in clear): {}\n\n", password.reveal())
+}
+
+fn repository(text: &mut String, welcome: &Welcome<'_>, address: &RepositoryAddress, open: bool) {
+    let rule = if open { "anybody who reaches this server may read it" } else { "private: reading needs a token" };
+    push(text, format_args!("  repository {address} ({rule}):\n"));
+    let url = format!("{}/{address}", welcome.address);
+    let Some(handler) = welcome.registry.get(&address.format) else { return };
+    for setup in handler.setup(&SetupTarget { repository_url: &url, private: !open }).iter().take(1) {
+        for line in setup.text.lines() {
+            push(text, format_args!("    {line}\n"));
+        }
+    }
+}
+
+fn token_line(welcome: &Welcome<'_>) -> String {
+    let repositories = match welcome.first.repositories.first() {
+        Some((address, _)) => format!("{}/*", address.format),
+        None => "*".to_owned(),
+    };
+    let folder = shell_word(&welcome.data_dir.display().to_string());
+    format!(
+        "artifact-keeper token create --data-dir {folder} --name laptop --actions read,publish --repositories '{repositories}'"
+    )
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+    let _infallible = text.write_fmt(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::repository::{FormatKey, RepositoryName};
+
+    use super::*;
+    use crate::config::first_start::REPOSITORIES;
+
+    #[test]
+    fn a_later_start_is_short_and_the_first_tells_how_to_go_on() {
+        let registry = crate::bootstrap::first_start::handler::registry();
+        let format = FormatKey::try_from(REPOSITORIES[0].format).expect("a key");
+        let address = RepositoryAddress { format, name: RepositoryName::try_from("local").expect("a name") };
+        let mut first = FirstStart {
+            administrator: Administrator::Existed,
+            repositories: vec![(address.clone(), true)],
+            token: false,
+            warnings: vec![],
+        };
+        let show = |first: &FirstStart| {
+            let data_dir = Path::new("/srv/keeper data");
+            text(&Welcome { address: "http://localhost:8080", data_dir, registry: &registry, first })
+        };
+        assert_eq!(show(&first).lines().count(), 2);
+        first.administrator = Administrator::Generated(Secret::new("hunter2hunter2"));
+        let shown = show(&first);
+        assert!(shown.contains("--data-dir '/srv/keeper data'") && !shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains(&format!("export PROXY=http://localhost:8080/{address}\n")), "{shown}");
+        first.administrator = Administrator::InFile("/srv/first-password".into());
+        assert!(show(&first).contains("/srv/first-password"));
+    }
+}

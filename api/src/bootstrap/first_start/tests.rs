@@ -1,0 +1,206 @@
+//! First start on stores in memory.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use keeper_core::access::User;
+use keeper_core::repository::{Counts, Repository, RepositoryId};
+
+use super::*;
+use crate::config::Overrides;
+
+#[derive(Default)]
+struct Store {
+    users: Mutex<Vec<(String, bool, String)>>,
+    tokens: Mutex<Vec<NewToken>>,
+    repositories: Mutex<Vec<Arc<Repository>>>,
+}
+
+#[async_trait]
+impl IdentityStore for Store {
+    async fn credential(&self, hash: &TokenHash, _now: Timestamp) -> Result<Credential, StoreError> {
+        let tokens = self.tokens.lock().expect("no panic");
+        let user = |token: &NewToken| User {
+            login: token.owner.clone(),
+            admin: true,
+            credential: token.display.clone(),
+            scope: token.scope.clone(),
+            expires_at: token.expires_at,
+        };
+        let found = tokens.iter().find(|token| token.hash == *hash);
+        Ok(found.map_or(Credential::Unknown, |token| Credential::Valid(Box::new(user(token)))))
+    }
+
+    async fn password(&self, login: &str) -> Result<Option<String>, StoreError> {
+        let users = self.users.lock().expect("no panic");
+        Ok(users.iter().find(|user| user.0 == login).map(|user| user.2.clone()))
+    }
+
+    async fn has_administrator(&self) -> Result<bool, StoreError> {
+        Ok(self.users.lock().expect("no panic").iter().any(|user| user.1))
+    }
+
+    async fn create_user(&self, login: &str, admin: bool, password: &str, _by: &Actor) -> Result<(), StoreError> {
+        self.users.lock().expect("no panic").push((login.to_owned(), admin, password.to_owned()));
+        Ok(())
+    }
+
+    async fn create_token(&self, token: NewToken, _by: &Actor) -> Result<(), StoreError> {
+        self.tokens.lock().expect("no panic").push(token);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RepositoryStore for Store {
+    async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
+        Ok(self.repositories.lock().expect("no panic").iter().find(|found| found.address == *at).cloned())
+    }
+
+    async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
+        Ok(self.repositories.lock().expect("no panic").clone())
+    }
+
+    async fn create(
+        &self,
+        at: &RepositoryAddress,
+        kind: RepositoryKind,
+        details: RepositoryDetails,
+        _by: &Actor,
+    ) -> Result<Arc<Repository>, StoreError> {
+        if self.find(at).await?.is_some() {
+            return Err(StoreError::AlreadyExists);
+        }
+        let mut repositories = self.repositories.lock().expect("no panic");
+        let made = Arc::new(Repository {
+            id: RepositoryId(1),
+            address: at.clone(),
+            kind,
+            description: details.description,
+            anonymous_read: details.anonymous_read,
+            default_upload: details.default_upload,
+            deletion: details.deletion,
+            settings: details.settings,
+            created_at: Timestamp::UNIX_EPOCH,
+            revision: 1,
+        });
+        repositories.push(made.clone());
+        Ok(made)
+    }
+
+    async fn update(
+        &self,
+        _of: RepositoryId,
+        _revision: i64,
+        _details: RepositoryDetails,
+        _by: &Actor,
+    ) -> Result<Option<Arc<Repository>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn counts(&self, _of: RepositoryId) -> Result<Counts, StoreError> {
+        Ok(Counts::default())
+    }
+}
+
+const TOKEN: &str = "c0ffee1234deadbeef5678badcab1e90ab";
+
+/// A configuration from environment variables.
+fn config(environment: &[(&str, &str)]) -> Config {
+    let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    Config::load(&Overrides::default(), environment, None).expect("no faults").config
+}
+
+async fn start(store: &Store, config: &Config, reveal: Reveal<'_>) -> FirstStart {
+    let registry = handler::registry();
+    let passwords = Passwords::new(2);
+    let ports = Ports { identity: store, repositories: store, registry: &registry, passwords: &passwords };
+    first_start(ports, config, reveal).await.expect("started")
+}
+
+#[tokio::test]
+async fn an_empty_store_gets_an_administrator_and_the_first_repositories() {
+    let store = Store::default();
+    let made = start(&store, &config(&[]), Reveal::Terminal).await;
+    let Administrator::Generated(password) = &made.administrator else { panic!("{made:?}") };
+    let stored = store.password(ADMINISTRATOR).await.expect("asked");
+    let verdict = Passwords::new(2).verify(password, stored).await.expect("a verdict");
+    assert_eq!(verdict, Verdict::Right);
+    assert!(!format!("{made:?}").contains(password.reveal()));
+
+    let repositories = store.list().await.expect("asked");
+    assert_eq!(repositories.len(), REPOSITORIES.len());
+    let first = &repositories[0];
+    assert!(first.default_upload && first.anonymous_read && first.settings.flag("strict"));
+    assert!(made.repositories == [(first.address.clone(), true)] && !made.token);
+
+    let again = start(&store, &config(&[]), Reveal::Terminal).await;
+    assert!(matches!(again.administrator, Administrator::Existed) && again.warnings.is_empty());
+    assert_eq!(store.list().await.expect("asked").len(), REPOSITORIES.len());
+}
+
+#[tokio::test]
+async fn given_credentials_are_used_once_and_later_ones_ignored_with_a_warning() {
+    let store = Store::default();
+    let given: &[_] = &[("KEEPER_ADMIN_PASSWORD", "correct horse battery"), ("KEEPER_ADMIN_TOKEN", TOKEN)];
+    let made = start(&store, &config(given), Reveal::Terminal).await;
+    assert!(matches!(made.administrator, Administrator::Given) && made.token);
+    let credential = store.credential(&TokenHash::of(TOKEN), Timestamp::UNIX_EPOCH).await.expect("asked");
+    let Credential::Valid(user) = credential else { panic!("{credential:?}") };
+    assert!(Action::ALL.into_iter().all(|action| user.scope.actions.contains(action)));
+    assert!(user.scope.packages.is_none() && user.expires_at.is_none());
+    assert!(!TOKEN.contains(&user.credential), "the display part shows nothing of the token");
+
+    assert!(start(&store, &config(given), Reveal::Terminal).await.warnings.is_empty());
+    let others: &[_] = &[
+        ("KEEPER_ADMIN_PASSWORD", "another horse battery"),
+        ("KEEPER_ADMIN_TOKEN", "deadbeef5678badcab1e90c0ffee1234ab"),
+        ("KEEPER_ANONYMOUS_READ", "false"),
+    ];
+    let warnings = start(&store, &config(others), Reveal::Terminal).await.warnings;
+    let names = "KEEPER_ADMIN_PASSWORD, KEEPER_ADMIN_TOKEN, KEEPER_ANONYMOUS_READ differs";
+    assert!(warnings.len() == 1 && warnings[0].starts_with(names), "{warnings:?}");
+    assert_eq!(store.tokens.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_terminal_the_password_is_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = DataDir::open(folder.path(), &folder.path().join("blobs"), true).expect("made");
+    let store = Store::default();
+    let made = start(&store, &config(&[]), Reveal::File(&data)).await;
+    let Administrator::InFile(path) = made.administrator else { panic!("{made:?}") };
+    let password = Secret::new(std::fs::read_to_string(path).expect("there").trim_end());
+    let stored = store.password(ADMINISTRATOR).await.expect("asked");
+    assert_eq!(Passwords::new(2).verify(&password, stored).await.expect("a verdict"), Verdict::Right);
+}
+
+#[tokio::test]
+async fn a_start_that_was_cut_off_is_continued() {
+    let store = Store::default();
+    start(&store, &config(&[]), Reveal::Terminal).await;
+    store.users.lock().expect("no panic").clear();
+    let made = start(&store, &config(&[("KEEPER_LISTEN", "0.0.0.0:1")]), Reveal::Terminal).await;
+    assert!(matches!(made.administrator, Administrator::Generated(_)) && made.repositories.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_is_issued_for_a_user_that_exists() {
+    use crate::admin_socket::token_create::{IssueError, Issuer, NewTokenRequest, issue};
+    use crate::admin_socket::{AdminSocket, Reply, Request, call};
+    let store = Arc::new(Store::default());
+    let request = NewTokenRequest::sample();
+    let early = issue(store.as_ref(), &request, Timestamp::UNIX_EPOCH).await;
+    assert!(matches!(early, Err(IssueError::NoUser(_))));
+    start(&store, &config(&[]), Reveal::Terminal).await;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("admin.sock");
+    let _socket = AdminSocket::serve(&path, Arc::new(Issuer(store.clone()))).expect("served");
+    let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
+    let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
+    assert!(created.expires_at.is_some() && created.packages.is_none());
+    let found = store.credential(&TokenHash::of(&created.token), Timestamp::UNIX_EPOCH).await.expect("asked");
+    assert!(matches!(found, Credential::Valid(user) if created.token.starts_with(&user.credential)));
+    assert!(!format!("{created:?}").contains(&created.token));
+}

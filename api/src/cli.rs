@@ -1,0 +1,166 @@
+//! The command line: what is typed, parsed into an [`Invocation`].
+//!
+//! Shape: `artifact-keeper [VERB] [--flags]`; without a verb it is `serve`. Every setting but the secrets is a
+//! flag of `serve`, `config` and `migrate`; the flags are made of the table of settings.
+//!
+//! Errors: wrong usage ends the program with code 2 and the nearest word (clap).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::admin_socket::token_create::NewTokenRequest;
+use crate::config::Overrides;
+
+pub mod config;
+mod exit;
+pub mod output;
+mod settings;
+pub mod token;
+
+pub use exit::Exit;
+use settings::Flags;
+
+/// What the program is asked to do.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The verb.
+    pub verb: Verb,
+    /// The file named by `--config`.
+    pub file: Option<PathBuf>,
+    /// The settings given as flags.
+    pub overrides: Overrides,
+}
+
+/// The verbs.
+#[derive(Debug)]
+pub enum Verb {
+    /// Run the server.
+    Serve,
+    /// Show or check the configuration.
+    Config {
+        /// Only check.
+        check: bool,
+    },
+    /// Bring the database up to date.
+    Migrate {
+        /// Only say whether it is.
+        check: bool,
+    },
+    /// Make a token.
+    TokenCreate {
+        /// What is asked for.
+        request: NewTokenRequest,
+        /// Print the token and nothing else.
+        quiet: bool,
+    },
+    /// Print the API's document.
+    OpenApi,
+    /// Print the page of errors.
+    ErrorPage,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "artifact-keeper", version)]
+#[command(about = "A self-hosted platform for packages: Go modules, files and more, in one program")]
+#[command(after_help = settings::first_help(), after_long_help = settings::long_help())]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    verb: Option<VerbLine>,
+}
+
+#[derive(Debug, Subcommand)]
+enum VerbLine {
+    /// Run the server (what happens without a verb)
+    #[command(
+        after_help = "Example:\n  artifact-keeper serve --listen 0.0.0.0:8080 --data-dir /var/lib/artifact-keeper"
+    )]
+    Serve(Settings),
+    /// Print the settings in effect and where each comes from; secrets are masked
+    #[command(
+        after_help = "Examples:\n  artifact-keeper config\n  KEEPER_LISTEN=0.0.0.0:8080 artifact-keeper config --check"
+    )]
+    Config {
+        /// Print nothing but mistakes: all of them, each with a good example
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Bring the database up to date; the server also does it when it starts
+    #[command(after_help = "Example:\n  artifact-keeper migrate --check --data-dir /var/lib/artifact-keeper")]
+    Migrate {
+        /// Change nothing; only say what would be done
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Make tokens, on the machine of the server
+    #[command(subcommand)]
+    Token(TokenLine),
+    /// Print the OpenAPI document of the HTTP API
+    #[command(name = "openapi", after_help = "Example:\n  artifact-keeper openapi > openapi.json")]
+    OpenApi,
+    /// Print the user guide's page of errors, in Markdown
+    #[command(name = "errors", hide = true)]
+    ErrorPage,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenLine {
+    /// Make a token and print it; the server may be running or not
+    #[command(
+        after_help = "Examples:\n  artifact-keeper token create --name ci --actions read,publish --repositories 'go/*'\n  \
+        TOKEN=$(artifact-keeper token create --quiet --name ci --actions publish \\\n            \
+        --repositories go/local --packages 'corp.example/*' --expires 30d)"
+    )]
+    Create(token::Create),
+}
+
+/// The flags of a verb that reads the whole configuration.
+#[derive(Debug, Default, Args)]
+struct Settings {
+    /// Read this file instead of artifact-keeper.toml in the current folder
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Parses the command line; wrong usage, `--help` and `--version` end the program here.
+#[must_use]
+pub fn parse() -> Invocation {
+    Line::parse().into()
+}
+
+/// Parses these words, the first of which is the program's name.
+///
+/// # Errors
+/// clap's, which holds text and exit code.
+pub fn parse_from<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone>(
+    words: I,
+) -> Result<Invocation, clap::Error> {
+    Line::try_parse_from(words).map(Into::into)
+}
+
+impl From<Line> for Invocation {
+    fn from(Line { settings: outer, verb }: Line) -> Self {
+        let (verb, inner) = match verb {
+            None => (Verb::Serve, Settings::default()),
+            Some(VerbLine::Serve(settings)) => (Verb::Serve, settings),
+            Some(VerbLine::Config { check, settings }) => (Verb::Config { check }, settings),
+            Some(VerbLine::Migrate { check, settings }) => (Verb::Migrate { check }, settings),
+            Some(VerbLine::Token(TokenLine::Create(create))) => create.into_verb(),
+            Some(VerbLine::OpenApi) => (Verb::OpenApi, Settings::default()),
+            Some(VerbLine::ErrorPage) => (Verb::ErrorPage, Settings::default()),
+        };
+        // Flags may stand before and behind the verb.
+        Self { verb, file: inner.file.or(outer.file), overrides: outer.flags.0.and(inner.flags.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The configuration while its sources are read: values that depend on each other are still apart.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{AllowedHosts, Config, LogFormat, TlsSource};
+
+/// Takes one setting after the other.
+pub(super) struct Draft {
+    pub(super) config: Config,
+    pub(super) database: Option<PathBuf>,
+    pub(super) blobs: Option<PathBuf>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) tls_self_signed: bool,
+    pub(super) allowed_hosts: Option<Vec<String>>,
+}
+
+impl Draft {
+    /// Before any source. The defaults of the table overwrite what is here; a test holds that they do.
+    pub(super) fn blank() -> Self {
+        let listen = ([0, 0, 0, 0], 0).into();
+        let config = Config {
+            listen,
+            data_dir: PathBuf::new(),
+            database: PathBuf::new(),
+            blobs: PathBuf::new(),
+            allow_network_disk: false,
+            public_url: None,
+            tls: None,
+            admin_password: None,
+            admin_token: None,
+            anonymous_read: None,
+            max_upload_bytes: None,
+            trusted_proxies: Vec::new(),
+            allowed_hosts: AllowedHosts::of(None, listen, None),
+            network_allow: Vec::new(),
+            log: String::new(),
+            log_format: LogFormat::Text,
+            shutdown_timeout: Duration::ZERO,
+            header_timeout: Duration::ZERO,
+            body_grace: Duration::ZERO,
+            body_min_bytes_per_second: 0,
+            max_connections: 0,
+            max_connections_per_address: 0,
+            max_uploads: 0,
+        };
+        Self {
+            config,
+            database: None,
+            blobs: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_self_signed: false,
+            allowed_hosts: None,
+        }
+    }
+
+    /// Where https comes from, if the settings fit together.
+    pub(super) fn tls(&self) -> Option<TlsSource> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() })
+            }
+            _ => self.tls_self_signed.then_some(TlsSource::SelfSigned),
+        }
+    }
+
+    /// The whole, once nothing is wrong with its parts.
+    pub(super) fn finish(self) -> Config {
+        let tls = self.tls();
+        let config = self.config;
+        let allowed_hosts = AllowedHosts::of(self.allowed_hosts.as_deref(), config.listen, config.public_url.as_ref());
+        Config {
+            database: self.database.unwrap_or_else(|| config.data_dir.join("keeper.db")),
+            blobs: self.blobs.unwrap_or_else(|| config.data_dir.join("blobs")),
+            tls,
+            allowed_hosts,
+            ..config
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Networks and host names in lists.
+//!
+//! Shape: `10.20.0.0/16`, `fd00::/8`, `192.0.2.7` (a network of one), `git.corp.example`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Where the server itself may connect to, although it is private.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedNetwork {
+    /// Any address of this network.
+    Network(IpNet),
+    /// This host name (lower case), whatever it resolves to.
+    Host(String),
+}
+
+/// A network, or an address as a network of one.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(|network: IpNet| network.trunc())
+}
+
+/// A peer whose forwarding headers are believed. Everybody is refused in every spelling: then anybody could
+/// choose the address that limits and the audit see.
+pub(super) fn proxy(text: &str) -> Result<IpNet, String> {
+    let everybody = || "this would believe everybody; name the addresses of the proxies".to_owned();
+    if text == "*" {
+        return Err(everybody());
+    }
+    let network = network(text).ok_or_else(|| format!("{text:?} is no address and no network"))?;
+    if network.prefix_len() == 0 { Err(everybody()) } else { Ok(network) }
+}
+
+/// A network or host name that may be connected to.
+pub(super) fn allowed(text: &str) -> Result<AllowedNetwork, String> {
+    let named = || host_name(text).map(AllowedNetwork::Host);
+    let found = network(text).map(AllowedNetwork::Network).or_else(named);
+    found.ok_or_else(|| format!("{text:?} is no network and no host name"))
+}
+
+/// A host name or IPv4 address in lower case, without the dot at its end.
+pub(super) fn host_name(text: &str) -> Option<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_named_one_by_one() {
+        for (text, network) in [("10.0.0.0/24", "10.0.0.0/24"), ("10.0.0.7/24", "10.0.0.0/24"), ("::1", "::1/128")] {
+            assert_eq!(proxy(text).expect(text).to_string(), network);
+        }
+        for bad in ["*", "0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example", "", "10.0.0"] {
+            assert!(proxy(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_and_names_are_told_apart() {
+        assert!(matches!(allowed("10.20.0.0/16"), Ok(AllowedNetwork::Network(_))));
+        assert_eq!(allowed("Git.Corp.example"), Ok(AllowedNetwork::Host("git.corp.example".to_owned())));
+        for bad in ["10.0.0.0/33", "http://a", "*.corp", ""] {
+            assert!(allowed(bad).is_err(), "{bad}");
+        }
+    }
+}

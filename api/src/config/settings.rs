@@ -1,0 +1,377 @@
+//! The table of settings: parsing, `config`, `--help` and the documentation are made of it.
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::{PublicUrl, Secret, hosts, network, value};
+use crate::bootstrap::{passwords, token_text};
+use crate::config::first_start::ADMINISTRATOR;
+
+/// What a setting looks like in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A text that is never shown, and has no flag: other users see the flags of a process.
+    Secret,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number; a text of digits will do.
+    Number,
+    /// A number of bytes, or a text with its unit.
+    Size,
+    /// An array of texts, or one text with commas.
+    List,
+}
+
+/// Where `--help` and the documentation put a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// What most servers set.
+    Common,
+    /// Matters at first start only.
+    FirstStart,
+    /// Bounds that are seldom changed.
+    Limits,
+}
+
+/// One setting.
+pub struct Setting {
+    /// Its key in the file; the other spellings follow from it.
+    pub name: &'static str,
+    /// What it looks like.
+    pub kind: Kind,
+    /// Where it is shown.
+    pub group: Group,
+    /// Its value when nobody says otherwise, as one would write it; `None` is not set.
+    pub default: Option<&'static str>,
+    /// What it means not to be set.
+    pub unset: &'static str,
+    /// A good value.
+    pub example: &'static str,
+    /// What it is, one sentence.
+    pub help: &'static str,
+    /// Checks a value and takes it.
+    pub(super) read: fn(&mut Draft, &str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// `KEEPER_DATA_DIR`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("KEEPER_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// `data-dir`, the flag without its dashes.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// A value as the file writes it.
+    #[must_use]
+    pub fn in_file(&self, text: &str) -> String {
+        let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+        match self.kind {
+            Kind::Switch => text.to_owned(),
+            Kind::Number | Kind::Size if text.bytes().all(|byte| byte.is_ascii_digit()) => text.to_owned(),
+            Kind::List => {
+                let parts: Vec<_> = text.split(',').map(|part| quoted(part.trim())).collect();
+                if text.is_empty() { "[]".to_owned() } else { format!("[{}]", parts.join(", ")) }
+            }
+            Kind::Secret => quoted("***"),
+            Kind::Text | Kind::Number | Kind::Size => quoted(text),
+        }
+    }
+
+    /// The setting of that key.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.name == name)
+    }
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const BLANK: Setting = Setting {
+    name: "",
+    kind: Kind::Text,
+    group: Group::Common,
+    default: None,
+    unset: "",
+    example: "",
+    help: "",
+    read: |_, _| Ok(()),
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Shorter waits would cut off honest clients.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// All settings, in the order in which they are shown.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        default: Some("127.0.0.1:8080"),
+        example: "0.0.0.0:8080",
+        help: "Address and port to listen on; port 0 takes a free one and prints it",
+        read: |draft, text| value::listen(text).map(|address| draft.config.listen = address),
+        ..BLANK
+    },
+    Setting {
+        name: "data_dir",
+        default: Some("./keeper-data"),
+        example: "/var/lib/artifact-keeper",
+        help: "Folder for everything the server keeps; on a local disk",
+        read: |draft, text| value::path(text).map(|path| draft.config.data_dir = path),
+        ..BLANK
+    },
+    Setting {
+        name: "database_url",
+        unset: "SQLite in the data folder",
+        example: "sqlite:///var/lib/artifact-keeper/keeper.db",
+        help: "The database: sqlite:// and a path",
+        read: |draft, text| value::database(text).map(|path| draft.database = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "storage_url",
+        unset: "a folder in the data folder",
+        example: "file:///var/lib/artifact-keeper/blobs",
+        help: "The folder of the stored files: file:/// and a path on the file system of the data folder",
+        read: |draft, text| value::storage(text).map(|path| draft.blobs = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "allow_network_disk",
+        kind: Kind::Switch,
+        default: Some("false"),
+        example: "true",
+        help: "Start although the data folder is on a network file system, where locks and fsync may not hold",
+        read: |draft, text| value::switch(text).map(|on| draft.config.allow_network_disk = on),
+        ..BLANK
+    },
+    Setting {
+        name: "public_url",
+        unset: "what the request says",
+        example: "https://registry.example.com",
+        help: "The address that users type, when it differs from the listening one",
+        read: |draft, text| PublicUrl::parse(text).map(|url| draft.config.public_url = Some(url)),
+        ..BLANK
+    },
+    Setting {
+        name: "tls_cert",
+        unset: "plain http",
+        example: "/etc/artifact-keeper/cert.pem",
+        help: "PEM file of the certificate with its chain; with tls_key the server speaks https",
+        read: |draft, text| value::path(text).map(|path| draft.tls_cert = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "tls_key",
+        unset: "plain http",
+        example: "/etc/artifact-keeper/key.pem",
+        help: "PEM file of the private key; not readable by other users",
+        read: |draft, text| value::path(text).map(|path| draft.tls_key = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "tls_self_signed",
+        kind: Kind::Switch,
+        default: Some("false"),
+        example: "true",
+        help: "Make a certificate authority in the data folder and serve https with it, for trying things out",
+        read: |draft, text| value::switch(text).map(|on| draft.tls_self_signed = on),
+        ..BLANK
+    },
+    Setting {
+        name: "max_upload_bytes",
+        kind: Kind::Size,
+        unset: "the limit of each format",
+        example: "200MiB",
+        help: "Upper bound of an upload; lowers a format's own limit",
+        read: |draft, text| value::size(text).map(|bytes| draft.config.max_upload_bytes = Some(bytes)),
+        ..BLANK
+    },
+    Setting {
+        name: "trusted_proxies",
+        kind: Kind::List,
+        unset: "nobody",
+        example: "10.0.0.0/24",
+        help: "Networks of reverse proxies whose Forwarded and X-Forwarded headers are believed",
+        read: |draft, text| value::list(text, network::proxy).map(|list| draft.config.trusted_proxies = list),
+        ..BLANK
+    },
+    Setting {
+        name: "allowed_hosts",
+        kind: Kind::List,
+        unset: "the loopback names on a loopback address, else any",
+        example: "registry.example.com",
+        help: "Host names that the server answers to",
+        read: |draft, text| value::list(text, hosts::entry).map(|list| draft.allowed_hosts = Some(list)),
+        ..BLANK
+    },
+    Setting {
+        name: "network_allow",
+        kind: Kind::List,
+        unset: "none",
+        example: "10.20.0.0/16,git.corp.example",
+        help: "Private networks or names that the server itself may connect to",
+        read: |draft, text| value::list(text, network::allowed).map(|list| draft.config.network_allow = list),
+        ..BLANK
+    },
+    Setting {
+        name: "log",
+        default: Some("info"),
+        example: "info,keeper_api=debug",
+        help: "What is logged: error, warn, info, debug, trace, or a filter for parts",
+        read: |draft, text| value::log_filter(text).map(|filter| draft.config.log = filter),
+        ..BLANK
+    },
+    Setting {
+        name: "log_format",
+        default: Some("text"),
+        example: "json",
+        help: "text for people, json for machines",
+        read: |draft, text| value::log_format(text).map(|format| draft.config.log_format = format),
+        ..BLANK
+    },
+    Setting {
+        name: "admin_password",
+        kind: Kind::Secret,
+        group: Group::FirstStart,
+        unset: "generated and shown once",
+        example: "the output of: openssl rand -base64 18",
+        help: "Password of the first user, admin: 12 characters or more",
+        read: |draft, text| {
+            passwords::check(text, ADMINISTRATOR)?;
+            draft.config.admin_password = Some(Secret::new(text));
+            Ok(())
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "admin_token",
+        kind: Kind::Secret,
+        group: Group::FirstStart,
+        unset: "none",
+        example: "the output of: openssl rand -hex 32",
+        help: "A token of the administrator with this very value, for automatic set-up: 32 characters or more",
+        read: |draft, text| {
+            token_text::check(text)?;
+            draft.config.admin_token = Some(Secret::new(text));
+            Ok(())
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "anonymous_read",
+        kind: Kind::Switch,
+        group: Group::FirstStart,
+        unset: "true when only this machine can reach the server",
+        example: "false",
+        help: "Whether the repository made at first start can be read without a token",
+        read: |draft, text| value::switch(text).map(|on| draft.config.anonymous_read = Some(on)),
+        ..BLANK
+    },
+    Setting {
+        name: "shutdown_timeout",
+        group: Group::Limits,
+        default: Some("30s"),
+        example: "90s",
+        help: "How long requests in flight may take when the server stops",
+        read: |draft, text| {
+            value::duration(text, Duration::ZERO..=HOUR).map(|time| draft.config.shutdown_timeout = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "header_timeout",
+        group: Group::Limits,
+        default: Some("10s"),
+        example: "10s",
+        help: "How long the header of a request may take",
+        read: |draft, text| value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.header_timeout = time),
+        ..BLANK
+    },
+    Setting {
+        name: "body_grace",
+        group: Group::Limits,
+        default: Some("30s"),
+        example: "30s",
+        help: "How long a request body may be slow before its rate counts",
+        read: |draft, text| value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.body_grace = time),
+        ..BLANK
+    },
+    Setting {
+        name: "body_min_bytes_per_second",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("1024"),
+        example: "1024",
+        help: "The least rate of a request body after that",
+        read: |draft, text| value::number(text, 1..=1 << 30).map(|rate| draft.config.body_min_bytes_per_second = rate),
+        ..BLANK
+    },
+    Setting {
+        name: "max_connections",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("4096"),
+        example: "4096",
+        help: "Connections at once",
+        read: |draft, text| value::count(text, 1..=1_000_000).map(|count| draft.config.max_connections = count),
+        ..BLANK
+    },
+    Setting {
+        name: "max_connections_per_address",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("256"),
+        example: "256",
+        help: "Connections at once of one address that is no trusted proxy",
+        read: |draft, text| {
+            value::count(text, 1..=1_000_000).map(|count| draft.config.max_connections_per_address = count)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "max_uploads",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("32"),
+        example: "32",
+        help: "Uploads at once",
+        read: |draft, text| value::count(text, 1..=10_000).map(|count| draft.config.max_uploads = count),
+        ..BLANK
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_and_example_is_a_good_value() {
+        for setting in SETTINGS {
+            let texts = setting.default.into_iter().chain((setting.kind != Kind::Secret).then_some(setting.example));
+            for text in texts {
+                assert_eq!((setting.read)(&mut Draft::blank(), text), Ok(()), "{setting:?} {text}");
+            }
+            assert!(!setting.help.is_empty() && !setting.help.ends_with('.'), "{setting:?}");
+            assert_eq!(setting.default.is_none(), !setting.unset.is_empty(), "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SETTINGS.len());
+    }
+}

@@ -1,0 +1,265 @@
+//! Single values: texts in, typed values out, or the rule they break.
+//!
+//! Units: sizes are bytes (`1048576`) or `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024; `mb` is refused, for
+//! nobody knows which it means); durations need a unit: `500ms`, `30s`, `5m`, `1h`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+
+use super::LogFormat;
+
+type Read<T> = Result<T, String>;
+
+/// `host:port` of an address of this machine; `localhost` is 127.0.0.1.
+pub(super) fn listen(text: &str) -> Read<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("an address and a port are needed")?;
+    let port = match port.parse::<u16>() {
+        Ok(port) => port,
+        Err(_) if port.ends_with(']') => return Err("an address and a port are needed".to_owned()),
+        Err(_) => return Err("the port must be 0–65535".to_owned()),
+    };
+    match host {
+        "localhost" => Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
+        "" => Err("the address is missing; 0.0.0.0 means all interfaces".to_owned()),
+        "*" => Err("all interfaces are written 0.0.0.0 or [::]".to_owned()),
+        _ if host.parse::<IpAddr>().is_ok() => Err("an IPv6 address needs brackets".to_owned()),
+        _ => Err("an IP address of this machine is needed, not a name".to_owned()),
+    }
+}
+
+/// A path of this machine.
+pub(super) fn path(text: &str) -> Read<PathBuf> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("a path is needed".to_owned());
+    }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("the path is not UTF-8".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// The SQLite file of `sqlite://` and a path.
+pub(super) fn database(text: &str) -> Read<PathBuf> {
+    let (scheme, rest) = text.split_once("://").ok_or("expected sqlite:// and a path")?;
+    match scheme {
+        "sqlite" => {}
+        "postgres" | "postgresql" => return Err("PostgreSQL is not in this version; use sqlite://".to_owned()),
+        _ => return Err(format!("{scheme:?} is no database that is known here; expected sqlite://")),
+    }
+    if rest.contains(['?', '#']) {
+        return Err("a sqlite URL takes no parameters here".to_owned());
+    }
+    decoded_path(rest)
+}
+
+/// The folder of `file://` and an absolute path.
+pub(super) fn storage(text: &str) -> Read<PathBuf> {
+    let (scheme, rest) = text.split_once("://").ok_or("expected file:/// and a folder")?;
+    match scheme {
+        "file" => {}
+        "s3" => return Err("S3 storage is not in this version; use file:///".to_owned()),
+        _ => return Err(format!("{scheme:?} is no storage that is known here; expected file:///")),
+    }
+    if !rest.starts_with('/') {
+        return Err("the folder must be absolute: file:/// with three slashes".to_owned());
+    }
+    decoded_path(rest)
+}
+
+fn decoded_path(text: &str) -> Read<PathBuf> {
+    let bytes = text.as_bytes();
+    let escape_is_whole =
+        |(at, _): (usize, _)| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.match_indices('%').all(escape_is_whole) {
+        return Err("'%' must be followed by two hexadecimal digits; a '%' in a name is %25".to_owned());
+    }
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| "the path is not UTF-8".to_owned())?;
+    path(&decoded)
+}
+
+/// `true` or `false`.
+pub(super) fn switch(text: &str) -> Read<bool> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn number(text: &str, within: RangeInclusive<u64>) -> Read<u64> {
+    let number = digits(text).filter(|number| within.contains(number));
+    number.ok_or_else(|| format!("expected a whole number from {} to {}", within.start(), within.end()))
+}
+
+/// A whole number within bounds, for counting things in memory.
+pub(super) fn count(text: &str, within: RangeInclusive<u64>) -> Read<usize> {
+    number(text, within).and_then(|number| usize::try_from(number).map_err(|error| error.to_string()))
+}
+
+/// A size in bytes, at least 1.
+pub(super) fn size(text: &str) -> Read<u64> {
+    let rule = || "expected a number of bytes, or a number with KiB, MiB, GiB or TiB".to_owned();
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err(rule()),
+    };
+    let bytes = digits(number).ok_or_else(rule)?.checked_mul(1 << shift);
+    bytes
+        .filter(|bytes| (1..=i64::MAX as u64).contains(bytes))
+        .ok_or_else(|| "expected 1 byte to 8388607TiB".to_owned())
+}
+
+/// A duration within bounds.
+pub(super) fn duration(text: &str, within: RangeInclusive<Duration>) -> Read<Duration> {
+    let rule = || "expected a number with ms, s, m or h".to_owned();
+    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(rule)?;
+    let (number, unit) = text.split_at(at);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(rule()),
+    };
+    let duration = digits(number).ok_or_else(rule)?.checked_mul(unit_ms).map(Duration::from_millis);
+    let bounds = || format!("expected {:?} to {:?}", within.start(), within.end());
+    duration.filter(|duration| within.contains(duration)).ok_or_else(bounds)
+}
+
+/// Digits and nothing else: `parse` alone would take `+5`.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The entries of a list, each read by `entry`; commas and spaces around them separate.
+pub(super) fn list<T>(text: &str, entry: impl Fn(&str) -> Read<T>) -> Read<Vec<T>> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(|part| entry(part.trim())).collect()
+}
+
+/// A tracing filter.
+pub(super) fn log_filter(text: &str) -> Read<String> {
+    let known = text.parse::<tracing_subscriber::EnvFilter>();
+    known.map(|_| text.to_owned()).map_err(|_| "expected error, warn, info, debug, trace, or a filter".to_owned())
+}
+
+/// How log lines look.
+pub(super) fn log_format(text: &str) -> Read<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_name_their_unit_exactly() {
+        let rows = [
+            ("500MiB", Some(500 << 20)),
+            ("1", Some(1)),
+            ("2KiB", Some(2048)),
+            ("1TiB", Some(1 << 40)),
+            ("0", None),
+            ("500mb", None),
+            ("500MB", None),
+            ("10G B", None),
+            ("10 GiB", None),
+            ("-1", None),
+            ("+1", None),
+            ("MiB", None),
+            ("1.5GiB", None),
+            ("99999999999999999999", None),
+            ("8388608TiB", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(size(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_keep_their_bounds() {
+        let within = Duration::from_millis(100)..=Duration::from_secs(3600);
+        let rows = [
+            ("5m", Some(300_000)),
+            ("90s", Some(90_000)),
+            ("100ms", Some(100)),
+            ("1h", Some(3_600_000)),
+            ("99ms", None),
+            ("2h", None),
+            ("5 minuts", None),
+            ("5", None),
+            ("s", None),
+            ("-5s", None),
+            ("99999999999999999999h", None),
+        ];
+        for (text, expected) in rows {
+            let expected: Option<u64> = expected;
+            assert_eq!(duration(text, within.clone()).ok(), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_listener_is_told_what_is_wrong_with_it() {
+        for good in ["127.0.0.1:0", "0.0.0.0:8080", "[::]:8080", "localhost:8080"] {
+            assert!(listen(good).is_ok(), "{good}");
+        }
+        let rows = [
+            ("127.0.0.1:80800", "the port must be 0–65535"),
+            ("127.0.0.1:", "the port must be 0–65535"),
+            ("127.0.0.1", "an address and a port are needed"),
+            ("[::1]", "an address and a port are needed"),
+            (":8080", "the address is missing; 0.0.0.0 means all interfaces"),
+            ("*:8080", "all interfaces are written 0.0.0.0 or [::]"),
+            ("::1:8080", "an IPv6 address needs brackets"),
+            ("registry.example:8080", "an IP address of this machine is needed, not a name"),
+        ];
+        for (text, rule) in rows {
+            assert_eq!(listen(text), Err(rule.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_sqlite_and_files_are_known_here() {
+        let databases = [
+            ("sqlite:///var/lib/keeper.db", Some("/var/lib/keeper.db")),
+            ("sqlite://keeper.db", Some("keeper.db")),
+            ("sqlite:///a%20b.db", Some("/a b.db")),
+            ("sqlite:///a%2", None),
+            ("sqlite:///a%zz", None),
+            ("sqlite://", None),
+            ("sqlite::memory:", None),
+            ("sqlite:///a?mode=ro", None),
+            ("postgres://u:p@h/d", None),
+            ("mysql://h/d", None),
+            ("keeper.db", None),
+        ];
+        for (text, expected) in databases {
+            assert_eq!(database(text).ok(), expected.map(PathBuf::from), "{text}");
+        }
+        for (text, expected) in [("file:///a/b", Some("/a/b")), ("file://a", None), ("s3://b", None), ("/a", None)] {
+            assert_eq!(storage(text).ok(), expected.map(PathBuf::from), "{text}");
+        }
+        assert!(database("postgres://h/d").expect_err("refused").contains("not in this version"));
+        assert!(storage("s3://b/p").expect_err("refused").contains("not in this version"));
+    }
+}

@@ -1,0 +1,66 @@
+//! Cursors of lists: the last key shown, bound to the list and its filter.
+//!
+//! Shape: URL-safe base64 of 16 bytes of key and 8 bytes of a digest over list name, filter and key. The
+//! digest is no secret: it only tells a cursor of another list, another filter or a damaged one from a right
+//! one. A cursor grants nothing; rights are asked for on every page.
+
+use data_encoding::BASE64URL_NOPAD;
+use keeper_core::digest::Digest;
+use keeper_core::error::{Failure, codes};
+use uuid::Uuid;
+
+const KEY_BYTES: usize = 16;
+const CHECK_BYTES: usize = 8;
+
+/// A list and the filter it is asked with.
+pub(super) struct Filter(String);
+
+impl Filter {
+    /// The list of this name with these filter values in their fixed order.
+    pub(super) fn new(list: &str, values: &[&Option<String>]) -> Self {
+        Self(format!("{list}{values:?}"))
+    }
+
+    /// The cursor that continues after `key`.
+    pub(super) fn seal(&self, key: Uuid) -> String {
+        let mut bytes = key.into_bytes().to_vec();
+        bytes.extend_from_slice(&self.check(&key));
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// The key that a cursor continues after.
+    ///
+    /// # Errors
+    /// `invalid_cursor` for one that is damaged or belongs elsewhere.
+    pub(super) fn open(&self, cursor: &str) -> Result<Uuid, Failure> {
+        let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).unwrap_or_default();
+        let key = bytes.get(..KEY_BYTES).and_then(|key| Uuid::from_slice(key).ok());
+        let key = key.filter(|key| bytes.get(KEY_BYTES..) == Some(&self.check(key)[..]));
+        key.ok_or_else(|| Failure::new(&codes::INVALID_CURSOR, "the cursor is damaged, or belongs to another list or filter").field("cursor"))
+    }
+
+    fn check(&self, key: &Uuid) -> [u8; CHECK_BYTES] {
+        let digest = Digest::of(format!("{}|{key}", self.0).as_bytes());
+        let mut check = [0; CHECK_BYTES];
+        check.copy_from_slice(&digest.as_bytes()[..CHECK_BYTES]);
+        check
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_good_for_its_own_list_and_filter_only() {
+        let key = Uuid::from_u128(7);
+        let filter = |list, value: &str| Filter::new(list, &[&Some(value.to_owned()), &None]);
+        let cursor = filter("artifacts", "go").seal(key);
+        assert_eq!(filter("artifacts", "go").open(&cursor).expect("its own"), key);
+        assert!(filter("artifacts", "npm").open(&cursor).is_err());
+        assert!(filter("packages", "go").open(&cursor).is_err());
+        for damaged in ["", "x", &cursor[1..], &format!("{cursor}A")] {
+            assert!(filter("artifacts", "go").open(damaged).is_err(), "{damaged}");
+        }
+    }
+}

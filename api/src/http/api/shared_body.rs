@@ -1,0 +1,52 @@
+//! A request body with two readers in turn: the form, and after a refusal whoever reads on for a while so
+//! that the client gets to the answer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+
+/// A refused body is read on for so many bytes.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// A refused body is read on for so long.
+const LINGER: Duration = Duration::from_secs(1);
+
+type Body = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// A handle to the body; each chunk goes to whoever polls first.
+#[derive(Clone)]
+pub(super) struct SharedBody(Arc<Mutex<Body>>);
+
+impl SharedBody {
+    pub(super) fn new(body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::pin(body))))
+    }
+
+    /// Reads on for a little while: a client that sends first and reads later would otherwise see a reset
+    /// connection instead of the refusal.
+    pub(super) async fn linger(mut self) {
+        let read = async {
+            let mut left = LINGER_BYTES;
+            while left > 0 {
+                match self.next().await {
+                    Some(Ok(chunk)) => left = left.saturating_sub(chunk.len()),
+                    Some(Err(_)) | None => break,
+                }
+            }
+        };
+        let _ended_or_timed_out = tokio::time::timeout(LINGER, read).await;
+    }
+}
+
+impl Stream for SharedBody {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // The lock is held for one poll only; a poisoned one guards nothing that could be half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
+    }
+}

@@ -1,0 +1,87 @@
+//! Native routes: `/{format}/{repository}/…` in the ecosystem's own protocol.
+
+use http::Method;
+use keeper_core::access::Principal;
+use keeper_core::error::{Class, Failure, codes};
+use keeper_core::format::{FormatHandler, FormatRequest};
+use keeper_core::repository::FormatKey;
+use poem::{Request, Response};
+use std::sync::Arc;
+
+use super::request::RequestFacts;
+use super::{App, response};
+
+/// A raw target below a format: `/go/local/rest` is (`local`, `/rest`).
+fn split(path: &str, format: &str) -> (String, String) {
+    let below = path.get(format.len() + 1..).unwrap_or("");
+    let below = below.strip_prefix('/').unwrap_or(below);
+    match below.find('/') {
+        Some(at) => (below[..at].to_owned(), below[at..].to_owned()),
+        None => (below.to_owned(), String::new()),
+    }
+}
+
+impl App {
+    /// Answers a request on a format's path.
+    ///
+    /// # Errors
+    /// What the caller is told, in the text shape.
+    pub(super) async fn native(
+        &self,
+        format: &FormatKey,
+        handler: &Arc<dyn FormatHandler>,
+        who: &Principal,
+        request: &Request,
+        facts: &RequestFacts,
+    ) -> Result<Response, Failure> {
+        let path = request.original_uri().path();
+        let (repository, rest) = split(path, format.as_str());
+        let headers: Vec<_> = handler
+            .info()
+            .request_headers
+            .iter()
+            .filter_map(|name| Some((*name, request.headers().get(*name)?.to_str().ok()?)))
+            .collect();
+        let head = request.method() == Method::HEAD;
+        let asked = FormatRequest {
+            verb: if head { "GET" } else { request.method().as_str() },
+            path: &rest,
+            query: request.original_uri().query().unwrap_or(""),
+            headers: &headers,
+            repository_url: &format!("{}/{format}/{repository}", facts.base_url),
+        };
+        let answer = self.keeper.read(who, format, handler, &repository, &asked).await;
+        let answer = answer.map_err(|failure| with_login_hint(failure, handler, facts))?;
+        response::respond(&self.keeper, &answer, request.headers(), head).await
+    }
+}
+
+/// Tells those who need a credential how this ecosystem's client sends one.
+pub(super) fn with_login_hint(failure: Failure, handler: &Arc<dyn FormatHandler>, facts: &RequestFacts) -> Failure {
+    let code = failure.code();
+    let mistyped = *code == codes::TOKEN_MALFORMED || *code == codes::TOKEN_EXPIRED;
+    if code.class != Class::Unauthorized || mistyped {
+        return failure;
+    }
+    failure.hint(handler.login_hint(&facts.host, facts.https))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn the_repository_is_the_raw_segment_after_the_format() {
+        let rows = [
+            ("/go/local/x.y/z/@v/list", "local", "/x.y/z/@v/list"),
+            ("/go/local", "local", ""),
+            ("/go/local/", "local", "/"),
+            ("/go/priv%61te/x", "priv%61te", "/x"),
+            ("/go", "", ""),
+            ("/go//x", "", "/x"),
+        ];
+        for (path, repository, rest) in rows {
+            assert_eq!(split(path, "go"), (repository.to_owned(), rest.to_owned()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What every request is judged by before anything else: framing, host, target, expectation.
+//!
+//! hyper accepts a missing or doubled `Host`, `Content-Length` beside `Transfer-Encoding`, an absolute target
+//! with any host and unknown expectations; a proxy in front may read these differently, so they are refused
+//! here. Also: the request's id, and the address under which the caller knows this server.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::uri::Scheme;
+use http::{HeaderMap, Version};
+use ipnet::IpNet;
+use keeper_core::error::{Failure, codes};
+use keeper_core::identity::TokenSecret;
+use poem::Request;
+
+use crate::server::TlsServerName;
+
+/// Bytes of a request target at most.
+const TARGET_BYTES: usize = 8 * 1024;
+
+/// Judges the `Host` of a request: a name or address without its port.
+pub type HostRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// How this server is known to the outside.
+#[derive(Clone)]
+pub struct Front {
+    /// The configured public address, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Which host names are served.
+    pub host_allowed: HostRule,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What is known of one request.
+#[derive(Debug, Clone)]
+pub struct RequestFacts {
+    /// Twelve characters that stand in the answer and in the log.
+    pub id: String,
+    /// The address of this server as the caller knows it: `https://host[:port]`.
+    pub base_url: String,
+    /// Its host without the port.
+    pub host: String,
+    /// Whether it travels encrypted, as far as is known.
+    pub https: bool,
+    /// The caller's address.
+    pub peer: Option<IpAddr>,
+}
+
+/// A new request id: unguessable is not needed, unique is.
+pub(crate) fn new_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static SEED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| getrandom::u64().unwrap_or(0x9e37_79b9));
+    // SplitMix64 (Steele, Lea, Flood 2014): distinct inputs give distinct outputs.
+    let mut mixed = SEED.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    (0..12).map(|place| char::from(DIGITS[(mixed >> (place * 5)) as usize & 31])).collect()
+}
+
+impl Front {
+    /// Judges a request.
+    ///
+    /// # Errors
+    /// The first thing that two readers could understand differently.
+    pub fn examine(&self, request: &Request, id: String) -> Result<RequestFacts, Box<(RequestFacts, Failure)>> {
+        let peer = peer(request);
+        let mut facts = RequestFacts {
+            id,
+            base_url: self.public_url.clone().unwrap_or_default(),
+            host: String::new(),
+            https: *request.scheme() == Scheme::HTTPS,
+            peer,
+        };
+        let host = match self.host(request) {
+            Ok(host) => host,
+            Err(failure) => return Err(Box::new((facts, failure))),
+        };
+        self.address(request, &host, &mut facts);
+        if !(self.host_allowed)(&facts.host) {
+            let failure = Failure::new(&codes::INVALID_HOST, format!("host \"{}\" is not served here", facts.host.escape_debug()));
+            return Err(Box::new((facts, failure)));
+        }
+        match framing(request).and_then(|()| target(request)).and_then(|()| same_name(request, &facts.host)) {
+            Ok(()) => Ok(facts),
+            Err(failure) => Err(Box::new((facts, failure))),
+        }
+    }
+
+    fn host(&self, request: &Request) -> Result<String, Failure> {
+        let refuse = |detail: &str| Failure::new(&codes::INVALID_HOST, detail);
+        let mut sent = request.headers().get_all(HOST).iter();
+        let header = sent.next().map(|value| value.to_str().map(str::to_owned));
+        if sent.next().is_some() {
+            return Err(refuse("more than one Host header was sent"));
+        }
+        let header = match header {
+            Some(Ok(host)) if !host.is_empty() => Some(host),
+            Some(_) => return Err(refuse("the Host header is empty or not text")),
+            None => None,
+        };
+        let authority = request.original_uri().authority().map(ToString::to_string);
+        match (header, authority) {
+            (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(&authority) => Err(Failure::new(
+                &codes::MISDIRECTED,
+                "the target of the request names another host than its Host header",
+            )),
+            (Some(host), _) => Ok(host),
+            (None, Some(authority)) if request.version() == Version::HTTP_2 => Ok(authority),
+            (None, Some(authority)) => Ok(authority),
+            (None, None) => Err(refuse("the Host header is missing")),
+        }
+    }
+
+    /// The caller's view of our address: configured, told by a trusted proxy, or what the request says.
+    fn address(&self, request: &Request, host: &str, facts: &mut RequestFacts) {
+        let direct = facts.peer;
+        let trusted = direct.is_some_and(|peer| self.trusts(peer));
+        let mut host = host.to_owned();
+        if trusted {
+            let forwarded = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+            if let Some(proto) = forwarded("x-forwarded-proto") {
+                facts.https = proto.trim().eq_ignore_ascii_case("https");
+            }
+            if let Some(named) = forwarded("x-forwarded-host").filter(|named| !named.trim().is_empty()) {
+                host = named.trim().to_owned();
+            }
+            facts.peer = forwarded("x-forwarded-for").and_then(|list| self.client_of(list)).or(direct);
+        }
+        facts.host = without_port(&host).to_ascii_lowercase();
+        if self.public_url.is_none() {
+            let scheme = if facts.https { "https" } else { "http" };
+            facts.base_url = format!("{scheme}://{host}");
+        } else {
+            facts.https = facts.https || facts.base_url.starts_with("https:");
+        }
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// The right-most address of a forwarding chain that is not one of our proxies.
+    fn client_of(&self, list: &str) -> Option<IpAddr> {
+        list.rsplit(',').filter_map(|hop| hop.trim().parse().ok()).find(|hop| !self.trusts(*hop))
+    }
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.remote_addr().as_socket_addr().map(|address| address.ip().to_canonical())
+}
+
+fn without_port(host: &str) -> &str {
+    match host.find(']') {
+        Some(end) => &host[..=end],
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// The name in the TLS hello and the host asked for are one, or a proxy in between mixed up its connections.
+fn same_name(request: &Request, host: &str) -> Result<(), Failure> {
+    match request.extensions().get::<TlsServerName>() {
+        Some(TlsServerName(name)) if !name.eq_ignore_ascii_case(host) => {
+            Err(Failure::new(&codes::MISDIRECTED, "the TLS connection was opened for another host"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn framing(request: &Request) -> Result<(), Failure> {
+    let headers = request.headers();
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Failure::new(&codes::INVALID_FRAMING, "Content-Length and Transfer-Encoding exclude each other"));
+    }
+    if let Some(value) = headers.get(EXPECT)
+        && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Failure::new(&codes::EXPECTATION_FAILED, "this expectation is not known"));
+    }
+    let coded = headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if coded {
+        return Err(Failure::new(&codes::UNSUPPORTED_MEDIA_TYPE, "the request body has a content coding")
+            .hint("Send it uncompressed."));
+    }
+    Ok(())
+}
+
+fn target(request: &Request) -> Result<(), Failure> {
+    let uri = request.original_uri();
+    let (path, query) = (uri.path(), uri.query().unwrap_or(""));
+    if path.len() + query.len() > TARGET_BYTES {
+        return Err(Failure::new(&codes::URI_TOO_LONG, "the target is longer than 8 KiB"));
+    }
+    if TokenSecret::occurs_in(path) || TokenSecret::occurs_in(query) {
+        return Err(Failure::new(&codes::TOKEN_IN_URL, "the address holds a token"));
+    }
+    Ok(())
+}
+
+/// Whether a header asks for an answer that JSON is not.
+pub(crate) fn excludes_json(headers: &HeaderMap) -> bool {
+    let Some(accept) = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok()) else { return false };
+    !accept.split(',').any(|range| {
+        let media = range.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        matches!(media.as_str(), "" | "*/*" | "application/*" | "application/json" | "application/problem+json")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_of_a_chain_is_its_right_most_stranger() {
+        let front = Front {
+            public_url: None,
+            host_allowed: Arc::new(|_| true),
+            trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
+        };
+        assert_eq!(front.client_of("1.1.1.1, 2.2.2.2, 10.0.0.7"), "2.2.2.2".parse().ok());
+        assert_eq!(front.client_of("10.0.0.1"), None);
+    }
+
+    #[test]
+    fn a_port_is_no_part_of_the_name() {
+        for (host, name) in [("h:80", "h"), ("h", "h"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.1:1", "127.0.0.1")] {
+            assert_eq!(without_port(host), name);
+        }
+    }
+
+    #[test]
+    fn request_ids_differ() {
+        let ids: std::collections::HashSet<_> = (0..10_000).map(|_| new_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.len() == 12));
+    }
+}

@@ -1,0 +1,115 @@
+//! Turns an [`Answer`] into a response: entity tag, conditions, ranges, `HEAD`, caching, streaming. Every
+//! file and document that leaves the server passes here.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, VARY,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use keeper_core::error::{Failure, codes};
+use keeper_core::format::MaxAge;
+use keeper_core::pipeline::{Answer, Keeper, Resolution};
+use poem::{Body, Response};
+
+use super::ranges::{Selection, Validators, http_date, select};
+
+/// The response to a read. `head` leaves out the body and keeps the headers.
+///
+/// # Errors
+/// A range outside the file, a failed condition, or trouble of the blob store.
+pub(crate) async fn respond(keeper: &Keeper, answer: &Answer, request: &HeaderMap, head: bool) -> Result<Response, Failure> {
+    let size = answer.resolution.size();
+    let is_file = answer.published_at.is_some();
+    let known = Validators { etag: &answer.etag, modified: answer.published_at, size, ranges: is_file && !head };
+    let mut response = match select(request, &known) {
+        Selection::NotModified => Response::builder().status(StatusCode::NOT_MODIFIED).finish(),
+        Selection::PreconditionFailed => {
+            return Err(Failure::new(&codes::PRECONDITION_FAILED, "If-Match names another content"));
+        }
+        Selection::NotSatisfiable => {
+            let mut failure = Failure::new(&codes::RANGE_NOT_SATISFIABLE, format!("the file has {size} bytes"));
+            failure.complete_length = Some(size);
+            return Err(failure);
+        }
+        Selection::Whole => {
+            let body = body(keeper, answer, None, head).await?;
+            content(StatusCode::OK, size, body, answer)
+        }
+        Selection::Part(range) => {
+            let body = body(keeper, answer, Some(range), head).await?;
+            let mut response = content(StatusCode::PARTIAL_CONTENT, range.end - range.start, body, answer);
+            let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            response.headers_mut().insert(CONTENT_RANGE, header(text));
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::from_maybe_shared(answer.etag.clone()).unwrap_or(HeaderValue::from_static("")));
+    headers.insert(CACHE_CONTROL, cache_control(answer.max_age, answer.public));
+    if !answer.public {
+        headers.insert(VARY, HeaderValue::from_static("Authorization"));
+    }
+    if let Some(at) = answer.published_at {
+        headers.insert(LAST_MODIFIED, header(http_date(at)));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    Ok(response)
+}
+
+fn content(status: StatusCode, length: u64, body: Body, answer: &Answer) -> Response {
+    let mut response = Response::builder().status(status).body(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.media_type.as_str()));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    response
+}
+
+async fn body(
+    keeper: &Keeper,
+    answer: &Answer,
+    range: Option<keeper_core::blob::ByteRange>,
+    head: bool,
+) -> Result<Body, Failure> {
+    if head {
+        return Ok(Body::empty());
+    }
+    match &answer.resolution {
+        Resolution::Bytes(bytes) => Ok(Body::from_bytes(match range {
+            Some(range) => part(bytes, range.start, range.end),
+            None => bytes.clone(),
+        })),
+        Resolution::Blob(blob) => {
+            let digest = blob.location.digest();
+            let stream = keeper.open(blob, range).await?.map_err(move |error| {
+                tracing::error!(blob.digest = %digest, %error, "a download broke off");
+                std::io::Error::other(error.to_string())
+            });
+            Ok(Body::from_bytes_stream(stream))
+        }
+    }
+}
+
+fn part(bytes: &Bytes, start: u64, end: u64) -> Bytes {
+    let at = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
+    bytes.slice(at(start)..at(end))
+}
+
+fn cache_control(max_age: MaxAge, public: bool) -> HeaderValue {
+    match (max_age, public) {
+        (MaxAge::Immutable, true) => HeaderValue::from_static("public, max-age=31536000, immutable"),
+        (MaxAge::Immutable, false) => HeaderValue::from_static("private, max-age=31536000, immutable"),
+        (MaxAge::Revalidate, true) => HeaderValue::from_static("public, no-cache"),
+        (MaxAge::Revalidate, false) => HeaderValue::from_static("private, no-cache"),
+        (MaxAge::NoStore, _) => HeaderValue::from_static("no-store"),
+        (MaxAge::Seconds(seconds), true) => header(format!("public, max-age={seconds}")),
+        (MaxAge::Seconds(seconds), false) => header(format!("private, max-age={seconds}")),
+    }
+}
+
+/// A header value of our own making: digits, dates and fixed words.
+fn header(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}

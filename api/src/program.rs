@@ -1,0 +1,132 @@
+//! The verbs of the command line, each with its exit code.
+
+use std::path::{Path, PathBuf};
+
+use crate::admin_socket::token_create::{NewTokenRequest, TokenCreated, issue};
+use crate::cli::{self, Exit, Invocation, Verb, output};
+use crate::config::{Config, Loaded, environment};
+use crate::datadir::{DataDir, private_files};
+use crate::http::api::openapi;
+use crate::run::{self, StartError};
+use crate::store::Store;
+use crate::{error_page, logging};
+
+/// Runs what the command line asks for.
+#[must_use]
+pub fn program() -> Exit {
+    private_files();
+    let Invocation { verb, file, overrides } = cli::parse();
+    match &verb {
+        Verb::OpenApi => return print(&openapi()),
+        Verb::ErrorPage => return print(&error_page::markdown()),
+        _ => {}
+    }
+    let loaded = Config::load(&overrides, environment(), file.as_deref());
+    let quiet = match &verb {
+        Verb::Config { check } => return cli::config::run(&loaded, *check),
+        Verb::TokenCreate { .. } => true,
+        _ => false,
+    };
+    let Loaded { config, warnings, .. } = match loaded {
+        Ok(loaded) => loaded,
+        Err(faults) => return cli::config::refuse(&faults),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::stderr(&format!("cannot start the runtime: {error}"));
+            return Exit::Failed;
+        }
+    };
+    if !quiet {
+        logging::start(&config);
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+    let exit = runtime.block_on(async {
+        match verb {
+            Verb::Serve => serve(config).await,
+            Verb::Migrate { check } => migrate(&config, check).await,
+            Verb::TokenCreate { request, quiet } => {
+                let (data_dir, blobs) = (config.data_dir.clone(), config.blobs.clone());
+                let create = |request| token_offline(request, config, data_dir.clone(), blobs);
+                cli::token::run(request, quiet, &data_dir, create).await
+            }
+            Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
+        }
+    });
+    // A blocking call that hangs (a dead disk) must not keep a stopped server from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    exit
+}
+
+fn print(text: &str) -> Exit {
+    match output::stdout(text) {
+        Ok(()) => Exit::Fine,
+        Err(_) => Exit::Failed,
+    }
+}
+
+async fn serve(config: Config) -> Exit {
+    match run::start(config).await {
+        Ok(()) => Exit::Fine,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &StartError) -> Exit {
+    output::stderr(&format!("artifact-keeper cannot start: {error}"));
+    error.exit()
+}
+
+async fn migrate(config: &Config, check: bool) -> Exit {
+    if check {
+        return match Store::pending(&run::database_address(&config.database)).await {
+            Ok(pending) if pending.is_empty() => print("the database is up to date\n"),
+            Ok(pending) => {
+                let _printed = print(&format!("to be done: {}\n", pending.join(", ")));
+                Exit::Failed
+            }
+            Err(error) => refuse(&error.into()),
+        };
+    }
+    match opened(config).await {
+        Ok((_data, store)) => {
+            store.close().await;
+            print("the database is up to date\n")
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn opened(config: &Config) -> Result<(DataDir, Store), StartError> {
+    let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
+    let store = Store::open(&run::database_address(&config.database)).await?;
+    Ok((data, store))
+}
+
+/// Makes a token in the data folder itself; `None` when a server holds it.
+async fn token_offline(
+    request: NewTokenRequest,
+    config: Config,
+    data_dir: PathBuf,
+    blobs: PathBuf,
+) -> Result<Option<TokenCreated>, (Exit, String)> {
+    let _lock = match DataDir::open(&data_dir, &blobs, config.allow_network_disk) {
+        Ok(data) => data,
+        Err(error) if error.is_in_use() => return Ok(None),
+        Err(error) => return Err((Exit::from(&error), error.to_string())),
+    };
+    if !Path::new(&config.database).exists() {
+        let text = format!("there is no server's data in {}; start the server once, or name its folder with --data-dir", data_dir.display());
+        return Err((Exit::Usage, text));
+    }
+    let store = Store::open(&run::database_address(&config.database)).await.map_err(|error| {
+        let error = StartError::from(error);
+        (error.exit(), error.to_string())
+    })?;
+    let created = issue(&store, &request, jiff::Timestamp::now()).await;
+    store.close().await;
+    created.map(Some).map_err(|error| (Exit::Failed, error.to_string()))
+}

@@ -1,0 +1,319 @@
+//! The composition root: opens what the server stands on, in order, and runs it until it is told to stop.
+//!
+//! Order: data folder and its lock → database and migrations → blobs → first start → sockets last → "ready".
+//! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
+//! accept no more → requests in flight finish → the writer drains → the lock is released.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keeper_core::blob::BlobError;
+use keeper_core::limits::UPLOAD_TIME;
+use keeper_core::pipeline::{Keeper, Ports};
+use keeper_core::plugin::{Registry, RegistryError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin_socket::AdminSocket;
+use crate::admin_socket::token_create::Issuer;
+use crate::blobs::DiskBlobs;
+use crate::bootstrap::banner::{self, Welcome};
+use crate::bootstrap::first_start::{Administrator, Reveal};
+use crate::bootstrap::passwords::Passwords;
+use crate::bootstrap::{self, FirstStart, FirstStartError};
+use crate::cli::{Exit, output};
+use crate::config::{Config, TlsSource};
+use crate::datadir::{DataDir, DataDirError};
+use crate::http::{Admission, App, Authenticator, Front, Health, Routes};
+use crate::server::body::Pace;
+use crate::server::self_signed::{SelfSigned, SelfSignedError};
+use crate::server::tls::{TlsError, TlsFiles};
+use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
+use crate::store::{OpenError, Store};
+use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
+
+/// How often certificates are looked at for changes.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
+/// The task that commits shows a sign of life at least this often.
+const WRITER_SILENCE: Duration = Duration::from_secs(60);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The folder of the stored files.
+    #[error("the stored files cannot be used: {0}")]
+    Blobs(#[from] BlobError),
+    /// The first user or repository.
+    #[error(transparent)]
+    FirstStart(#[from] FirstStartError),
+    /// The formats of this build.
+    #[error(transparent)]
+    Formats(#[from] RegistryError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificate that the server makes itself.
+    #[error(transparent)]
+    SelfSigned(#[from] SelfSignedError),
+    /// The address.
+    #[error("cannot listen on {at}: {why}")]
+    Listen {
+        /// The address.
+        at: SocketAddr,
+        /// What to do about it.
+        why: String,
+    },
+    /// The outgoing network.
+    #[error("the outgoing network cannot be set up: {0}")]
+    Network(String),
+    /// Sockets and signals.
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// The exit code that says it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::DataDir(error) => error.into(),
+            Self::Database(OpenError::Newer { .. }) => Exit::NewerDatabase,
+            Self::Database(OpenError::Address { .. } | OpenError::LibraryTooOld { .. }) => Exit::Usage,
+            Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// Starts the server and runs it until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Why it did not start.
+pub async fn start(config: Config) -> Result<(), StartError> {
+    let registry = keeper_formats::registry()?;
+    let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
+    data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let stop = StopSignals::new()?;
+    let store = Arc::new(Store::open(&database_address(&config.database)).await?);
+    let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
+    let tls = tls(&config, &data)?;
+    let first = first_start(&config, &data, &registry, &store).await?;
+    let listener = listen(config.listen).await?;
+    let bound = listener.local_addr()?;
+
+    let network = GuardedClient::new(allowed_networks(&config), UpstreamLimits::default())
+        .map_err(|error| StartError::Network(error.to_string()))?;
+    let ports = Ports {
+        registry: registry.clone(),
+        repositories: store.clone(),
+        artifacts: store.clone(),
+        blobs,
+        identity: store.clone(),
+        authorities: Arc::new(network),
+    };
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let keeper = Arc::new(Keeper::new(ports, processors));
+    let writer = store.clone();
+    let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
+    let app = App {
+        keeper,
+        authenticator: Authenticator::default(),
+        front: front(&config),
+        health: health.clone(),
+        admission: Arc::new(admission(&config)),
+    };
+    let app = crate::server::into_app(Routes::new(app));
+    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Issuer(store.clone())))?;
+    let address = config.address_for_people(bound);
+    welcome(&address, bound, &data, &registry, &first, tls.as_ref());
+
+    let handle = tls.map(|tls| keep_certificate_fresh(tls, &config, &data));
+    let stopping = async move {
+        stop.first().await;
+        health.drain();
+        tracing::info!("stopping: requests under way may finish");
+    };
+    let cut = crate::server::serve(listener, handle, limits(&config), app, stopping).await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "some requests did not finish in time and were cut");
+    }
+    drop(admin);
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The address of the database file, as the store takes it.
+#[must_use]
+pub fn database_address(file: &Path) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+    const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
+    let path = percent_encode(std::os::unix::ffi::OsStrExt::as_bytes(file.as_os_str()), ESCAPED);
+    format!("sqlite://{path}?mode=rwc")
+}
+
+fn allowed_networks(config: &Config) -> NetworkAllow {
+    config.network_allow.iter().cloned().collect()
+}
+
+async fn first_start(
+    config: &Config,
+    data: &DataDir,
+    registry: &Registry,
+    store: &Store,
+) -> Result<FirstStart, StartError> {
+    let passwords = Passwords::new(1);
+    let ports = bootstrap::Ports { identity: store, repositories: store, registry, passwords: &passwords };
+    let first = bootstrap::first_start(ports, config, Reveal::here(data)).await?;
+    first.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if let Administrator::Generated(password) = &first.administrator
+        && output::terminal(&banner::password(password)).is_err()
+    {
+        data.write_first_password(password)?;
+    }
+    Ok(first)
+}
+
+/// How the server proves itself, and the authority to trust if it is our own.
+struct Tls {
+    handle: TlsAcceptorHandle,
+    authority: Option<std::path::PathBuf>,
+}
+
+fn tls(config: &Config, data: &DataDir) -> Result<Option<Tls>, StartError> {
+    let (files, authority) = match &config.tls {
+        None => return Ok(None),
+        Some(TlsSource::Files { certificate, key }) => {
+            (TlsFiles { certificate: certificate.clone(), key: key.clone() }, None)
+        }
+        Some(TlsSource::SelfSigned) => {
+            let SelfSigned { authority, files, .. } = ensure_certificate(config, data)?;
+            (files, Some(authority))
+        }
+    };
+    Ok(Some(Tls { handle: TlsAcceptorHandle::load(files)?, authority }))
+}
+
+fn ensure_certificate(config: &Config, data: &DataDir) -> Result<SelfSigned, SelfSignedError> {
+    let public_host = config.public_url.as_ref().map(crate::config::PublicUrl::host);
+    self_signed::ensure(&data.root().join("tls"), &self_signed::names_of(config.listen.ip(), public_host))
+}
+
+/// Reloads the pair when it changes, and renews our own before it ends.
+fn keep_certificate_fresh(tls: Tls, config: &Config, data: &DataDir) -> TlsAcceptorHandle {
+    let folder = data.root().join("tls");
+    let public_host = config.public_url.as_ref().map(|public| public.host().to_owned());
+    let (listen, own) = (config.listen.ip(), tls.authority.is_some());
+    let renew = move || {
+        if own
+            && let Err(error) = self_signed::ensure(&folder, &self_signed::names_of(listen, public_host.as_deref()))
+        {
+            tracing::error!(%error, "the certificate could not be renewed");
+        }
+    };
+    tokio::spawn(tls.handle.clone().keep_fresh(CERTIFICATE_CHECK, renew));
+    tls.handle
+}
+
+async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(at).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "the address is in use; set KEEPER_LISTEN to another one (port 0 picks a free one)".to_owned()
+            }
+            io::ErrorKind::PermissionDenied if at.port() < 1024 => {
+                format!("ports below 1024 need the capability CAP_NET_BIND_SERVICE ({error}); or set KEEPER_LISTEN")
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address; set KEEPER_LISTEN to one of its own".to_owned(),
+            _ => error.to_string(),
+        };
+        StartError::Listen { at, why }
+    })
+}
+
+fn front(config: &Config) -> Front {
+    let allowed = config.allowed_hosts.clone();
+    Front {
+        public_url: config.public_url.as_ref().map(|public| public.as_str().trim_end_matches('/').to_owned()),
+        host_allowed: Arc::new(move |host| allowed.allows(host)),
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
+}
+
+fn admission(config: &Config) -> Admission {
+    let pace = Pace {
+        least_bytes_per_second: config.body_min_bytes_per_second,
+        window: config.body_grace,
+        grace: config.body_grace,
+        total: UPLOAD_TIME,
+    };
+    Admission::new(config.max_uploads, config.max_upload_bytes.unwrap_or(u64::MAX), pace)
+}
+
+fn limits(config: &Config) -> ServerLimits {
+    ServerLimits {
+        connections: config.max_connections,
+        connections_per_address: config.max_connections_per_address,
+        unbounded_networks: config.trusted_proxies.clone(),
+        header_timeout: config.header_timeout,
+        shutdown_timeout: config.shutdown_timeout,
+        ..ServerLimits::default()
+    }
+}
+
+/// The line that machines wait for, and the text that a newcomer follows.
+fn welcome(address: &str, bound: SocketAddr, data: &DataDir, registry: &Registry, first: &FirstStart, tls: Option<&Tls>) {
+    let mut text = banner::text(&Welcome { address, data_dir: data.root(), registry, first });
+    if let Some(authority) = tls.and_then(|tls| tls.authority.as_ref()) {
+        text += &format!(
+            "  to make go and curl on this machine trust it:\n    export SSL_CERT_FILE={0} CURL_CA_BUNDLE={0}\n",
+            authority.display()
+        );
+    }
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        output::stderr(&text);
+    } else {
+        for line in text.lines() {
+            tracing::info!("{line}");
+        }
+    }
+    tracing::info!(address = %bound, url = address, "ready");
+}
+
+/// The signals that ask the server to stop; registered before anything is open.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the first signal; a second one ends the process at once.
+    async fn first(mut self) {
+        self.any().await;
+        tokio::spawn(async move {
+            self.any().await;
+            output::stderr("stopped at once by a second signal");
+            std::process::exit(1);
+        });
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The database: repositories, artifacts, users and the audit, in one SQLite file.
+//!
+//! Shape: every change is a command for one writer task, which runs commands in groups, each group in one
+//! transaction ([`writer`]); every question is one statement on a pool of readers. A caller is answered after
+//! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
+//! request asks first, the repository at an address, is answered from memory ([`catalog`]).
+//!
+//! The three ports are implemented in one file each: [`repositories`], [`artifacts`], [`identity`].
+//!
+//! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, DbErr};
+use uuid::Uuid;
+
+use catalog::Catalog;
+use connections::Place;
+use writer::Writer;
+
+mod artifacts;
+mod audit;
+mod catalog;
+mod connections;
+#[cfg(test)]
+mod fixture;
+mod identity;
+mod publishing;
+mod repositories;
+mod rows;
+mod schema;
+mod search;
+mod sql;
+mod writer;
+
+/// Why the database cannot be used; the texts are fit for the person who starts the program. Nothing in it was changed, but for [`OpenError::Migration`], before which
+/// earlier migrations may have been made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address names no SQLite file.
+    #[error("the database address is not usable: {reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The library can damage databases.
+    #[error(
+        "this program was built with SQLite {found}; at least 3.51.3 is needed, for older ones can damage the database"
+    )]
+    LibraryTooOld {
+        /// Its version.
+        found: String,
+    },
+    /// The file is something else.
+    #[error("the database file is not an SQLite database; nothing was changed")]
+    NotADatabase,
+    /// The file is an SQLite database of another program.
+    #[error("the database file belongs to another program (it has tables, but none of ours); nothing was changed")]
+    Foreign,
+    /// The file contradicts itself.
+    #[error(
+        "the database file is damaged ({0}); nothing was changed: restore a backup, or run 'artifact-keeper verify'"
+    )]
+    Corrupt(#[source] DbErr),
+    /// A newer program has changed the schema.
+    #[error(
+        "the database was migrated by artifact-keeper {by}, this is {}; it has unknown migrations: {}; start the newer program",
+        env!("CARGO_PKG_VERSION"), unknown.join(", ")
+    )]
+    Newer {
+        /// The version of that program.
+        by: String,
+        /// Migrations that this program does not know.
+        unknown: Vec<String>,
+    },
+    /// A migration failed and was rolled back.
+    #[error("migration {name} failed and was rolled back: {source}")]
+    Migration {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: DbErr,
+    },
+    /// A setting did not take.
+    #[error("the database setting {name} is {found} and must be {wanted}: data could be lost")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A record that is needed at start cannot be read.
+    #[error("a record needed at start cannot be read: {0}")]
+    Unreadable(#[source] keeper_core::artifact::StoreError),
+    /// Anything else: the folder is missing, the disk is full or read-only.
+    #[error("the database cannot be opened: {0}")]
+    Failed(#[source] DbErr),
+}
+
+impl From<DbErr> for OpenError {
+    fn from(error: DbErr) -> Self {
+        match sql::sqlite_code(&error) {
+            Some(sql::SQLITE_NOTADB) => Self::NotADatabase,
+            Some(sql::SQLITE_CORRUPT) => Self::Corrupt(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// The database, open. The ports
+/// [`RepositoryStore`](keeper_core::repository::RepositoryStore),
+/// [`ArtifactStore`](keeper_core::artifact::ArtifactStore) and
+/// [`IdentityStore`](keeper_core::identity::IdentityStore) are its methods.
+pub struct Store {
+    instance: Uuid,
+    readers: DatabaseConnection,
+    writer: Writer,
+    catalog: Arc<Catalog>,
+}
+
+impl Store {
+    /// Opens the database at an address like `sqlite:///var/lib/keeper/keeper.db?mode=rwc`, brings its schema
+    /// up to date and starts the writer. The caller holds the lock of the data folder: no other process may
+    /// write to it.
+    ///
+    /// # Errors
+    /// [`OpenError`], whose text is fit for the person who starts the program.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let place = Place::parse(url)?;
+        let writing = place.writer().await?;
+        let instance = schema::prepare(&writing).await?;
+        let readers = place.readers().await?;
+        let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
+        let writer = Writer::start(place, writing);
+        Ok(Self { instance, readers, writer, catalog: Arc::new(Catalog::new(catalog)) })
+    }
+
+    /// The names of the migrations that opening the database at this address would make; changes nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn pending(url: &str) -> Result<Vec<String>, OpenError> {
+        let readers = Place::parse(url)?.readers().await?;
+        let pending = schema::pending(&readers).await;
+        if let Err(error) = readers.close().await {
+            tracing::warn!(%error, "the database's readers did not close");
+        }
+        pending
+    }
+
+    /// The mark of this data, made with it and never changed.
+    #[must_use]
+    pub fn instance(&self) -> Uuid {
+        self.instance
+    }
+
+    /// Whether the writer has shown a sign of life within this time. An idle one shows it every ten seconds.
+    #[must_use]
+    pub fn writer_alive(&self, within: Duration) -> bool {
+        self.writer.silence() < within
+    }
+
+    /// Takes no more commands, finishes those that were taken, and leaves one tidy file without a log beside
+    /// it. Never needed for safety: every acknowledged change is durable already. Repeating is harmless.
+    pub async fn close(&self) {
+        let rest = self.writer.drain().await;
+        if let Err(error) = self.readers.close_by_ref().await {
+            tracing::warn!(%error, "the database's readers did not close");
+        }
+        if let Some(rest) = rest {
+            rest.finish().await;
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::repository::{Actor, RepositoryKind, RepositoryStore};
+    use keeper_core::testing::contract;
+
+    use super::fixture::Folder;
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_repository_store() {
+        let folder = Folder::new();
+        contract::repository_store(&folder.open().await).await;
+        let folder = Folder::new();
+        let store = folder.open().await;
+        contract::repository_content(&store, &store).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_an_artifact_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let mut ids = Vec::new();
+        for name in ["one", "other"] {
+            let (at, by) = (contract::address("go", name), Actor::system());
+            let made = store.create(&at, RepositoryKind::Hosted, contract::details(), &by).await.expect("made");
+            ids.push(made.id);
+        }
+        contract::artifact_store(&store, ids[0], ids[1]).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_an_identity_store() {
+        let folder = Folder::new();
+        contract::identity_store(&folder.open().await).await;
+    }
+}

@@ -1,0 +1,89 @@
+//! Writes the audit, in the transaction of the change it tells of.
+//!
+//! Shape: see the migration `m0003_audit`. `detail` holds what changed and never a secret: a password or a
+//! token's text has no place in the types that come here.
+
+use jiff::Timestamp;
+use keeper_core::artifact::StoreError;
+use keeper_core::repository::Actor;
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+
+use super::sql::{execute, micros};
+
+const INSERT: &str = "INSERT INTO audit (at, actor, credential, address, action, resource, request, outcome, detail) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, 'done', $8)";
+
+/// Adds one row. `resource` reads `go/local example.com/m@v1.0.0`.
+pub(super) async fn record(
+    on: &impl ConnectionTrait,
+    by: &Actor,
+    action: &'static str,
+    resource: String,
+    detail: Value,
+) -> Result<(), StoreError> {
+    let values = [
+        micros(Timestamp::now()).into(),
+        by.login.as_str().into(),
+        by.credential.clone().into(),
+        by.address.clone().into(),
+        action.into(),
+        resource.into(),
+        by.request.clone().into(),
+        detail.to_string().into(),
+    ];
+    execute(on, INSERT, values).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::artifact::ArtifactStore;
+    use sea_orm::FromQueryResult;
+
+    use super::super::fixture::{Folder, execute_beside, publication, repository};
+    use super::super::sql::all;
+
+    #[derive(FromQueryResult)]
+    struct Row {
+        actor: String,
+        action: String,
+        resource: String,
+        outcome: String,
+    }
+
+    #[tokio::test]
+    async fn every_change_leaves_a_row_that_cannot_be_changed_or_removed() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = repository(&store, "local").await;
+        let what = publication("example.com/m", "v1.0.0");
+        let coordinate = what.coordinate.clone();
+        store.publish(local.id, what).await.expect("published");
+        store.delete(local.id, &coordinate, "leaked", &super::Actor::system()).await.expect("deleted");
+        store.delete(local.id, &coordinate, "again", &super::Actor::system()).await.expect("repeated");
+        let rows: Vec<Row> = all(&store.readers, "SELECT actor, action, resource, outcome FROM audit ORDER BY seq", [])
+            .await
+            .expect("rows");
+        let told: Vec<_> =
+            rows.iter().map(|row| format!("{} {} {} {}", row.actor, row.action, row.resource, row.outcome)).collect();
+        assert_eq!(
+            told,
+            [
+                "system repository.create go/local done",
+                "alice publish go/local example.com/m@v1.0.0 done",
+                "system delete go/local example.com/m@v1.0.0 done",
+            ]
+        );
+        store.close().await;
+        for refused in [
+            "UPDATE audit SET actor = 'mallory'",
+            "DELETE FROM audit WHERE seq = 2",
+            "INSERT OR REPLACE INTO audit SELECT seq, at, 'mallory', NULL, NULL, action, resource, NULL, outcome, detail \
+             FROM audit WHERE seq = 2",
+        ] {
+            let error = folder.try_execute(refused).await.expect_err(refused);
+            assert!(error.to_string().contains("append-only"), "{refused}: {error}");
+        }
+        execute_beside(&folder, "SELECT 1").await;
+    }
+}

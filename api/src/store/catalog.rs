@@ -1,0 +1,97 @@
+//! The repositories in memory, each with its generation number.
+//!
+//! Every request asks for a repository by its address and for the generation by which cached answers are
+//! judged; neither may wait for a disk. The writer's task alone changes what is here, after a COMMIT and
+//! before its callers are answered; readers take a snapshot without locking.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use keeper_core::artifact::StoreError;
+use keeper_core::repository::{Repository, RepositoryAddress, RepositoryId};
+
+/// All repositories as of the last commit.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    now: ArcSwap<Snapshot>,
+}
+
+#[derive(Debug, Default)]
+struct Snapshot {
+    in_order: Vec<Arc<Repository>>,
+    by_address: HashMap<RepositoryAddress, Arc<Repository>>,
+    by_id: HashMap<RepositoryId, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    repository: Arc<Repository>,
+    generation: Arc<AtomicU64>,
+}
+
+/// A repository as it was read, with its generation.
+pub(super) type Generated = (Arc<Repository>, u64);
+
+impl Catalog {
+    pub(super) fn new(all: Vec<Generated>) -> Self {
+        let catalog = Self { now: ArcSwap::default() };
+        catalog.replace(all);
+        catalog
+    }
+
+    pub(super) fn find(&self, at: &RepositoryAddress) -> Option<Arc<Repository>> {
+        self.now.load().by_address.get(at).cloned()
+    }
+
+    pub(super) fn list(&self) -> Vec<Arc<Repository>> {
+        self.now.load().in_order.clone()
+    }
+
+    /// The address of a repository, for the audit.
+    pub(super) fn address(&self, of: RepositoryId) -> Result<RepositoryAddress, StoreError> {
+        let now = self.now.load();
+        let entry = now.by_id.get(&of);
+        entry
+            .map(|entry| entry.repository.address.clone())
+            .ok_or_else(|| StoreError::Unavailable(format!("there is no repository {}", of.0).into()))
+    }
+
+    /// Zero for a repository that is not there.
+    pub(super) fn generation(&self, of: RepositoryId) -> u64 {
+        self.now.load().by_id.get(&of).map_or(0, |entry| entry.generation.load(Ordering::Acquire))
+    }
+
+    /// The content of a repository has changed.
+    pub(super) fn bump(&self, of: RepositoryId) {
+        if let Some(entry) = self.now.load().by_id.get(&of) {
+            entry.generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// The records have changed: these are all of them, in order of address. A record with another revision
+    /// gets another generation. The numbers themselves live on, for a reader may still hold the old snapshot.
+    pub(super) fn replace(&self, all: Vec<Generated>) {
+        let before = self.now.load_full();
+        let mut after = Snapshot::default();
+        for (repository, stored) in all {
+            let generation = match before.by_id.get(&repository.id) {
+                None => Arc::new(AtomicU64::new(stored)),
+                Some(known) => known.generation.clone(),
+            };
+            after.in_order.push(repository.clone());
+            after.by_address.insert(repository.address.clone(), repository.clone());
+            after.by_id.insert(repository.id, Entry { repository, generation });
+        }
+        let after = Arc::new(after);
+        self.now.store(after.clone());
+        for (id, entry) in &after.by_id {
+            let changed =
+                before.by_id.get(id).is_some_and(|known| known.repository.revision != entry.repository.revision);
+            if changed {
+                entry.generation.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+}

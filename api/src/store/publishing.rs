@@ -1,0 +1,265 @@
+//! The changes of artifacts: publish, delete, relocate. Each runs inside one SAVEPOINT of the writer.
+//!
+//! Publishing is decided by the database alone: the row of the version is inserted unless one is there, and
+//! what is there decides between "the same", "a conflict" and "deleted". No look before, so no race.
+//!
+//! Blobs are recorded only for a version that is new. A refused upload's copies are removed by its caller,
+//! and a row must never name a copy that is about to go.
+
+use jiff::Timestamp;
+use keeper_core::artifact::{
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, FileContent, LabelKind, Publication, PublishOutcome,
+    StoreError,
+};
+use keeper_core::blob::BlobLocation;
+use keeper_core::limits::UPLOAD_TIME;
+use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Map, Value, json};
+
+use super::artifacts::{by_coordinate, kind_word};
+use super::audit;
+use super::sql::{corrupt, execute, micros, one};
+
+/// How a change ended, and whether it changed anything.
+pub(super) struct Ended<T> {
+    pub(super) answer: T,
+    pub(super) changed: bool,
+}
+
+/// Everything of a publication, or nothing.
+pub(super) async fn publish(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    what: Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
+    // Judged here and not by the caller: the command may have waited.
+    if what.began.elapsed() > UPLOAD_TIME {
+        return Err(StoreError::TooLate);
+    }
+    let package = package(on, of, &what).await?;
+    if !insert_artifact(on, of, package, &what).await? {
+        return repeat(on, of, address, package, what).await;
+    }
+    for file in &what.files {
+        insert_file(on, of, what.id, file, what.published_at).await?;
+    }
+    for (kind, name) in &what.labels {
+        insert_label(on, package, *kind, name, what.id).await?;
+    }
+    let resource = format!("{address} {}", what.coordinate);
+    audit::record(on, &what.by, "publish", resource, told(&what)).await?;
+    next_generation(on, of).await?;
+    let artifact = by_coordinate(on, of, &what.coordinate).await?;
+    let artifact = artifact.ok_or_else(|| corrupt(&what.coordinate, "it cannot be read after it was written"))?;
+    Ok(Ended { answer: PublishOutcome::Created(artifact), changed: true })
+}
+
+/// The version is there: what is there decides.
+async fn repeat(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    package: i64,
+    what: Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
+    let there = by_coordinate(on, of, &what.coordinate).await?;
+    let there = there.ok_or_else(|| corrupt(&what.coordinate, "it is taken and cannot be read"))?;
+    if there.state == ArtifactState::Deleted {
+        return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+    }
+    if there.content != what.content {
+        return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
+    }
+    let mut moved = Vec::new();
+    for (kind, name) in &what.labels {
+        if *kind == LabelKind::Name && insert_label(on, package, *kind, name, there.id).await? {
+            moved.push(name.as_str());
+        }
+    }
+    let changed = !moved.is_empty();
+    if changed {
+        let resource = format!("{address} {}", what.coordinate);
+        audit::record(on, &what.by, "label", resource, json!({ "names": moved })).await?;
+        next_generation(on, of).await?;
+    }
+    Ok(Ended { answer: PublishOutcome::Same(there), changed })
+}
+
+/// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
+/// the collector's.
+pub(super) async fn delete(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    what: Coordinate,
+    reason: String,
+    by: Actor,
+) -> Result<Ended<Option<Artifact>>, StoreError> {
+    let before = match by_coordinate(on, of, &what).await? {
+        Some(artifact) if artifact.state != ArtifactState::Deleted => artifact,
+        gone => return Ok(Ended { answer: gone, changed: false }),
+    };
+    let id = before.id.to_string();
+    let values = [id.as_str().into(), reason.as_str().into(), micros(Timestamp::now()).into()];
+    execute(on, BURY, values).await?;
+    execute(on, "DELETE FROM files WHERE artifact = $1", [id.as_str().into()]).await?;
+    execute(on, "DELETE FROM labels WHERE artifact = $1", [id.as_str().into()]).await?;
+    let detail = json!({
+        "id": id, "reason": reason, "was": before.state.as_str(),
+        "content": before.content.0, "files": digests(&before.files),
+    });
+    audit::record(on, &by, "delete", format!("{address} {what}"), detail).await?;
+    next_generation(on, of).await?;
+    Ok(Ended { answer: by_coordinate(on, of, &what).await?, changed: true })
+}
+
+const BURY: &str = "UPDATE artifacts SET state = 'deleted', state_reason = $2, state_changed_at = $3 WHERE id = $1";
+
+/// Makes `new` the live copy if `old` is.
+pub(super) async fn relocate(
+    on: &impl ConnectionTrait,
+    old: BlobLocation,
+    new: BlobLocation,
+) -> Result<bool, StoreError> {
+    let values = [old.digest().to_hex().into(), old.as_str().into(), new.as_str().into()];
+    let moved = old.digest() == new.digest() && execute(on, RELOCATE, values).await? == 1;
+    if moved {
+        let detail = json!({ "from": old.as_str(), "to": new.as_str() });
+        audit::record(on, &Actor::system(), "blob.relocate", old.digest().to_hex(), detail).await?;
+    }
+    Ok(moved)
+}
+
+const RELOCATE: &str = "UPDATE blobs SET location = $3 WHERE digest = $1 AND location = $2";
+
+#[derive(FromQueryResult)]
+struct Key {
+    id: i64,
+}
+
+/// The package's key; a package begins with its first version.
+async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<i64, StoreError> {
+    let name = what.coordinate.package.as_str();
+    let insert = "INSERT INTO packages (repository, name, name_folded, created_at) VALUES ($1, $2, $3, $4) \
+                  ON CONFLICT (repository, name) DO NOTHING";
+    let folded = name.to_ascii_lowercase();
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into()]).await?;
+    let question = "SELECT id FROM packages WHERE repository = $1 AND name = $2";
+    let key: Option<Key> = one(on, question, [of.0.into(), name.into()]).await?;
+    key.map(|key| key.id).ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
+}
+
+const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, \
+    published_at, published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest) \
+    VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+    ON CONFLICT (package, version) DO NOTHING";
+
+/// Whether the version was free.
+async fn insert_artifact(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    package: i64,
+    what: &Publication,
+) -> Result<bool, StoreError> {
+    let values = [
+        what.id.to_string().into(),
+        of.0.into(),
+        package.into(),
+        what.coordinate.version.as_str().into(),
+        what.sort_key.0.clone().into(),
+        micros(what.published_at).into(),
+        what.by.login.as_str().into(),
+        what.content.0.as_str().into(),
+        what.purl.as_str().into(),
+        json!(what.checksums).to_string().into(),
+        what.metadata.to_string().into(),
+        json!(what.dependencies).to_string().into(),
+        json!(what.warnings).to_string().into(),
+        what.upload_digest.to_hex().into(),
+    ];
+    Ok(execute(on, INSERT_ARTIFACT, values).await? == 1)
+}
+
+const INSERT_BLOB: &str = "INSERT INTO blobs (digest, size, location, created_at) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (digest) DO NOTHING";
+const INSERT_FILE: &str = "INSERT INTO files (artifact, repository, path, name, media_type, digest, size, inline, \
+    blob_digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// A blob that is there already keeps its live copy; the file then names that one.
+async fn insert_file(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    artifact: ArtifactId,
+    file: &ArtifactFile,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let size = i64::try_from(file.content.size()).map_err(|error| corrupt(&file.path, error))?;
+    let (inline, blob) = match &file.content {
+        FileContent::Inline(bytes) => (Some(bytes.to_vec()), None),
+        FileContent::Stored(blob) => {
+            let digest = blob.location.digest().to_hex();
+            let location = blob.location.as_str();
+            let values = [digest.as_str().into(), size.into(), location.into(), micros(at).into()];
+            execute(on, INSERT_BLOB, values).await?;
+            (None, Some(digest))
+        }
+    };
+    let values = [
+        artifact.to_string().into(),
+        of.0.into(),
+        file.path.as_str().into(),
+        file.name.as_str().into(),
+        file.media_type.as_str().into(),
+        file.digest.to_hex().into(),
+        size.into(),
+        inline.into(),
+        blob.into(),
+    ];
+    execute(on, INSERT_FILE, values).await.map(drop)
+}
+
+const INSERT_COMMIT: &str = "INSERT INTO labels (package, kind, name, artifact) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (package, kind, name, artifact) DO NOTHING";
+const MOVE_NAME: &str = "INSERT INTO labels (package, kind, name, artifact) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (package, name) WHERE kind = 'name' DO UPDATE SET artifact = excluded.artifact \
+    WHERE labels.artifact <> excluded.artifact";
+
+/// Whether the label is new or moved.
+async fn insert_label(
+    on: &impl ConnectionTrait,
+    package: i64,
+    kind: LabelKind,
+    name: &str,
+    artifact: ArtifactId,
+) -> Result<bool, StoreError> {
+    let statement = match kind {
+        LabelKind::Commit => INSERT_COMMIT,
+        LabelKind::Name => MOVE_NAME,
+    };
+    let values = [package.into(), kind_word(kind).into(), name.into(), artifact.to_string().into()];
+    Ok(execute(on, statement, values).await? == 1)
+}
+
+/// The number in the row follows the one in memory, for a start later and for other processes to come.
+async fn next_generation(on: &impl ConnectionTrait, of: RepositoryId) -> Result<(), StoreError> {
+    let statement = "UPDATE repositories SET generation = generation + 1 WHERE id = $1";
+    execute(on, statement, [of.0.into()]).await.map(drop)
+}
+
+/// What the audit tells of a publication.
+fn told(what: &Publication) -> Value {
+    let labels: Vec<_> = what.labels.iter().map(|(kind, name)| format!("{} {name}", kind_word(*kind))).collect();
+    json!({
+        "id": what.id.to_string(), "content": what.content.0, "upload": what.upload_digest.to_hex(),
+        "files": digests(&what.files), "labels": labels,
+    })
+}
+
+fn digests(files: &[ArtifactFile]) -> Map<String, Value> {
+    files.iter().map(|file| (file.name.clone(), Value::from(file.digest.to_hex()))).collect()
+}
+
+#[cfg(test)]
+mod tests;

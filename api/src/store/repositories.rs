@@ -1,0 +1,317 @@
+//! The port of repositories.
+//!
+//! Their number is small and every request asks for one, so they are answered from memory; a change reads
+//! all of them again inside its transaction and hands them to the [`Catalog`](super::catalog::Catalog) after
+//! the COMMIT.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use keeper_core::artifact::StoreError;
+use keeper_core::repository::{
+    Actor, Counts, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryKind,
+    RepositoryName, RepositoryStore, Settings,
+};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Value, json};
+
+use super::Store;
+use super::audit;
+use super::catalog::Generated;
+use super::sql::{all, corrupt, execute, micros, one, timestamp};
+
+#[async_trait]
+impl RepositoryStore for Store {
+    async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
+        Ok(self.catalog.find(at))
+    }
+
+    async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
+        Ok(self.catalog.list())
+    }
+
+    async fn create(
+        &self,
+        at: &RepositoryAddress,
+        kind: RepositoryKind,
+        details: RepositoryDetails,
+        by: &Actor,
+    ) -> Result<Arc<Repository>, StoreError> {
+        let (at, by, catalog) = (at.clone(), by.clone(), self.catalog.clone());
+        let then = move |after: &After| catalog.replace(after.all.clone());
+        let after = self.writer.submit(move |on| Box::pin(create(on, at, kind, details, by)), then).await?;
+        after.changed.ok_or_else(|| corrupt("a new repository", "it cannot be read again"))
+    }
+
+    async fn update(
+        &self,
+        of: RepositoryId,
+        revision: i64,
+        details: RepositoryDetails,
+        by: &Actor,
+    ) -> Result<Option<Arc<Repository>>, StoreError> {
+        let (by, catalog) = (by.clone(), self.catalog.clone());
+        let then = move |after: &After| catalog.replace(after.all.clone());
+        let after = self.writer.submit(move |on| Box::pin(update(on, of, revision, details, by)), then).await?;
+        Ok(after.changed)
+    }
+
+    async fn counts(&self, of: RepositoryId) -> Result<Counts, StoreError> {
+        let row: Option<CountsRow> = one(&self.readers, COUNTS, [of.0.into()]).await?;
+        let row = row.unwrap_or_default();
+        let number = |number: i64| u64::try_from(number).map_err(|error| corrupt("a count", error));
+        Ok(Counts { packages: number(row.packages)?, artifacts: number(row.artifacts)?, bytes: number(row.bytes)? })
+    }
+}
+
+/// All repositories after a change, and the one that was changed.
+struct After {
+    all: Vec<Generated>,
+    changed: Option<Arc<Repository>>,
+}
+
+const INSERT: &str = "INSERT INTO repositories (format, name, kind, description, anonymous_read, default_upload, \
+                      deletion, settings, created_at, revision, generation) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1)";
+
+async fn create(
+    on: &impl ConnectionTrait,
+    at: RepositoryAddress,
+    kind: RepositoryKind,
+    details: RepositoryDetails,
+    by: Actor,
+) -> Result<After, StoreError> {
+    if details.default_upload {
+        give_up_default(on, at.format.as_str(), RepositoryId(0), &by).await?;
+    }
+    let values = [
+        at.format.as_str().into(),
+        at.name.as_str().into(),
+        kind.as_str().into(),
+        details.description.as_str().into(),
+        details.anonymous_read.into(),
+        details.default_upload.into(),
+        details.deletion.as_str().into(),
+        settings_text(&details.settings).into(),
+        micros(Timestamp::now()).into(),
+    ];
+    execute(on, INSERT, values).await?;
+    audit::record(on, &by, "repository.create", at.to_string(), told(&details)).await?;
+    let all = load(on).await?;
+    let changed = all.iter().find(|(repository, _)| repository.address == at).map(|(repository, _)| repository.clone());
+    Ok(After { all, changed })
+}
+
+const UPDATE: &str = "UPDATE repositories SET description = $3, anonymous_read = $4, default_upload = $5, deletion = $6, \
+                      settings = $7, revision = revision + 1, generation = generation + 1 \
+                      WHERE id = $1 AND revision = $2";
+
+async fn update(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    revision: i64,
+    details: RepositoryDetails,
+    by: Actor,
+) -> Result<After, StoreError> {
+    let current = load(on).await?;
+    let current = current.iter().find(|(repository, _)| repository.id == of && repository.revision == revision);
+    let Some((before, _)) = current else {
+        return Ok(After { all: load(on).await?, changed: None });
+    };
+    if details.default_upload {
+        give_up_default(on, before.address.format.as_str(), of, &by).await?;
+    }
+    let values = [
+        of.0.into(),
+        revision.into(),
+        details.description.as_str().into(),
+        details.anonymous_read.into(),
+        details.default_upload.into(),
+        details.deletion.as_str().into(),
+        settings_text(&details.settings).into(),
+    ];
+    execute(on, UPDATE, values).await?;
+    audit::record(on, &by, "repository.update", before.address.to_string(), told(&details)).await?;
+    let all = load(on).await?;
+    let changed = all.iter().find(|(repository, _)| repository.id == of).map(|(repository, _)| repository.clone());
+    Ok(After { all, changed })
+}
+
+/// Takes the uploads that name no repository from the one that had them, unless it is `but`.
+async fn give_up_default(
+    on: &impl ConnectionTrait,
+    format: &str,
+    but: RepositoryId,
+    by: &Actor,
+) -> Result<(), StoreError> {
+    let question = format!("{SELECT} WHERE format = $1 AND default_upload = TRUE AND id <> $2");
+    let Some(row) = one::<Row>(on, &question, [format.into(), but.0.into()]).await? else {
+        return Ok(());
+    };
+    let statement = "UPDATE repositories SET default_upload = FALSE, revision = revision + 1, \
+                     generation = generation + 1 WHERE id = $1";
+    execute(on, statement, [row.id.into()]).await?;
+    let resource = format!("{}/{}", row.format, row.name);
+    audit::record(on, by, "repository.update", resource, json!({ "default_upload": false })).await
+}
+
+/// All repositories in order of address.
+pub(super) async fn load(on: &impl ConnectionTrait) -> Result<Vec<Generated>, StoreError> {
+    let rows: Vec<Row> = all(on, &format!("{SELECT} ORDER BY format, name"), []).await?;
+    rows.into_iter().map(Row::parse).collect()
+}
+
+const SELECT: &str = "SELECT id, format, name, kind, description, anonymous_read, default_upload, deletion, settings, \
+                      created_at, revision, generation FROM repositories";
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: i64,
+    format: String,
+    name: String,
+    kind: String,
+    description: String,
+    anonymous_read: bool,
+    default_upload: bool,
+    deletion: String,
+    settings: String,
+    created_at: i64,
+    revision: i64,
+    generation: i64,
+}
+
+impl Row {
+    fn parse(self) -> Result<Generated, StoreError> {
+        let what = format!("repository {}/{}", self.format, self.name);
+        let unknown = |field: &str, word: &str| corrupt(&what, format!("unknown {field} {word:?}"));
+        let settings: Value = serde_json::from_str(&self.settings).map_err(|error| corrupt(&what, error))?;
+        let Value::Object(settings) = settings else {
+            return Err(corrupt(&what, "its settings are no object"));
+        };
+        let repository = Repository {
+            id: RepositoryId(self.id),
+            address: RepositoryAddress {
+                format: FormatKey::try_from(self.format.as_str()).map_err(|error| corrupt(&what, error))?,
+                name: RepositoryName::try_from(self.name.as_str()).map_err(|error| corrupt(&what, error))?,
+            },
+            kind: RepositoryKind::parse(&self.kind).ok_or_else(|| unknown("kind", &self.kind))?,
+            description: self.description,
+            anonymous_read: self.anonymous_read,
+            default_upload: self.default_upload,
+            deletion: Deletion::parse(&self.deletion).ok_or_else(|| unknown("deletion", &self.deletion))?,
+            settings: Settings(settings),
+            created_at: timestamp(self.created_at)?,
+            revision: self.revision,
+        };
+        let generation = u64::try_from(self.generation).map_err(|error| corrupt(&what, error))?;
+        Ok((Arc::new(repository), generation))
+    }
+}
+
+/// Each total is its own subquery: joined, a version with three files would count three times.
+const COUNTS: &str = "SELECT \
+    (SELECT COUNT(DISTINCT package) FROM artifacts WHERE repository = $1 AND state <> 'deleted') AS packages, \
+    (SELECT COUNT(*) FROM artifacts WHERE repository = $1 AND state <> 'deleted') AS artifacts, \
+    (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE repository = $1) AS bytes";
+
+#[derive(FromQueryResult, Default)]
+struct CountsRow {
+    packages: i64,
+    artifacts: i64,
+    bytes: i64,
+}
+
+fn settings_text(settings: &Settings) -> String {
+    Value::Object(settings.0.clone()).to_string()
+}
+
+fn told(details: &RepositoryDetails) -> Value {
+    json!({
+        "description": details.description,
+        "anonymous_read": details.anonymous_read,
+        "default_upload": details.default_upload,
+        "deletion": details.deletion.as_str(),
+        "settings": details.settings.0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::artifact::ArtifactStore;
+
+    use super::super::fixture::{Folder, address, details, publication, repository};
+    use super::*;
+
+    async fn at(store: &Store, name: &str) -> Option<Arc<Repository>> {
+        RepositoryStore::find(store, &address(name)).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn an_address_is_taken_once_and_found_from_then_on_also_after_a_start() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let made = repository(&store, "local").await;
+        let again = store.create(&address("local"), RepositoryKind::Hosted, details(), &Actor::system()).await;
+        assert!(matches!(again, Err(StoreError::AlreadyExists)));
+        assert_eq!(at(&store, "local").await.map(|found| found.id), Some(made.id));
+        assert!(at(&store, "other").await.is_none());
+        store.close().await;
+        let store = folder.open().await;
+        let found = at(&store, "local").await.expect("it");
+        assert_eq!((found.id, found.settings.text("key")), (made.id, Some("value")));
+        assert_eq!(found.created_at, made.created_at);
+    }
+
+    #[tokio::test]
+    async fn an_update_needs_the_revision_it_read() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let made = repository(&store, "local").await;
+        let generation = store.generation(made.id);
+        let changed = RepositoryDetails { description: "new".into(), ..details() };
+        let updated = store.update(made.id, made.revision, changed.clone(), &Actor::system()).await.expect("updated");
+        assert_eq!(updated.expect("it").description, "new");
+        assert!(store.generation(made.id) > generation);
+        let late = store.update(made.id, made.revision, changed, &Actor::system()).await.expect("an answer");
+        assert!(late.is_none());
+        assert_eq!(at(&store, "local").await.expect("it").description, "new");
+    }
+
+    #[tokio::test]
+    async fn one_repository_of_a_format_is_its_default() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let default = RepositoryDetails { default_upload: true, ..details() };
+        let by = Actor::system();
+        let first = store.create(&address("a"), RepositoryKind::Hosted, default.clone(), &by).await.expect("made");
+        let second = store.create(&address("b"), RepositoryKind::Hosted, default.clone(), &by).await.expect("made");
+        let defaults = |list: Vec<Arc<Repository>>| -> Vec<String> {
+            list.iter().filter(|one| one.default_upload).map(|one| one.address.to_string()).collect()
+        };
+        assert_eq!(defaults(store.list().await.expect("a list")), ["go/b"]);
+        assert!(second.default_upload && store.generation(first.id) > 1, "the first was told");
+        let first = at(&store, "a").await.expect("it");
+        store.update(first.id, first.revision, default, &by).await.expect("updated").expect("the revision");
+        assert_eq!(defaults(store.list().await.expect("a list")), ["go/a"]);
+    }
+
+    #[tokio::test]
+    async fn counts_leave_tombstones_out() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = repository(&store, "local").await;
+        for (package, version) in
+            [("example.com/a", "v1.0.0"), ("example.com/a", "v1.1.0"), ("example.com/b", "v1.0.0")]
+        {
+            store.publish(local.id, publication(package, version)).await.expect("published");
+        }
+        let gone = publication("example.com/b", "v1.0.0").coordinate;
+        store.delete(local.id, &gone, "", &Actor::system()).await.expect("deleted");
+        let counts = store.counts(local.id).await.expect("counts");
+        assert_eq!((counts.packages, counts.artifacts), (1, 2));
+        let size: u64 = publication("example.com/a", "v1.0.0").files.iter().map(|file| file.content.size()).sum();
+        assert_eq!(counts.bytes, 2 * size);
+        assert_eq!(store.counts(RepositoryId(99)).await.expect("counts"), Counts::default());
+    }
+}

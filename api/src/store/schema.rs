@@ -1,0 +1,204 @@
+//! Brings the schema up to date, or refuses the file.
+//!
+//! A database whose list of migrations names one that this program does not know was changed by a newer one:
+//! it is refused before anything is written, since an old program could break what the new one relies on.
+//! Going back means restoring a backup.
+
+use jiff::Timestamp;
+use keeper_migrations::Migrator;
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
+use sea_orm_migration::MigratorTrait;
+use uuid::Uuid;
+
+use super::OpenError;
+use super::sql::{all, execute, micros, one};
+use keeper_core::artifact::StoreError;
+
+/// Checks, migrates, and answers the mark of the data.
+pub(super) async fn prepare(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
+    let before = tables(writer).await?;
+    let has = |name: &str| before.iter().any(|table| table == name);
+    if !before.is_empty() && !(has("seaql_migrations") && (has("instance") || before.len() == 1)) {
+        return Err(OpenError::Foreign);
+    }
+    if has("instance") {
+        refuse_newer(writer).await?;
+    }
+    migrate(writer).await?;
+    mark(writer).await
+}
+
+/// The names of the migrations that [`prepare`] would make.
+pub(super) async fn pending(reader: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
+    let before = tables(reader).await?;
+    if before.iter().any(|table| table == "instance") {
+        refuse_newer(reader).await?;
+    } else if !before.is_empty() {
+        return Err(OpenError::Foreign);
+    }
+    let known = Migrator::migrations();
+    let applied: Vec<Named> = match before.iter().any(|table| table == "seaql_migrations") {
+        true => all(reader, "SELECT version AS name FROM seaql_migrations", []).await.map_err(failed)?,
+        false => Vec::new(),
+    };
+    let is_new = |name: &str| !applied.iter().any(|row| row.name == name);
+    Ok(known.iter().map(|migration| migration.name().to_owned()).filter(|name| is_new(name)).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Named {
+    name: String,
+}
+
+#[derive(FromQueryResult)]
+struct Mark {
+    id: String,
+    migrated_by: String,
+}
+
+const MARK: &str = "SELECT id, migrated_by FROM instance";
+
+async fn tables(on: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
+    let question = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let rows: Vec<Named> = all(on, question, []).await.map_err(failed)?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
+}
+
+async fn refuse_newer(on: &DatabaseConnection) -> Result<(), OpenError> {
+    let known: Vec<_> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let applied: Vec<Named> =
+        all(on, "SELECT version AS name FROM seaql_migrations ORDER BY version", []).await.map_err(failed)?;
+    let unknown: Vec<_> = applied.into_iter().map(|row| row.name).filter(|name| !known.contains(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    // A newer schema may have moved the mark; the list of migrations alone is reason enough.
+    let mark: Option<Mark> = one(on, MARK, []).await.ok().flatten();
+    let by = mark.map_or_else(|| "of a newer version".to_owned(), |mark| mark.migrated_by);
+    Err(OpenError::Newer { by, unknown })
+}
+
+async fn migrate(writer: &DatabaseConnection) -> Result<(), OpenError> {
+    let pending = Migrator::get_pending_migrations(writer).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    if let Err(source) = Migrator::up(writer, None).await {
+        // What is still pending begins with the one that failed.
+        let left = Migrator::get_pending_migrations(writer).await.unwrap_or(pending);
+        let name = left.first().map_or_else(String::new, |migration| migration.name().to_owned());
+        return Err(OpenError::Migration { name, source });
+    }
+    let program = env!("CARGO_PKG_VERSION");
+    execute(writer, "UPDATE instance SET migrated_by = $1", [program.into()]).await.map_err(failed)?;
+    Ok(())
+}
+
+/// The mark of the data, made at the first start.
+async fn mark(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
+    let fresh = Uuid::now_v7().to_string();
+    let insert = "INSERT INTO instance (id, migrated_by, created_at) \
+                  SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM instance)";
+    let values = [fresh.into(), env!("CARGO_PKG_VERSION").into(), micros(Timestamp::now()).into()];
+    execute(writer, insert, values).await.map_err(failed)?;
+    let mark: Option<Mark> = one(writer, MARK, []).await.map_err(failed)?;
+    let id = mark.map(|mark| mark.id).unwrap_or_default();
+    Uuid::parse_str(&id).map_err(|error| OpenError::Unreadable(super::sql::corrupt("the instance's mark", error)))
+}
+
+/// Keeps the database's own error, by which a damaged file is told from a busy one.
+fn failed(error: StoreError) -> OpenError {
+    match error {
+        StoreError::Unavailable(source) => match source.downcast::<DbErr>() {
+            Ok(source) => OpenError::from(*source),
+            Err(source) => OpenError::Unreadable(StoreError::Unavailable(source)),
+        },
+        other => OpenError::Unreadable(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::super::fixture::{Folder, execute_beside};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
+        let folder = Folder::new();
+        folder.open().await.close().await;
+        execute_beside(&folder, "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)").await;
+        execute_beside(&folder, "UPDATE instance SET migrated_by = '9.1.0'").await;
+        let before = std::fs::read(folder.file()).expect("the file");
+        let refused = folder.try_open().await.expect_err("refused");
+        assert!(matches!(refused, OpenError::Newer { .. }), "{refused:?}");
+        let text = refused.to_string();
+        assert!(text.contains("9.1.0") && text.contains("m9999_future"), "{text}");
+        assert!(std::fs::read(folder.file()).expect("the file") == before, "the file was changed");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_and_not_touched() {
+        let folder = Folder::new();
+        let text = b"notes, not a database ".repeat(500);
+        std::fs::write(folder.file(), &text).expect("a file");
+        assert!(matches!(folder.try_open().await, Err(OpenError::NotADatabase)));
+        assert!(std::fs::read(folder.file()).expect("the file") == text);
+    }
+
+    #[tokio::test]
+    async fn the_database_of_another_program_is_refused() {
+        let folder = Folder::new();
+        execute_beside(&folder, "CREATE TABLE songs (title TEXT)").await;
+        assert!(matches!(folder.try_open().await, Err(OpenError::Foreign)));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_database_is_refused() {
+        let folder = Folder::new();
+        folder.open().await.close().await;
+        let mut bytes = std::fs::read(folder.file()).expect("the file");
+        bytes[100..].fill(0x5a);
+        std::fs::write(folder.file(), bytes).expect("a file");
+        let refused = folder.try_open().await.expect_err("refused");
+        assert!(matches!(refused, OpenError::Corrupt(_)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_folder_is_said_and_not_made() {
+        let folder = Folder::new();
+        let url = format!("sqlite://{}/missing/keeper.db?mode=rwc", folder.path().display());
+        assert!(matches!(super::super::Store::open(&url).await, Err(OpenError::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn a_failed_migration_is_named_and_leaves_the_state_before() {
+        let folder = Folder::new();
+        folder.open().await.close().await;
+        // As if the last migration were not yet made, and its second step found its name taken.
+        for step in [
+            "DELETE FROM seaql_migrations WHERE version = 'm0003_audit'",
+            "DROP TABLE audit",
+            "CREATE INDEX audit_at ON users (created_at)",
+        ] {
+            execute_beside(&folder, step).await;
+        }
+        let refused = folder.try_open().await.expect_err("refused");
+        assert!(matches!(&refused, OpenError::Migration { name, .. } if name == "m0003_audit"), "{refused:?}");
+        execute_beside(&folder, "DROP INDEX audit_at").await;
+        folder.try_open().await.expect("the first step was undone, so that it can be made").close().await;
+    }
+
+    #[tokio::test]
+    async fn the_mark_stays_over_starts() {
+        let folder = Folder::new();
+        let first = folder.open().await;
+        let mark = first.instance();
+        first.close().await;
+        let second = folder.open().await;
+        assert_eq!(second.instance(), mark);
+        second.readers.execute_unprepared("DELETE FROM instance").await.expect_err("readers cannot write");
+        second.close().await;
+    }
+}

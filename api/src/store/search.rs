@@ -1,0 +1,178 @@
+//! Pages of artifacts, newest first.
+//!
+//! A page follows the key of the last entry and never counts from the start: entries published meanwhile
+//! shift nothing. The repositories that a caller may read are part of the statement, so what he may not read
+//! is not even counted.
+
+use std::collections::HashMap;
+
+use keeper_core::artifact::{Artifact, ArtifactFile, ArtifactQuery, Page, StoreError};
+use keeper_core::limits::PAGE_LIMIT_MAX;
+use sea_orm::{ConnectionTrait, TransactionTrait, Value};
+
+use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
+use super::sql::{all, escape_like, failed};
+
+/// One page: at most [`PAGE_LIMIT_MAX`] entries, whatever the query says.
+pub(super) async fn page<C>(readers: &C, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>
+where
+    C: TransactionTrait,
+{
+    let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
+    if query.repositories.is_empty() {
+        return Ok(Page { items: Vec::new(), more: false });
+    }
+    let snapshot = readers.begin().await.map_err(failed)?;
+    let (question, values) = question(query, limit);
+    let mut rows: Vec<ArtifactRow> = all(&snapshot, &question, values).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let mut files = files_of(&snapshot, &rows).await?;
+    let items = rows.into_iter().map(|row| {
+        let own = files.remove(&row.id).unwrap_or_default();
+        row.parse(own)
+    });
+    Ok(Page { items: items.collect::<Result<_, _>>()?, more })
+}
+
+/// The statement and its values. It chooses ids first, from an index alone, and reads the wide rows of those
+/// only; a package or a text is looked for among the packages, which are far fewer. One entry more than asked
+/// for shows whether more follow.
+fn question(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
+    let mut values: Vec<Value> = query.repositories.iter().map(|repository| repository.0.into()).collect();
+    let readable = format!("repository IN ({})", places(values.len()));
+    let mut place = |value: Value| {
+        values.push(value);
+        format!("${}", values.len())
+    };
+    let mut packages = String::new();
+    if let Some(package) = &query.package {
+        packages += &format!(" AND name = {}", place(package.as_str().into()));
+    }
+    if let Some(text) = &query.text {
+        let pattern = escape_like(&text.to_ascii_lowercase());
+        packages += &format!(" AND name_folded LIKE {} ESCAPE '\\'", place(pattern.into()));
+    }
+    let mut ids = match packages.as_str() {
+        "" => format!("SELECT id FROM artifacts WHERE {readable}"),
+        _ => format!("SELECT id FROM artifacts WHERE package IN (SELECT id FROM packages WHERE {readable}{packages})"),
+    };
+    match query.state {
+        Some(state) => ids += &format!(" AND state = {}", place(state.as_str().into())),
+        None => ids += " AND state <> 'deleted'",
+    }
+    if let Some(version) = &query.version {
+        ids += &format!(" AND version = {}", place(version.as_str().into()));
+    }
+    if let Some(after) = query.after {
+        ids += &format!(" AND id < {}", place(after.to_string().into()));
+    }
+    let sql =
+        format!("{SELECT_ARTIFACTS} WHERE a.id IN ({ids} ORDER BY id DESC LIMIT {}) ORDER BY a.id DESC", limit + 1);
+    (sql, values)
+}
+
+/// The files of all artifacts of a page, in one statement.
+async fn files_of(
+    on: &impl ConnectionTrait,
+    artifacts: &[ArtifactRow],
+) -> Result<HashMap<String, Vec<ArtifactFile>>, StoreError> {
+    let mut files = HashMap::<_, Vec<_>>::new();
+    let question = format!("{SELECT_FILES} WHERE f.artifact IN ({}) ORDER BY f.name", places(artifacts.len()));
+    let rows: Vec<FileRow> = all(on, &question, artifacts.iter().map(|row| row.id.as_str().into())).await?;
+    for row in rows {
+        files.entry(row.artifact.clone()).or_default().push(row.parse()?);
+    }
+    Ok(files)
+}
+
+/// `$1, $2, $3`.
+fn places(count: usize) -> String {
+    let places: Vec<_> = (1..=count).map(|number| format!("${number}")).collect();
+    places.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::artifact::{ArtifactId, ArtifactState, ArtifactStore};
+    use keeper_core::repository::{Actor, RepositoryId};
+
+    use super::super::fixture::{Folder, publication, repository};
+    use super::*;
+
+    fn of(repositories: &[RepositoryId]) -> ArtifactQuery {
+        ArtifactQuery { repositories: repositories.to_vec(), limit: 100, ..ArtifactQuery::default() }
+    }
+
+    fn names(page: &Page<Artifact>) -> Vec<String> {
+        page.items.iter().map(|artifact| artifact.coordinate.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn pages_follow_the_key_and_new_entries_shift_nothing() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = repository(&store, "local").await.id;
+        for number in 0..7 {
+            store.publish(local, publication("example.com/m", &format!("v1.{number}.0"))).await.expect("published");
+        }
+        let mut seen = Vec::new();
+        let mut after: Option<ArtifactId> = None;
+        loop {
+            let page = store.search(&ArtifactQuery { after, limit: 3, ..of(&[local]) }).await.expect("a page");
+            seen.extend(names(&page));
+            after = page.items.last().map(|artifact| artifact.id);
+            assert!(page.items.iter().all(|artifact| artifact.files.len() == 2));
+            if !page.more {
+                break;
+            }
+            let late = format!("v2.{}.0", seen.len());
+            store.publish(local, publication("example.com/m", &late)).await.expect("published");
+        }
+        let expected: Vec<_> = (0..7).rev().map(|number| format!("example.com/m@v1.{number}.0")).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[tokio::test]
+    async fn nothing_outside_the_given_repositories_is_found() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let (open, secret) = (repository(&store, "open").await.id, repository(&store, "secret").await.id);
+        store.publish(open, publication("example.com/a", "v1.0.0")).await.expect("published");
+        store.publish(secret, publication("example.com/b", "v1.0.0")).await.expect("published");
+        assert_eq!(names(&store.search(&of(&[open])).await.expect("a page")), ["example.com/a@v1.0.0"]);
+        assert!(names(&store.search(&of(&[])).await.expect("a page")).is_empty());
+        let asked = ArtifactQuery { package: Some("example.com/b".into()), ..of(&[open]) };
+        assert!(names(&store.search(&asked).await.expect("a page")).is_empty());
+        assert_eq!(names(&store.search(&of(&[open, secret])).await.expect("a page")).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_text_is_found_as_it_is_and_tombstones_only_when_asked_for() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = repository(&store, "local").await.id;
+        for package in ["example.com/a_b", "example.com/axb", "example.com/Big"] {
+            store.publish(local, publication(package, "v1.0.0")).await.expect("published");
+        }
+        let search = async |query: ArtifactQuery| names(&store.search(&query).await.expect("a page"));
+        let text = |text: &str| ArtifactQuery { text: Some(text.into()), ..of(&[local]) };
+        assert_eq!(search(text("a_b")).await, ["example.com/a_b@v1.0.0"]);
+        assert_eq!(search(text("bIG")).await, ["example.com/Big@v1.0.0"]);
+        assert_eq!(search(text("")).await.len(), 3);
+        for odd in ["%", "\\", "'; DROP TABLE files; --", "\"", "*", "\u{1F980}"] {
+            assert!(search(text(odd)).await.is_empty(), "{odd}");
+        }
+        let gone = publication("example.com/axb", "v1.0.0").coordinate;
+        store.delete(local, &gone, "", &Actor::system()).await.expect("deleted");
+        assert_eq!(search(of(&[local])).await.len(), 2);
+        let deleted = ArtifactQuery { state: Some(ArtifactState::Deleted), ..of(&[local]) };
+        assert_eq!(search(deleted).await, ["example.com/axb@v1.0.0"]);
+    }
+
+    #[tokio::test]
+    async fn no_page_is_longer_than_the_limit() {
+        let query = ArtifactQuery { limit: u32::MAX, ..of(&[RepositoryId(1)]) };
+        assert!(question(&query, PAGE_LIMIT_MAX as usize).0.contains("LIMIT 201)"));
+    }
+}

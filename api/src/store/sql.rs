@@ -1,0 +1,136 @@
+//! What every query of the store shares: statements with numbered parameters, and what their errors mean.
+//!
+//! Queries are written as SQL with `$1, $2, …`, which SQLite and PostgreSQL both read; a value is always a
+//! parameter, never part of the text. Constraint errors become [`StoreError::AlreadyExists`], a full disk
+//! [`StoreError::Full`], a lock or pool that is not had in time [`StoreError::Busy`], a row that does not
+//! parse [`StoreError::Corrupt`], all else [`StoreError::Unavailable`] with its source.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+use keeper_core::artifact::StoreError;
+use sea_orm::sqlx;
+use sea_orm::{ConnAcquireErr, ConnectionTrait, DbErr, FromQueryResult, RuntimeErr, SqlErr, Statement, Value};
+
+/// Runs a statement and says how many rows it changed.
+pub(super) async fn execute<const N: usize>(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: [Value; N],
+) -> Result<u64, StoreError> {
+    let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
+    on.execute_raw(statement).await.map(|result| result.rows_affected()).map_err(failed)
+}
+
+/// The only row of an answer, if there is one.
+pub(super) async fn one<R: FromQueryResult>(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<R>, StoreError> {
+    let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
+    let row = on.query_one_raw(statement).await.map_err(failed)?;
+    row.map(|row| R::from_query_result(&row, "")).transpose().map_err(failed)
+}
+
+/// All rows of an answer. Callers bound their number.
+pub(super) async fn all<R: FromQueryResult>(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<R>, StoreError> {
+    let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
+    let rows = on.query_all_raw(statement).await.map_err(failed)?;
+    rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>().map_err(failed)
+}
+
+/// What an error of the database means to a caller.
+pub(super) fn failed(error: DbErr) -> StoreError {
+    if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+        return StoreError::AlreadyExists;
+    }
+    match (&error, sqlite_code(&error)) {
+        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => StoreError::Busy,
+        (DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. }, _) => StoreError::Corrupt(error.to_string()),
+        (DbErr::Query(RuntimeErr::SqlxError(cause)), _) if is_unreadable(cause) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        (_, Some(SQLITE_BUSY | SQLITE_LOCKED)) => StoreError::Busy,
+        (_, Some(SQLITE_FULL)) => StoreError::Full,
+        _ => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+/// No space on the disk.
+pub(super) const SQLITE_FULL: i32 = 13;
+/// The file's pages contradict each other.
+pub(super) const SQLITE_CORRUPT: i32 = 11;
+/// The file is something else.
+pub(super) const SQLITE_NOTADB: i32 = 26;
+
+/// SQLite's primary result code behind an error.
+pub(super) fn sqlite_code(error: &DbErr) -> Option<i32> {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return None;
+    };
+    let RuntimeErr::SqlxError(cause) = cause else {
+        return None;
+    };
+    let extended: i32 = cause.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_))
+}
+
+/// A stored value that is not what was once written there.
+pub(super) fn corrupt(what: impl Display, fault: impl Display) -> StoreError {
+    StoreError::Corrupt(format!("{what}: {fault}"))
+}
+
+/// A time as it is stored: microseconds since 1970.
+pub(super) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// A stored time.
+pub(super) fn timestamp(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|error| corrupt("a time", error))
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds exactly this text anywhere.
+pub(super) fn escape_like(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_of_a_searched_text_are_plain_characters() {
+        for (text, pattern) in [("a", "%a%"), ("50%", r"%50\%%"), ("a_b", r"%a\_b%"), (r"\", r"%\\%"), ("", "%%")] {
+            assert_eq!(escape_like(text), pattern, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stored_time_keeps_its_microseconds() {
+        let at: Timestamp = "2024-11-22T20:40:30.123456789Z".parse().expect("a time");
+        let kept = timestamp(micros(at)).expect("a time");
+        assert_eq!(kept.to_string(), "2024-11-22T20:40:30.123456Z");
+        assert!(matches!(timestamp(i64::MAX), Err(StoreError::Corrupt(_))));
+    }
+}

@@ -1,0 +1,328 @@
+//! The one task that writes: commands in groups, each group one transaction.
+//!
+//! A synchronised COMMIT costs milliseconds on a real disk, whether it holds one change or two hundred. So
+//! the writer takes all commands that wait at that moment, runs each inside its own SAVEPOINT of one `BEGIN
+//! IMMEDIATE` transaction, commits once, and only then answers. A command that fails goes back to its
+//! SAVEPOINT and does not touch the others; a group whose COMMIT fails is told so, all of it, even those
+//! whose own answer was a refusal, for they may have seen what their neighbours did not get to keep.
+//!
+//! A command lives here and not in its caller: a caller that goes away changes nothing.
+//!
+//! Bounds: [`QUEUE_COMMANDS`] wait at most, one more is [`StoreError::Busy`]; [`GROUP_COMMANDS`] are one
+//! group. Errors of a lost group: [`StoreError::Full`] when the disk is, else [`StoreError::Unavailable`].
+//!
+//! After a lost group the connection is replaced: SQLite may have rolled back by itself, and then the
+//! driver's count of open transactions is wrong for good.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use keeper_core::artifact::StoreError;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::connections::Place;
+use super::sql::{SQLITE_FULL, sqlite_code};
+
+/// Commands that wait for the writer. At a hundred groups a second this is far less than the 2 s after which
+/// an answer is worth nothing.
+const QUEUE_COMMANDS: usize = 1_024;
+/// Commands of one transaction: enough to share the cost of a COMMIT, few enough to keep it short.
+const GROUP_COMMANDS: usize = 256;
+/// An idle writer shows that it lives this often.
+const BEAT: Duration = Duration::from_secs(10);
+/// The write-ahead log is folded into the file this often, when nothing waits.
+const CHECKPOINT: Duration = Duration::from_secs(5 * 60);
+
+/// The door to the writer task.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Box<dyn Command>>,
+    pulse: Arc<Pulse>,
+    closing: CancellationToken,
+    task: Mutex<Option<JoinHandle<Task>>>,
+}
+
+impl Writer {
+    /// Starts the task on a connection of that place.
+    pub(super) fn start(place: Place, connection: DatabaseConnection) -> Self {
+        let (queue, commands) = mpsc::channel(QUEUE_COMMANDS);
+        let (pulse, closing) = (Arc::new(Pulse::new()), CancellationToken::new());
+        let task = Task {
+            place,
+            connection: Some(connection),
+            commands,
+            pulse: pulse.clone(),
+            closing: closing.clone(),
+            checkpointed: Instant::now(),
+            changed: false,
+        };
+        Self { queue, pulse, closing, task: Mutex::new(Some(tokio::spawn(task.run()))) }
+    }
+
+    /// Runs `work` in a transaction and answers when it is durable. `then` runs between the COMMIT and the
+    /// answer, on the writer's task and in the order of the commands: memory that follows the database is
+    /// changed there.
+    pub(super) async fn submit<T, W, C>(&self, work: W, then: C) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Waiting { work: Some(work), result: None, then, reply };
+        self.queue.try_send(Box::new(command)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the database is closed".into()),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended".into())))
+    }
+
+    /// Time since the writer last showed that it lives.
+    pub(super) fn silence(&self) -> Duration {
+        self.pulse.silence()
+    }
+
+    /// Takes no more commands and waits until those taken are answered. What is left is to be
+    /// [finished](Task::finish) when the readers are closed; a repeat leaves nothing.
+    pub(super) async fn drain(&self) -> Option<Task> {
+        self.closing.cancel();
+        let task = self.task.lock().await.take()?;
+        task.await.inspect_err(|error| tracing::error!(%error, "the database's writer ended abnormally")).ok()
+    }
+}
+
+/// When the writer last showed that it lives.
+struct Pulse {
+    started: Instant,
+    beat_ms: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { started: Instant::now(), beat_ms: AtomicU64::new(0) }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn beat(&self) {
+        self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    fn silence(&self) -> Duration {
+        Duration::from_millis(self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// What a command's work came to.
+enum Ran {
+    /// Keep it.
+    Well,
+    /// Go back to its SAVEPOINT.
+    Refused,
+    /// The same, for lack of space; SQLite may have given up the whole transaction.
+    Full,
+}
+
+/// Why a whole group was lost.
+enum Lost {
+    Full,
+    Failed(DbErr),
+}
+
+impl From<DbErr> for Lost {
+    fn from(error: DbErr) -> Self {
+        if sqlite_code(&error) == Some(SQLITE_FULL) { Self::Full } else { Self::Failed(error) }
+    }
+}
+
+impl Lost {
+    /// The same for each member of the group.
+    fn to_error(&self) -> StoreError {
+        match self {
+            Self::Full => StoreError::Full,
+            Self::Failed(error) => StoreError::Unavailable(Box::new(error.clone())),
+        }
+    }
+}
+
+/// A command in the queue, its type of answer hidden.
+#[async_trait]
+trait Command: Send {
+    /// Does the work inside a SAVEPOINT and remembers its answer.
+    async fn run(&mut self, inside: &DatabaseTransaction) -> Ran;
+
+    /// Answers the caller, after the fate of the group is known.
+    fn answer(self: Box<Self>, group: Result<(), &Lost>);
+}
+
+struct Waiting<T, W, C> {
+    work: Option<W>,
+    result: Option<Result<T, StoreError>>,
+    then: C,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+#[async_trait]
+impl<T, W, C> Command for Waiting<T, W, C>
+where
+    T: Send + 'static,
+    W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    C: FnOnce(&T) + Send + 'static,
+{
+    async fn run(&mut self, inside: &DatabaseTransaction) -> Ran {
+        let Some(work) = self.work.take() else {
+            return Ran::Refused;
+        };
+        // A fault in one command must not end the task on which all writing depends.
+        let result = AssertUnwindSafe(async { work(inside).await }).catch_unwind().await;
+        let result = result.unwrap_or_else(|_| Err(StoreError::Unavailable("a database command panicked".into())));
+        let ran = match &result {
+            Ok(_) => Ran::Well,
+            Err(StoreError::Full) => Ran::Full,
+            Err(_) => Ran::Refused,
+        };
+        self.result = Some(result);
+        ran
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), &Lost>) {
+        let Self { result, then, reply, .. } = *self;
+        let answer = match (group, result) {
+            (Err(lost), _) => Err(lost.to_error()),
+            (Ok(()), Some(answer)) => answer,
+            (Ok(()), None) => Err(StoreError::Unavailable("the command did not run".into())),
+        };
+        if let Ok(answer) = &answer {
+            then(answer);
+        }
+        // A caller that went away does not wait for an answer.
+        drop(reply.send(answer));
+    }
+}
+
+/// The writer itself.
+pub(super) struct Task {
+    place: Place,
+    connection: Option<DatabaseConnection>,
+    commands: mpsc::Receiver<Box<dyn Command>>,
+    pulse: Arc<Pulse>,
+    closing: CancellationToken,
+    checkpointed: Instant,
+    changed: bool,
+}
+
+impl Task {
+    /// Folds the log into the file and closes the connection. Readers are closed before: they would keep the
+    /// log from being emptied.
+    pub(super) async fn finish(mut self) {
+        self.checkpoint().await;
+        self.disconnect().await;
+    }
+
+    /// Until the door is closed and nothing waits.
+    async fn run(mut self) -> Self {
+        loop {
+            self.pulse.beat();
+            let closed = self.commands.is_closed();
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled(), if !closed => self.commands.close(),
+                first = self.commands.recv() => match first {
+                    Some(first) => self.serve(first).await,
+                    None => return self,
+                },
+                () = tokio::time::sleep(BEAT) => self.rest().await,
+            }
+        }
+    }
+
+    /// One group: the command that came, and all that wait behind it.
+    async fn serve(&mut self, first: Box<dyn Command>) {
+        let mut group = vec![first];
+        while group.len() < GROUP_COMMANDS
+            && let Ok(next) = self.commands.try_recv()
+        {
+            group.push(next);
+        }
+        let outcome = self.commit(&mut group).await;
+        self.changed = true;
+        if let Err(lost) = &outcome {
+            let error = lost.to_error();
+            tracing::error!(%error, commands = group.len(), "the database lost a group of changes");
+            self.disconnect().await;
+        }
+        for command in group {
+            command.answer(outcome.as_ref().copied());
+        }
+    }
+
+    async fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Lost> {
+        let connection = self.connection().await?;
+        let immediate = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let transaction = connection.begin_with_options(immediate).await?;
+        for command in group {
+            self.pulse.beat();
+            let savepoint = transaction.begin().await?;
+            match command.run(&savepoint).await {
+                Ran::Well => savepoint.commit().await?,
+                Ran::Refused => savepoint.rollback().await?,
+                Ran::Full => savepoint.rollback().await.map_err(|_| Lost::Full)?,
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// The connection, made anew when the last one was given up.
+    async fn connection(&mut self) -> Result<DatabaseConnection, Lost> {
+        if let Some(connection) = &self.connection {
+            return Ok(connection.clone());
+        }
+        let fresh = self.place.writer().await;
+        let fresh = fresh.map_err(|error| Lost::Failed(DbErr::Custom(error.to_string())))?;
+        Ok(self.connection.insert(fresh).clone())
+    }
+
+    /// Gives the connection up, and with it whatever transaction it may still hold.
+    async fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database's writer did not close");
+        }
+    }
+
+    async fn rest(&mut self) {
+        if self.changed && self.checkpointed.elapsed() > CHECKPOINT {
+            self.checkpoint().await;
+        }
+    }
+
+    async fn checkpoint(&mut self) {
+        self.checkpointed = Instant::now();
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        match connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await {
+            Ok(_) => self.changed = false,
+            Err(error) => tracing::warn!(%error, "the database's log could not be folded into the file"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

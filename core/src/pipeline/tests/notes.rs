@@ -1,0 +1,179 @@
+//! A tiny format: a note is a text, `/<package>/<version>.txt` its bytes and `.json` a small file beside it.
+//!
+//! Words in the text make the format behave: `bad` refuses it for two reasons, `warn` and `twice` (in
+//! `confirm`) warn, `panic` panics, `swallow` ignores failed writes as a careless archive writer would.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::access::Action;
+use crate::artifact::{ContentId, Coordinate, FilePath, LabelKind, PackageName, SortKey, VersionName, Warning};
+use crate::blob::ReadSeek;
+use crate::digest::Digest;
+use crate::error::{Failure, Problem, codes};
+use crate::format::{
+    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError, Inspection, MaxAge,
+    NewFile, RepositoryView, Route, SetupTarget, SetupText, Want,
+};
+use crate::media_type::MediaType;
+use crate::path;
+use crate::repository::Settings;
+use crate::upstream::AuthoritySpec;
+
+/// Bytes that `small` reads at most.
+pub(super) const SMALL_BYTES: u64 = 32 * 1024;
+
+static INFO: FormatInfo = FormatInfo {
+    key: "notes",
+    title: "Notes",
+    settings_schema: "{}",
+    upload_fields: &[],
+    request_headers: &["x-note"],
+    codes: &[],
+    max_upload_bytes: 1024 * 1024,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) routed: AtomicUsize,
+    pub(super) computed: AtomicUsize,
+}
+
+pub(super) fn coordinate(package: &str, version: &str) -> Coordinate {
+    Coordinate {
+        package: PackageName::try_from(package).expect("a package name"),
+        version: VersionName::try_from(version).expect("a version name"),
+    }
+}
+
+pub(super) fn file_path(package: &str, version: &str, kind: &str) -> FilePath {
+    FilePath::try_from(format!("{package}/{version}.{kind}").as_str()).expect("a file path")
+}
+
+fn warning(code: &str) -> Warning {
+    Warning { code: code.to_owned(), message: "read it again".to_owned(), path: Some("line 1".to_owned()) }
+}
+
+#[async_trait]
+impl FormatHandler for Notes {
+    fn info(&self) -> &'static FormatInfo {
+        &INFO
+    }
+
+    fn settings(&self, given: Settings) -> Result<Settings, Failure> {
+        Ok(given)
+    }
+
+    fn authorities(&self, _settings: &Settings) -> Vec<AuthoritySpec> {
+        Vec::new()
+    }
+
+    fn route(&self, request: &FormatRequest<'_>) -> Result<Route, Failure> {
+        self.routed.fetch_add(1, Ordering::SeqCst);
+        let segments = path::segments(request.path);
+        let segments = segments.map_err(|fault| Failure::new(&codes::INVALID_PATH, fault.to_string()))?;
+        let segments: Vec<_> = segments.iter().map(|segment| &**segment).collect();
+        let index = |kind, package: &str| Want::Index(IndexKey { kind, subject: package.to_owned() });
+        let (action, want) = match *segments.as_slice() {
+            ["help"] => (Action::Read, Want::Page(IndexKey { kind: "help", subject: String::new() })),
+            [package, "list"] => (Action::Read, index("list", package)),
+            [package, "drafts"] => (Action::Manage, index("list", package)),
+            ["small", package] => (Action::Read, index("small", package)),
+            [package, file] => {
+                let missing = || Failure::new(&codes::NOT_FOUND, "a note ends in .txt or .json");
+                let (version, kind) = file.rsplit_once('.').ok_or_else(missing)?;
+                let want =
+                    Want::File { path: file_path(package, version, kind), coordinate: coordinate(package, version) };
+                (Action::Read, want)
+            }
+            _ => return Err(Failure::new(&codes::NOT_FOUND, "there is no such address")),
+        };
+        let package = segments.first().and_then(|name| PackageName::try_from(*name).ok());
+        Ok(Route { action, package, max_age: MaxAge::Immutable, absent_max_age: MaxAge::Seconds(60), want })
+    }
+
+    async fn index(&self, route: &Route, view: &dyn RepositoryView) -> Result<Document, Failure> {
+        let (Want::Index(key) | Want::Page(key)) = &route.want else {
+            return Err(Failure::new(&codes::INTERNAL, "a file is no index"));
+        };
+        let number = self.computed.fetch_add(1, Ordering::SeqCst);
+        let missing = || Failure::new(&codes::NOT_FOUND, format!("there is no note {}", key.subject));
+        let text = match key.kind {
+            "help" => format!("help {number}"),
+            "small" => {
+                let small = view.small(&file_path(&key.subject, "1", "txt"), SMALL_BYTES).await?;
+                return small.map(|bytes| Document::new(MediaType::TEXT, bytes)).ok_or_else(missing);
+            }
+            _ => {
+                let package = PackageName::try_from(key.subject.as_str()).map_err(|_| missing())?;
+                let versions = view.versions(&package).await?.ok_or_else(missing)?;
+                versions.iter().map(VersionName::as_str).collect::<Vec<_>>().join(" ")
+            }
+        };
+        Ok(Document::new(MediaType::TEXT, text))
+    }
+
+    fn absent(&self, coordinate: &Coordinate, _repository: &str, known: Option<&[VersionName]>) -> Failure {
+        let what = if known.is_some() { "version" } else { "package" };
+        Failure::new(&codes::VERSION_NOT_FOUND, format!("unknown {what}: {coordinate}"))
+    }
+
+    fn inspect(
+        &self,
+        claim: &Claim<'_>,
+        input: &mut dyn ReadSeek,
+        out: &mut dyn FileSink,
+    ) -> Result<Inspection, InspectError> {
+        let mut text = String::new();
+        input.read_to_string(&mut text).map_err(InspectError::Input)?;
+        let (package, version) = (claim.name.unwrap_or("untitled"), claim.version.unwrap_or("1"));
+        assert!(!text.starts_with("panic"), "as asked for");
+        if text.starts_with("bad") {
+            let problems = ["a bad word", "a bad end"].map(|text| Problem::new(&codes::INVALID_FIELD, text));
+            let refused = Failure::from_problems(problems.to_vec()).expect("two problems");
+            return Err(refused.into());
+        }
+        for (kind, bytes) in [("txt", text.as_bytes()), ("json", br#"{"note":true}"#)] {
+            let new = NewFile {
+                path: file_path(package, version, kind),
+                name: format!("{version}.{kind}"),
+                media_type: MediaType::TEXT,
+            };
+            let written = out.create(new).and_then(|file| file.write_all(bytes));
+            if !text.starts_with("swallow") {
+                written.map_err(InspectError::Output)?;
+            }
+        }
+        Ok(Inspection {
+            coordinate: coordinate(package, version),
+            content: ContentId(Digest::of(text.trim_end().as_bytes()).to_hex()),
+            purl: format!("pkg:notes/{package}@{version}"),
+            checksums: [("length".to_owned(), text.len().to_string())].into(),
+            metadata: json!({}),
+            dependencies: Vec::new(),
+            labels: claim.labels.iter().map(|label| (LabelKind::Name, label.clone())).collect(),
+            warnings: if text.starts_with("warn") { vec![warning("odd_word")] } else { Vec::new() },
+        })
+    }
+
+    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+        let twins = view.case_twins(&candidate.coordinate.package).await?;
+        Ok(twins.iter().map(|_| warning("twice")).collect())
+    }
+
+    fn sort_key(&self, version: &VersionName) -> SortKey {
+        let mut key = vec![version.as_str().len() as u8];
+        key.extend_from_slice(version.as_str().as_bytes());
+        SortKey(key)
+    }
+
+    fn login_hint(&self, _host: &str, _https: bool) -> String {
+        "write your token on it".to_owned()
+    }
+
+    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,110 @@
+//! The ports in memory: no disk, no network, one mutex each, so that every promise of the contract is kept
+//! by construction.
+//!
+//! [`MemoryStore`] keeps rows, [`MemoryBlobs`] bytes, [`NoAuthorities`] refuses the network. Beside the
+//! ports they have what tests need and no port can do: states that only policy sets, a disabled user, and
+//! [`fail_after`](MemoryStore::fail_after). Nothing is audited: no port reads the audit.
+
+mod artifacts;
+mod authorities;
+mod blobs;
+mod faults;
+mod identities;
+mod repositories;
+mod store;
+
+pub use authorities::NoAuthorities;
+pub use blobs::MemoryBlobs;
+pub use store::MemoryStore;
+
+#[cfg(test)]
+mod tests {
+    use crate::access::Scope;
+    use crate::artifact::{ArtifactStore as _, StoreError};
+    use crate::identity::{Credential, IdentityStore as _, NewToken, TokenHash};
+    use crate::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore as _};
+    use crate::testing::contract;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    async fn two_repositories(store: &MemoryStore) -> (RepositoryId, RepositoryId) {
+        let mut made = Vec::new();
+        for name in ["one", "two"] {
+            let (at, details) = (contract::address("contract", name), contract::details());
+            let repository = store.create(&at, RepositoryKind::Hosted, details, &Actor::system()).await;
+            made.push(repository.expect("a repository").id);
+        }
+        (made[0], made[1])
+    }
+
+    #[tokio::test]
+    async fn repositories_keep_their_contract() {
+        contract::repository_store(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn artifacts_keep_their_contract() {
+        let store = MemoryStore::new();
+        let (one, two) = two_repositories(&store).await;
+        contract::artifact_store(&store, one, two).await;
+    }
+
+    #[tokio::test]
+    async fn repositories_and_artifacts_keep_their_common_contract() {
+        let store = MemoryStore::new();
+        contract::repository_content(&store, &store).await;
+    }
+
+    #[tokio::test]
+    async fn blobs_keep_their_contract() {
+        let blobs = MemoryBlobs::new();
+        contract::blob_store(&blobs).await;
+    }
+
+    #[tokio::test]
+    async fn identities_keep_their_contract() {
+        contract::identity_store(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn a_staged_blob_is_nowhere_until_it_is_committed() {
+        use crate::blob::BlobStore as _;
+
+        let blobs = MemoryBlobs::new();
+        for commit in [false, true] {
+            let mut stage = blobs.stage(10).await.expect("a stage");
+            stage.write("bytes".into()).await.expect("a write");
+            assert_eq!(blobs.locations(), []);
+            if commit {
+                let blob = stage.commit().await.expect("a commit");
+                assert_eq!(blobs.locations(), [blob.location]);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_has_no_valid_token() {
+        let (store, by, now) = (MemoryStore::new(), Actor::system(), Timestamp::now());
+        store.create_user("ann", true, "a hash", &by).await.expect("a user");
+        let scope = Scope { actions: [].into_iter().collect(), repositories: Vec::new(), packages: None };
+        let (hash, name) = (TokenHash::of("secret"), "laptop".to_owned());
+        let token = NewToken { hash, display: "akp_".into(), name, owner: "ann".into(), scope, expires_at: None };
+        store.create_token(token, &by).await.expect("a token");
+        assert!(matches!(store.credential(&hash, now).await, Ok(Credential::Valid(_))));
+        store.disable("ann");
+        assert!(matches!(store.credential(&hash, now).await, Ok(Credential::Disabled)));
+    }
+
+    #[tokio::test]
+    async fn a_store_fails_after_so_many_calls_and_stays_failed() {
+        let store = MemoryStore::new();
+        store.fail_after(1);
+        assert!(store.ping().await.is_ok());
+        for _ in 0..2 {
+            assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+        }
+        store.recover();
+        assert!(store.ping().await.is_ok());
+    }
+}

@@ -1,0 +1,253 @@
+//! The port of artifacts.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::store::{MemoryStore, Rows, VersionRow};
+use crate::artifact::{
+    Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
+    FileContent, FilePath, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome,
+    StoreError, VersionName,
+};
+use crate::blob::BlobLocation;
+use crate::digest::Digest;
+use crate::limits::UPLOAD_TIME;
+use crate::repository::{Actor, RepositoryId};
+
+/// Labels that one question is answered with at most.
+const LABELS_PER_ANSWER: usize = 100;
+
+#[async_trait]
+impl ArtifactStore for MemoryStore {
+    fn generation(&self, of: RepositoryId) -> u64 {
+        self.locked().generations.get(&of).copied().unwrap_or_default()
+    }
+
+    async fn file(&self, of: RepositoryId, path: &FilePath) -> Result<Option<FoundFile>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.artifacts().filter(|artifact| artifact.repository == of);
+        let mut files = artifacts.flat_map(|artifact| artifact.files.iter().map(move |file| (artifact, file)));
+        Ok(files.find(|(_, file)| file.path == *path).map(|(artifact, file)| FoundFile {
+            file: file.clone(),
+            state: artifact.state,
+            reason: artifact.state_reason.clone(),
+            published_at: artifact.published_at,
+        }))
+    }
+
+    async fn find(&self, of: RepositoryId, what: &Coordinate) -> Result<Option<Artifact>, StoreError> {
+        Ok(self.call()?.version(of, what).map(|row| row.artifact.clone()))
+    }
+
+    async fn by_id(&self, within: &[RepositoryId], id: ArtifactId) -> Result<Option<Artifact>, StoreError> {
+        let rows = self.call()?;
+        Ok(rows.artifacts().find(|one| one.id == id && within.contains(&one.repository)).cloned())
+    }
+
+    async fn versions(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+    ) -> Result<Option<Vec<(VersionName, ArtifactState)>>, StoreError> {
+        let rows = self.call()?;
+        let rows = rows.versions_of(of, package);
+        let versions = rows.iter().map(|row| (row.artifact.coordinate.version.clone(), row.artifact.state));
+        Ok((!rows.is_empty()).then(|| versions.collect()))
+    }
+
+    async fn summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.versions_of(of, package).into_iter().map(|row| &row.artifact);
+        let summaries = artifacts.filter(|artifact| artifact.state == state).map(|artifact| ArtifactSummary {
+            version: artifact.coordinate.version.clone(),
+            published_at: artifact.published_at,
+            checksums: artifact.checksums.clone(),
+            metadata: artifact.metadata.clone(),
+        });
+        Ok(summaries.collect())
+    }
+
+    async fn labels(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        which: LabelQuery<'_>,
+    ) -> Result<Vec<Label>, StoreError> {
+        let rows = self.call()?;
+        let served = |row: &&VersionRow| matches!(row.artifact.state, ArtifactState::Active | ArtifactState::Yanked);
+        let served: Vec<_> = rows.versions_of(of, package).into_iter().filter(served).collect();
+        let wanted = |label: &&Label| match which {
+            LabelQuery::Name(name) => label.kind == LabelKind::Name && label.name == name,
+            LabelQuery::CommitPrefix(prefix) => label.kind == LabelKind::Commit && label.name.starts_with(prefix),
+        };
+        let points_to_served =
+            |label: &&Label| served.iter().any(|row| row.artifact.coordinate.version == label.version);
+        let labels = rows.labels.get(&(of, package.clone())).into_iter().flatten();
+        Ok(labels.filter(wanted).filter(points_to_served).take(LABELS_PER_ANSWER).cloned().collect())
+    }
+
+    async fn case_twins(&self, of: RepositoryId, package: &PackageName) -> Result<Vec<PackageName>, StoreError> {
+        let rows = self.call()?;
+        let names = rows.artifacts().filter(|artifact| artifact.repository == of).map(|one| &one.coordinate.package);
+        let twins = names.filter(|name| name.as_str().eq_ignore_ascii_case(package.as_str()) && *name != package);
+        Ok(twins.collect::<BTreeSet<_>>().into_iter().cloned().collect())
+    }
+
+    async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {
+        let rows = self.call()?;
+        let mut found: Vec<_> = rows.artifacts().filter(|artifact| is_wanted(artifact, query)).collect();
+        found.sort_by_key(|artifact| std::cmp::Reverse(artifact.id));
+        let more = found.len() > query.limit as usize;
+        Ok(Page { items: found.into_iter().take(query.limit as usize).cloned().collect(), more })
+    }
+
+    async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
+        let mut rows = self.call()?;
+        if what.began.elapsed() > UPLOAD_TIME {
+            return Err(StoreError::TooLate);
+        }
+        if !rows.repositories.values().any(|repository| repository.id == of) {
+            return Err(StoreError::Unavailable(format!("there is no repository {}", of.0).into()));
+        }
+        match rows.version(of, &what.coordinate).map(|row| row.artifact.clone()) {
+            None => rows.insert(of, what).map(PublishOutcome::Created),
+            Some(there) if there.state == ArtifactState::Deleted => Ok(PublishOutcome::Deleted(there)),
+            Some(there) if there.content != what.content => Ok(PublishOutcome::Conflict(there)),
+            Some(there) => {
+                let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).cloned().collect();
+                rows.point(of, &what.coordinate, &names);
+                Ok(PublishOutcome::Same(there))
+            }
+        }
+    }
+
+    async fn delete(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        reason: &str,
+        _by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let mut rows = self.call()?;
+        let Some(VersionRow { artifact, .. }) = rows.version(of, what) else {
+            return Ok(None);
+        };
+        if artifact.state == ArtifactState::Deleted {
+            return Ok(Some(artifact.clone()));
+        }
+        artifact.state = ArtifactState::Deleted;
+        reason.clone_into(&mut artifact.state_reason);
+        artifact.state_changed_at = Some(Timestamp::now());
+        artifact.files.clear();
+        let tombstone = artifact.clone();
+        rows.labels.entry((of, what.package.clone())).or_default().retain(|label| label.version != what.version);
+        rows.bump(of);
+        Ok(Some(tombstone))
+    }
+
+    async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError> {
+        Ok(self.call()?.blobs.get(&of).cloned())
+    }
+
+    async fn relocate(&self, old: &BlobLocation, new: &BlobLocation) -> Result<bool, StoreError> {
+        let mut rows = self.call()?;
+        if old.digest() != new.digest() || rows.blobs.get(&old.digest()) != Some(old) {
+            return Ok(false);
+        }
+        rows.blobs.insert(new.digest(), new.clone());
+        for file in rows.versions.values_mut().flat_map(|row| &mut row.artifact.files) {
+            if let FileContent::Stored(blob) = &mut file.content
+                && blob.location == *old
+            {
+                blob.location = new.clone();
+            }
+        }
+        Ok(true)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.call().map(drop)
+    }
+}
+
+fn is_wanted(artifact: &Artifact, query: &ArtifactQuery) -> bool {
+    let Coordinate { package, version } = &artifact.coordinate;
+    query.repositories.contains(&artifact.repository)
+        && query.package.as_deref().is_none_or(|wanted| wanted == package.as_str())
+        && query.version.as_deref().is_none_or(|wanted| wanted == version.as_str())
+        && query.state.map_or(artifact.state != ArtifactState::Deleted, |wanted| wanted == artifact.state)
+        && query.text.as_deref().is_none_or(|text| package.as_str().contains(text))
+        && query.after.is_none_or(|after| artifact.id < after)
+}
+
+impl Rows {
+    fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        self.versions.values().map(|row| &row.artifact)
+    }
+
+    /// A version that was never there. Everything that can be refused is refused before the first change.
+    fn insert(&mut self, of: RepositoryId, what: Publication) -> Result<Artifact, StoreError> {
+        self.refuse_taken_paths(of, &what.files)?;
+        let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file)).collect();
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        let artifact = Artifact {
+            id: what.id,
+            repository: of,
+            coordinate: what.coordinate.clone(),
+            state: ArtifactState::Active,
+            state_reason: String::new(),
+            state_changed_at: None,
+            published_at: what.published_at,
+            published_by: what.by.login,
+            content: what.content,
+            purl: what.purl,
+            files,
+            checksums: what.checksums,
+            metadata: what.metadata,
+            dependencies: what.dependencies,
+            warnings: what.warnings,
+        };
+        let Coordinate { package, version } = what.coordinate.clone();
+        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key };
+        self.versions.insert((of, package, version), row);
+        self.point(of, &what.coordinate, &what.labels);
+        self.bump(of);
+        Ok(artifact)
+    }
+
+    fn refuse_taken_paths(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {
+        let taken = self.artifacts().filter(|one| one.repository == of).flat_map(|one| &one.files);
+        let mut paths: BTreeSet<_> = taken.map(|file| &file.path).collect();
+        let free = new.iter().all(|file| paths.insert(&file.path));
+        if free { Ok(()) } else { Err(StoreError::AlreadyExists) }
+    }
+
+    /// Points a file to the copy of its bytes that is already live, if one is; its own becomes so otherwise.
+    fn on_live_blob(&mut self, mut file: ArtifactFile) -> ArtifactFile {
+        if let FileContent::Stored(blob) = &mut file.content {
+            blob.location = self.blobs.entry(file.digest).or_insert_with(|| blob.location.clone()).clone();
+        }
+        file
+    }
+
+    /// Lets labels point to a version. A name leaves the version it pointed to; a commit may have several.
+    fn point(&mut self, of: RepositoryId, what: &Coordinate, labels: &[(LabelKind, String)]) {
+        let there = self.labels.entry((of, what.package.clone())).or_default();
+        let before = there.clone();
+        for (kind, name) in labels {
+            let label = Label { kind: *kind, name: name.clone(), version: what.version.clone() };
+            there.retain(|one| *one != label && (*kind == LabelKind::Commit || one.kind != *kind || one.name != *name));
+            there.push(label);
+        }
+        if *there != before {
+            self.bump(of);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The rows of all three stores under one mutex: a call holds it from its first look to its last change, so
+//! calls happen one after the other and each is whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+
+use super::faults::Faults;
+use crate::artifact::{Artifact, ArtifactState, Coordinate, Label, PackageName, SortKey, StoreError, VersionName};
+use crate::blob::BlobLocation;
+use crate::digest::Digest;
+use crate::identity::{NewToken, TokenHash};
+use crate::repository::{Repository, RepositoryAddress, RepositoryId};
+
+/// Repositories, artifacts and identities in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    rows: Mutex<Rows>,
+    faults: Faults,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) repositories: BTreeMap<RepositoryAddress, Arc<Repository>>,
+    pub(super) generations: BTreeMap<RepositoryId, u64>,
+    pub(super) versions: BTreeMap<(RepositoryId, PackageName, VersionName), VersionRow>,
+    pub(super) labels: BTreeMap<(RepositoryId, PackageName), Vec<Label>>,
+    /// The live copy of each digest; it stays when the last file goes, as the collector is not here.
+    pub(super) blobs: HashMap<Digest, BlobLocation>,
+    pub(super) users: BTreeMap<String, UserRow>,
+    pub(super) tokens: HashMap<TokenHash, NewToken>,
+}
+
+#[derive(Debug)]
+pub(super) struct VersionRow {
+    pub(super) artifact: Artifact,
+    pub(super) sort_key: SortKey,
+}
+
+#[derive(Debug)]
+pub(super) struct UserRow {
+    pub(super) admin: bool,
+    pub(super) password: String,
+    pub(super) disabled: bool,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { rows: Mutex::default(), faults: Faults::none() }
+    }
+
+    /// Lets so many more calls succeed; the rest answer [`StoreError::Unavailable`] until
+    /// [`recover`](Self::recover).
+    pub fn fail_after(&self, calls: u64) {
+        self.faults.fail_after(calls);
+    }
+
+    /// Ends the trouble.
+    pub fn recover(&self) {
+        self.faults.recover();
+    }
+
+    /// Puts a version into a state that no port sets yet; its files stay.
+    ///
+    /// # Panics
+    /// When there is no such version.
+    pub fn set_state(&self, of: RepositoryId, what: &Coordinate, state: ArtifactState, reason: &str) {
+        let mut rows = self.locked();
+        let row = rows.version(of, what).expect("a version whose state is set");
+        row.artifact.state = state;
+        reason.clone_into(&mut row.artifact.state_reason);
+        row.artifact.state_changed_at = Some(Timestamp::now());
+        rows.bump(of);
+    }
+
+    /// Disables a user.
+    ///
+    /// # Panics
+    /// When there is no such user.
+    pub fn disable(&self, login: &str) {
+        self.locked().users.get_mut(login).expect("a user to disable").disabled = true;
+    }
+
+    /// The rows, whatever trouble was asked for.
+    pub(super) fn locked(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// The rows for one call of a port.
+    pub(super) fn call(&self) -> Result<MutexGuard<'_, Rows>, StoreError> {
+        if self.faults.pass() { Ok(self.locked()) } else { Err(StoreError::Unavailable("it was switched off".into())) }
+    }
+}
+
+impl Rows {
+    pub(super) fn version(&mut self, of: RepositoryId, what: &Coordinate) -> Option<&mut VersionRow> {
+        self.versions.get_mut(&(of, what.package.clone(), what.version.clone()))
+    }
+
+    /// The versions of a package in the ecosystem's order.
+    pub(super) fn versions_of(&self, of: RepositoryId, package: &PackageName) -> Vec<&VersionRow> {
+        let of_package =
+            |row: &&VersionRow| row.artifact.repository == of && row.artifact.coordinate.package == *package;
+        let mut rows: Vec<_> = self.versions.values().filter(of_package).collect();
+        rows.sort_by_key(|row| (&row.sort_key, &row.artifact.coordinate.version));
+        rows
+    }
+
+    pub(super) fn bump(&mut self, of: RepositoryId) {
+        *self.generations.entry(of).or_default() += 1;
+    }
+}

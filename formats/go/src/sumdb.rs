@@ -1,0 +1,347 @@
+//! Passing on what a checksum database says, and nothing to it that is private.
+//!
+//! ```text
+//! below /go/{repository}/sumdb/       answered
+//! {database}/supported                here: an empty 200, or 404 for another database
+//! {database}/lookup/{module}@{v}      passed through, unless the module is private: 403
+//! {database}/latest                   passed through
+//! {database}/tile/8/0/x001/234.p/5    passed through, after a check of the path (tile)
+//! ```
+//!
+//! `{database}` selects the one that the repository's settings name and is never made part of an address. For
+//! another one 404 lets the client go to it directly. What the database says is signed and is checked by the
+//! client, so it is passed on as it comes; only what cannot be an answer is refused.
+//!
+//! `supported` is never passed on: the public database has no such address, and its 404 would send clients
+//! past this server.
+//!
+//! Units and bounds: answers have at most [`AUTHORITY_DOCUMENT_BYTES`]; a looked-up module path has
+//! at most 32 elements.
+//! Errors: `not_found`, `module_private`, and what the platform's client reports of the database.
+//! Sources: go-format.md 7.1; <https://go.dev/ref/mod#checksum-database>; `golang.org/x/mod/sumdb`.
+
+use bytes::Bytes;
+use keeper_core::error::{Failure, codes};
+use keeper_core::format::{Document, MaxAge, RepositoryView};
+use keeper_core::limits::AUTHORITY_DOCUMENT_BYTES;
+use keeper_core::media_type::MediaType;
+use keeper_core::upstream::UpstreamError;
+
+use crate::absent::shown;
+use crate::path::{ModulePath, escape_version, unescape_version};
+use crate::settings;
+use crate::version::GoVersion;
+use private::MODULE_ELEMENTS;
+use tile::Tile;
+
+mod private;
+mod tile;
+
+keeper_core::codes! {
+    MODULE_PRIVATE = "module_private", Forbidden, "The module is private here", "Name it in GONOSUMDB, so that no checksum database is asked about it.";
+}
+
+/// Seconds for which a record or a part of a tile is believed: neither changes, but the part will be replaced
+/// by the whole.
+const RECORD_SECONDS: u32 = 24 * 60 * 60;
+
+/// What is asked of a database.
+#[derive(Debug, PartialEq, Eq)]
+enum Ask {
+    Supported,
+    Latest,
+    Lookup(ModulePath, GoVersion),
+    Tile(Tile),
+}
+
+/// The document at a path below `/sumdb/`, percent-decoded.
+///
+/// # Errors
+/// `not_found` without any outgoing request for another database or a malformed path; `module_private`; what
+/// the database or the view reports.
+pub async fn document(path: &str, view: &dyn RepositoryView) -> Result<Document, Failure> {
+    let spec = settings::database(view.settings()).ok_or_else(|| not_passed_on(path))?;
+    let below = path.strip_prefix(&spec.name).and_then(|rest| rest.strip_prefix('/'));
+    let ask = below.ok_or_else(|| not_passed_on(path))?;
+    let ask = Ask::parse(ask).ok_or_else(|| malformed(path))?;
+    if ask == Ask::Supported {
+        return Ok(Document::new(MediaType::TEXT, Bytes::new()));
+    }
+    if let Ask::Lookup(module, _) = &ask
+        && let Some(pattern) = private::pattern(module, view).await?
+    {
+        return Err(private::refusal(module, &pattern, &spec.name));
+    }
+    let authority = view.authority(&spec.name).ok_or_else(|| not_passed_on(path))?;
+    let fetched = authority.fetch(&ask.address(), ask.limit_bytes()).await;
+    let body = fetched.map_err(|error| ask.failed(error, &spec.name))?;
+    ask.answer(body)
+}
+
+impl Ask {
+    fn parse(path: &str) -> Option<Self> {
+        match path.split_once('/') {
+            None if path == "supported" => Some(Self::Supported),
+            None if path == "latest" => Some(Self::Latest),
+            Some(("lookup", what)) => Self::lookup(what),
+            Some(("tile", _)) => Tile::parse(path).map(Self::Tile),
+            _ => None,
+        }
+    }
+
+    fn lookup(what: &str) -> Option<Self> {
+        let (module, version) = what.split_once('@')?;
+        let module = ModulePath::unescape(module).ok()?;
+        let version = GoVersion::parse(&unescape_version(version).ok()?).ok()?;
+        (module.as_str().split('/').count() <= MODULE_ELEMENTS).then_some(Self::Lookup(module, version))
+    }
+
+    /// The address below the database's own, made anew from what was understood.
+    fn address(&self) -> String {
+        match self {
+            Self::Supported => "/supported".to_owned(),
+            Self::Latest => "/latest".to_owned(),
+            Self::Lookup(module, version) => {
+                // The client encodes the bang, and some caches tell the two spellings apart.
+                format!("/lookup/{}@{}", module.escaped(), escape_version(version.as_str())).replace('!', "%21")
+            }
+            Self::Tile(tile) => format!("/{tile}"),
+        }
+    }
+
+    fn limit_bytes(&self) -> u64 {
+        match self {
+            Self::Tile(tile) => tile.hash_bytes().unwrap_or(AUTHORITY_DOCUMENT_BYTES),
+            _ => AUTHORITY_DOCUMENT_BYTES,
+        }
+    }
+
+    fn answer(&self, body: Bytes) -> Result<Document, Failure> {
+        let expected = match self {
+            Self::Tile(tile) => tile.hash_bytes(),
+            _ => None,
+        };
+        let sound = match expected {
+            Some(length) => body.len() as u64 == length,
+            None => std::str::from_utf8(&body).is_ok(),
+        };
+        if !sound {
+            let cause = format!("{} bytes for {}", body.len(), self.address());
+            return Err(
+                Failure::new(&codes::UPSTREAM_INVALID, "the checksum database sent no such document").caused_by(cause)
+            );
+        }
+        let media_type = if expected.is_some() { MediaType::BYTES } else { MediaType::TEXT };
+        let max_age = match self {
+            Self::Tile(tile) if tile.is_full() => Some(MaxAge::Immutable),
+            Self::Tile(_) | Self::Lookup(..) => Some(MaxAge::Seconds(RECORD_SECONDS)),
+            Self::Supported | Self::Latest => None,
+        };
+        Ok(Document { max_age, ..Document::new(media_type, body) })
+    }
+
+    fn failed(&self, error: UpstreamError, database: &str) -> Failure {
+        match (self, error) {
+            (Self::Lookup(module, version), UpstreamError::Absent) => {
+                let what = format!("{}@{}", shown(module.as_str()), shown(version.as_str()));
+                Failure::new(&codes::NOT_FOUND, format!("{} has no record of {what}", shown(database)))
+                    .hint("It looks public modules up itself; if this one is private, name it in GONOSUMDB.")
+            }
+            (_, UpstreamError::Absent) => {
+                Failure::new(&codes::NOT_FOUND, format!("{} has no such document", shown(database)))
+                    .hint("For a part of a tile, ask for the whole tile.")
+            }
+            (_, other) => other.into(),
+        }
+    }
+}
+
+fn not_passed_on(path: &str) -> Failure {
+    Failure::new(&codes::NOT_FOUND, format!("sumdb/{}: no such checksum database is passed on here", shown(path)))
+        .hint("The go command then asks the database itself.")
+}
+
+fn malformed(path: &str) -> Failure {
+    Failure::new(&codes::NOT_FOUND, format!("sumdb/{}: a checksum database has no such address", shown(path)))
+        .hint("There are supported, latest, lookup/MODULE@VERSION and tile/HEIGHT/LEVEL/NUMBER.")
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::error::Class;
+    use serde_json::json;
+
+    use super::*;
+    use crate::absent::tests::assert_printable;
+    use crate::testing::{MemoryView, ready};
+
+    const RECORD: &str = "7\ne.com/m v1.0.0 h1:x=\ne.com/m v1.0.0/go.mod h1:y=\n\ngo.sum database tree\n";
+
+    /// A repository that holds a private module and passes on the public database.
+    fn view() -> MemoryView {
+        let mut view = MemoryView::with("github.com/yc/mymodule", &["v1.0.0"]);
+        view.add("git.corp.example/deep/er/lib/v3", "v3.0.0", json!({}));
+        view.add("gopkg.in/secret.v2", "v2.0.0", json!({}));
+        view.answers([
+            ("/lookup/e.com/m@v1.0.0", Bytes::from(RECORD)),
+            ("/lookup/e.com/%21m@v1.0.0-%21r%21c", Bytes::from(RECORD)),
+            ("/lookup/e.com/binary@v1.0.0", Bytes::from_static(b"\xff")),
+            ("/latest", Bytes::from("go.sum database tree\n")),
+            ("/tile/8/0/000.p/2", Bytes::from(vec![1; 64])),
+            ("/tile/8/0/001.p/2", Bytes::from(vec![1; 63])),
+            ("/tile/8/0/x001/000", Bytes::from(vec![1; 256 * 32])),
+            ("/tile/8/data/000", Bytes::from("e.com/m v1.0.0 h1:x=\n")),
+        ]);
+        view
+    }
+
+    fn ask(view: &MemoryView, path: &str) -> Result<Document, Failure> {
+        let answer = ready(document(path, view));
+        if let Err(failure) = &answer {
+            assert_printable(failure, path);
+        }
+        answer
+    }
+
+    #[test]
+    fn supported_is_answered_here_for_the_configured_database_only() {
+        let rows = [
+            ("sum.golang.org/supported", true),
+            ("sum.golang.org.evil/supported", false),
+            ("169.254.169.254/supported", false),
+            ("sum.golang.or/supported", false),
+            ("supported", false),
+            ("", false),
+            ("sum.golang.org", false),
+            ("sum.golang.org/supported/x", false),
+        ];
+        for (path, wanted) in rows {
+            let view = view();
+            let answer = ask(&view, path);
+            assert_eq!(answer.as_ref().map_err(|failure| failure.code().class).is_ok(), wanted, "{path}");
+            match answer {
+                Ok(document) => assert!(document.body.is_empty() && document.media_type == MediaType::TEXT),
+                Err(failure) => assert_eq!(failure.code().class, Class::NotFound, "{path}"),
+            }
+            assert!(view.asked().is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_off_or_another_one_is_not_passed_on() {
+        for setting in ["off", "keys.example", "keys https://keys.example/sum.golang.org"] {
+            let view = view().set(json!({ "checksum_database": setting }));
+            for path in ["supported", "latest", "lookup/e.com/m@v1.0.0"] {
+                let failure = ask(&view, &format!("sum.golang.org/{path}")).expect_err(path);
+                assert_eq!(failure.code().class, Class::NotFound);
+            }
+            assert!(view.asked().is_empty());
+        }
+        let view = view().set(json!({ "checksum_database": "h.example/go/r/sumdb/log https://h.example" }));
+        assert!(ask(&view, "h.example/go/r/sumdb/log/supported").is_ok());
+    }
+
+    #[test]
+    fn what_is_public_is_passed_on_as_it_comes() {
+        let day = Some(MaxAge::Seconds(86_400));
+        let rows = [
+            ("lookup/e.com/m@v1.0.0", "/lookup/e.com/m@v1.0.0", MediaType::TEXT, day),
+            ("lookup/e.com/!m@v1.0.0-!r!c", "/lookup/e.com/%21m@v1.0.0-%21r%21c", MediaType::TEXT, day),
+            ("latest", "/latest", MediaType::TEXT, None),
+            ("tile/8/0/000.p/2", "/tile/8/0/000.p/2", MediaType::BYTES, day),
+            ("tile/8/0/x001/000", "/tile/8/0/x001/000", MediaType::BYTES, Some(MaxAge::Immutable)),
+            ("tile/8/data/000", "/tile/8/data/000", MediaType::TEXT, Some(MaxAge::Immutable)),
+        ];
+        for (path, address, media_type, max_age) in rows {
+            let view = view();
+            let document = ask(&view, &format!("sum.golang.org/{path}")).expect(path);
+            assert_eq!((document.media_type, document.max_age), (media_type, max_age), "{path}");
+            assert_eq!(view.asked(), [address], "{path}");
+        }
+    }
+
+    #[test]
+    fn a_private_name_never_leaves() {
+        let rows = [
+            // Held, and below, above the major suffix and beside it.
+            ("github.com/yc/mymodule@v1.0.0", "github.com/yc"),
+            ("github.com/yc/mymodule@v9.9.9", "github.com/yc"),
+            ("github.com/yc/mymodule/v2@v2.0.0", "github.com/yc"),
+            ("github.com/yc/mymodule/sub/v7@v7.0.0", "github.com/yc"),
+            ("git.corp.example/deep/er/lib@v1.0.0", "git.corp.example/deep"),
+            ("git.corp.example/deep/er/lib/v2@v2.0.0", "git.corp.example/deep"),
+            ("git.corp.example/deep/er/lib/v2/sub@v0.1.0", "git.corp.example/deep"),
+            ("gopkg.in/secret.v3@v3.0.0", "gopkg.in/secret.v3"),
+            // The same name for a host that ignores case.
+            ("github.com/!y!c/!my!module@v1.0.0", "github.com/YC"),
+            // Configured; the longest pattern is told, and quoted where a shell would read it.
+            ("corp.example/x/y@v1.0.0", "corp.example/x"),
+            ("corp.example/z@v1.0.0", "corp.example"),
+            ("a.team.example/z@v1.0.0", "'GONOSUMDB=*.team.example'"),
+        ];
+        let patterns = json!({ "nosumdb": ["corp.example", "corp.example/x", "*.team.example"] });
+        let view = view().set(patterns);
+        for (what, wanted) in rows {
+            let failure = ask(&view, &format!("sum.golang.org/lookup/{what}")).expect_err(what);
+            assert_eq!((failure.code().name, failure.code().class), ("module_private", Class::Forbidden), "{what}");
+            let detail = &failure.first().detail;
+            let line = detail.split_once("run: go env -w ").expect("the line to run").1;
+            assert_eq!(line.strip_prefix("GONOSUMDB=").unwrap_or(line), wanted, "{what}");
+        }
+        assert!(view.asked().is_empty(), "{:?}", view.asked());
+    }
+
+    #[test]
+    fn a_deleted_module_stays_private() {
+        let mut view = view();
+        view.delete("github.com/yc/mymodule", "v1.0.0");
+        assert!(ask(&view, "sum.golang.org/lookup/github.com/yc/mymodule@v1.0.0").is_err());
+        assert!(view.asked().is_empty());
+    }
+
+    #[test]
+    fn a_malformed_path_is_not_found_without_asking() {
+        let deep = format!("lookup/e.com{}@v1.0.0", "/a".repeat(MODULE_ELEMENTS));
+        let rows = [
+            "lookup/e.com/m",
+            "lookup/e.com/M@v1.0.0",
+            "lookup/e.com/m@v1.0",
+            "lookup/e.com/m@main",
+            "lookup/e.com/m@v1.0.0@v1.0.0",
+            "lookup/e.com/m@v1.0.0/go.mod",
+            "lookup/example/m@v1.0.0",
+            "lookup/@v1.0.0",
+            "lookup",
+            "lookup/",
+            "latest/x",
+            "unknown",
+            "tile/8/0/000.p/256",
+            "tile/8/0/1",
+            "tile/0/0/000",
+            &deep,
+        ];
+        let view = view();
+        for path in rows {
+            let failure = ask(&view, &format!("sum.golang.org/{path}")).expect_err(path);
+            assert_eq!(failure.code().class, Class::NotFound, "{path}");
+        }
+        assert!(view.asked().is_empty());
+    }
+
+    #[test]
+    fn trouble_of_the_database_is_not_absence() {
+        let view = view();
+        let rows = [
+            ("lookup/e.com/unknown@v1.0.0", "not_found"),
+            ("tile/8/0/002.p/3", "not_found"),
+            ("lookup/e.com/binary@v1.0.0", "upstream_invalid"),
+            ("tile/8/0/001.p/2", "upstream_invalid"),
+        ];
+        for (path, code) in rows {
+            assert_eq!(ask(&view, &format!("sum.golang.org/{path}")).expect_err(path).code().name, code, "{path}");
+        }
+        let view = self::view().broken();
+        let failure = ask(&view, "sum.golang.org/lookup/e.com/m@v1.0.0").expect_err("broken");
+        assert_eq!(failure.code().name, "upstream_timeout");
+    }
+}

@@ -1,0 +1,196 @@
+//! For the tests of this crate: a repository in memory, and a way to run what never waits.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use keeper_core::artifact::{
+    ArtifactSummary, FilePath, Label, LabelKind, LabelQuery, PackageName, StoreError, VersionName,
+};
+use keeper_core::error::Failure;
+use keeper_core::format::RepositoryView;
+use keeper_core::repository::Settings;
+use keeper_core::upstream::{Authority, UpstreamError};
+use serde_json::{Value, json};
+
+use crate::path::ModulePath;
+use crate::route::file_path;
+use crate::settings;
+use crate::version::GoVersion;
+
+/// The outcome of a future that never waits.
+pub(crate) fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("memory never makes anybody wait"),
+    }
+}
+
+/// A package name that is known to be good.
+pub(crate) fn package(name: &str) -> PackageName {
+    PackageName::try_from(name).expect(name)
+}
+
+/// A repository named `r`. Everything in it is active until it is deleted.
+#[derive(Default)]
+pub(crate) struct MemoryView {
+    settings: Settings,
+    /// The metadata of each version of each module; `None` for a tombstone.
+    modules: BTreeMap<String, BTreeMap<GoVersion, Option<Value>>>,
+    labels: Vec<(String, Label)>,
+    database: Arc<MemoryDatabase>,
+}
+
+#[derive(Default)]
+struct MemoryDatabase {
+    answers: BTreeMap<String, Bytes>,
+    is_broken: bool,
+    asked: Mutex<Vec<String>>,
+}
+
+impl MemoryView {
+    /// One module, all of whose versions have a `go.mod` of their own.
+    pub(crate) fn with(module: &str, versions: &[&str]) -> Self {
+        let mut view = Self::default();
+        for version in versions {
+            view.add(module, version, json!({ "has_go_mod": true, "retracts": [] }));
+        }
+        view
+    }
+
+    pub(crate) fn set(mut self, settings: Value) -> Self {
+        let Value::Object(map) = settings else { panic!("settings are an object") };
+        self.settings = settings::check(Settings(map)).expect("good settings");
+        self
+    }
+
+    pub(crate) fn add(&mut self, module: &str, version: &str, metadata: Value) {
+        let version = GoVersion::parse(version).expect(version);
+        self.modules.entry(module.to_owned()).or_default().insert(version, Some(metadata));
+    }
+
+    pub(crate) fn delete(&mut self, module: &str, version: &str) {
+        let version = GoVersion::parse(version).expect(version);
+        self.modules.entry(module.to_owned()).or_default().insert(version, None);
+    }
+
+    pub(crate) fn commit(&mut self, module: &str, commit: &str, version: &str) {
+        self.point(module, LabelKind::Commit, commit, version);
+    }
+
+    pub(crate) fn label(&mut self, module: &str, name: &str, version: &str) {
+        self.point(module, LabelKind::Name, name, version);
+    }
+
+    fn point(&mut self, module: &str, kind: LabelKind, name: &str, version: &str) {
+        let version = VersionName::try_from(version).expect(version);
+        self.labels.push((module.to_owned(), Label { kind, name: name.to_owned(), version }));
+    }
+
+    /// What its checksum database says, by address.
+    pub(crate) fn answers<'a>(&mut self, answers: impl IntoIterator<Item = (&'a str, Bytes)>) {
+        let answers = answers.into_iter().map(|(path, body)| (path.to_owned(), body)).collect();
+        self.database = Arc::new(MemoryDatabase { answers, ..MemoryDatabase::default() });
+    }
+
+    /// The same with a checksum database that never answers in time.
+    pub(crate) fn broken(mut self) -> Self {
+        self.database = Arc::new(MemoryDatabase { is_broken: true, ..MemoryDatabase::default() });
+        self
+    }
+
+    /// What its checksum database was asked.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.database.asked.lock().expect("no test panics with it").clone()
+    }
+
+    /// The stored `.info` of a version.
+    pub(crate) fn info(version: &str) -> String {
+        format!("{{\"Version\":\"{version}\",\"Time\":\"2024-03-04T03:06:07Z\"}}")
+    }
+
+    fn listed(&self, package: &PackageName) -> Option<impl Iterator<Item = (VersionName, &Value)>> {
+        let versions = self.modules.get(package.as_str())?;
+        Some(versions.iter().filter_map(|(version, metadata)| {
+            Some((VersionName::try_from(version.as_str()).expect("short"), metadata.as_ref()?))
+        }))
+    }
+}
+
+#[async_trait]
+impl RepositoryView for MemoryView {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn repository(&self) -> &str {
+        "r"
+    }
+
+    async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError> {
+        Ok(self.listed(package).map(|listed| listed.map(|(version, _)| version).collect()))
+    }
+
+    async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let summary = |(version, metadata): (VersionName, &Value)| ArtifactSummary {
+            version,
+            published_at: Timestamp::UNIX_EPOCH,
+            checksums: BTreeMap::new(),
+            metadata: metadata.clone(),
+        };
+        Ok(self.listed(package).into_iter().flatten().map(summary).collect())
+    }
+
+    async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {
+        let fits = |label: &Label| match which {
+            LabelQuery::Name(name) => label.kind == LabelKind::Name && label.name == name,
+            LabelQuery::CommitPrefix(digits) => label.kind == LabelKind::Commit && label.name.starts_with(digits),
+        };
+        let here = self.labels.iter().filter(|(module, _)| module == package.as_str());
+        Ok(here.map(|(_, label)| label).filter(|label| fits(label)).cloned().collect())
+    }
+
+    async fn case_twins(&self, wanted: &PackageName) -> Result<Vec<PackageName>, StoreError> {
+        let wanted = wanted.as_str();
+        let twins = self.modules.keys().filter(|name| name.eq_ignore_ascii_case(wanted) && *name != wanted);
+        Ok(twins.map(|name| package(name)).collect())
+    }
+
+    async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
+        for (module, versions) in &self.modules {
+            let module = ModulePath::parse(module).expect("a module path");
+            for (version, metadata) in versions {
+                let body = Bytes::from(Self::info(version.as_str()));
+                if metadata.is_some()
+                    && file_path(&module, version, "info")? == *path
+                    && body.len() as u64 <= limit_bytes
+                {
+                    return Ok(Some(body));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn authority(&self, name: &str) -> Option<Arc<dyn Authority>> {
+        settings::database(&self.settings).filter(|spec| spec.name == name)?;
+        Some(self.database.clone())
+    }
+}
+
+#[async_trait]
+impl Authority for MemoryDatabase {
+    async fn fetch(&self, path: &str, limit_bytes: u64) -> Result<Bytes, UpstreamError> {
+        self.asked.lock().expect("no test panics with it").push(path.to_owned());
+        if self.is_broken {
+            return Err(UpstreamError::Timeout);
+        }
+        let body = self.answers.get(path).ok_or(UpstreamError::Absent)?;
+        if body.len() as u64 > limit_bytes { Err(UpstreamError::TooLarge(limit_bytes)) } else { Ok(body.clone()) }
+    }
+}

@@ -1,0 +1,119 @@
+"""The sides of a comparison: the program under test and nginx, started on free loopback ports."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+TOKEN = "benchmark-token-0123456789-abcdefghijklmnop"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+
+
+def proc_status(pid, key):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def cpu_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Keeper:
+    """One server of ours with an empty store."""
+
+    def __init__(self, binary, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = folder / "keeper"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "KEEPER_LISTEN": f"127.0.0.1:{self.port}",
+            "KEEPER_DATA_DIR": str(self.data),
+            "KEEPER_ADMIN_TOKEN": TOKEN,
+            "KEEPER_ANONYMOUS_READ": "true",
+            "KEEPER_MAX_CONNECTIONS_PER_ADDRESS": "1024",
+        }
+        self.log = open(folder / "keeper.log", "wb")
+        began = time.monotonic()
+        self.process = subprocess.Popen([binary], env=environment, stdout=self.log, stderr=self.log)
+        wait_for(self.url + "/readyz")
+        self.start_seconds = time.monotonic() - began
+
+    @property
+    def pids(self):
+        return [self.process.pid]
+
+    def publish(self, archive, name, version):
+        answer = subprocess.run(
+            ["curl", "-sS", "--fail-with-body", "-H", f"Authorization: Bearer {TOKEN}", "-F", f"file=@{archive}",
+             "-F", "format=go", "-F", f"name={name}", "-F", f"version={version}", f"{self.url}/api/artifacts"],
+            capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise SystemExit(f"publishing {name}@{version}: {answer.stdout}{answer.stderr}")
+        return json.loads(answer.stdout)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+class Nginx:
+    """nginx serving a folder; `tuned` opens what it has for static files."""
+
+    def __init__(self, folder, root, tuned):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        work = folder / f"nginx-{'tuned' if tuned else 'default'}"
+        work.mkdir()
+        extra = "open_file_cache max=10000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1; keepalive_requests 1000000;" if tuned else ""
+        config = work / "nginx.conf"
+        config.write_text(
+            f"worker_processes auto; pid {work}/pid; error_log {work}/error.log; daemon off;"
+            "events { worker_connections 768; }"
+            f"http {{ sendfile on; tcp_nopush on; types_hash_max_size 2048; access_log off; {extra}"
+            f"client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;"
+            f"server {{ listen 127.0.0.1:{self.port}; root {root}; }} }}")
+        self.process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config), "-e", f"{work}/error.log"], user=None)
+        for _ in range(400):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.01)
+
+    @property
+    def pids(self):
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, children)]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)

@@ -1,0 +1,232 @@
+//! The program under test: started on a free port in a folder of its own, stopped, killed, started again.
+//!
+//! It is ready when it says so: a JSON line on its standard error whose message is `ready`, with the chosen
+//! `address` and `url`. Everything it prints is kept and shown when a test fails.
+//!
+//! Bounds: [`PATIENCE`] to become ready and to stop.
+
+use std::io::{BufRead, BufReader, pipe};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::command::{Finished, run};
+use super::http::{self, Response};
+
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
+
+/// The administrator's token of every server started here.
+pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
+
+/// Time for a start or a stop on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server; dropping it kills it.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Its address as users type it, without a trailing slash.
+    pub(crate) url: String,
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    output: Arc<Mutex<String>>,
+}
+
+/// What the ready line says.
+struct Ready {
+    address: SocketAddr,
+    url: String,
+}
+
+impl Server {
+    /// A server whose `go/local` everybody may read.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let usual = [
+            ("KEEPER_LISTEN", "127.0.0.1:0"),
+            ("KEEPER_LOG_FORMAT", "json"),
+            ("KEEPER_LOG", "info"),
+            ("KEEPER_ADMIN_TOKEN", ADMIN_TOKEN),
+            ("KEEPER_ANONYMOUS_READ", "true"),
+        ];
+        let data = folder.path().join("data").display().to_string();
+        let all = usual.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut server = Self {
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            url: String::new(),
+            settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
+            folder,
+            child: None,
+            output: Arc::default(),
+        };
+        server.launch();
+        server
+    }
+
+    /// The address of a Go repository: what GOPROXY is set to.
+    pub(crate) fn go(&self, repository: &str) -> String {
+        format!("{}/go/{repository}", self.url)
+    }
+
+    /// Its name and port as clients type them.
+    pub(crate) fn host(&self) -> &str {
+        self.url.split_once("://").map_or(&*self.url, |(_, host)| host)
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The certificate that clients of a self-signed server have to trust.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.data().join("tls").join("ca.pem")
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().expect("no writer panics").clone()
+    }
+
+    /// A new token, made on the command line beside the running server.
+    pub(crate) fn token(&self, arguments: &str) -> String {
+        let made = self.command(&format!("token create --quiet {arguments}")).succeeded();
+        assert!(!made.stdout().is_empty() && !made.stdout().contains(char::is_whitespace), "not a token: {made}");
+        made.stdout().to_owned()
+    }
+
+    /// Runs the program with other arguments (separated by blanks), on the same data.
+    pub(crate) fn command(&self, arguments: &str) -> Finished {
+        run(Command::new(PROGRAM)
+            .args(arguments.split_whitespace())
+            .env_clear()
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .current_dir(self.folder.path()))
+    }
+
+    /// A request to its API by the administrator; the body is JSON or nothing.
+    pub(crate) fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        let authorization = format!("Bearer {ADMIN_TOKEN}");
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+        let body = body.map(Value::to_string).unwrap_or_default();
+        http::send(method, &format!("{}{path}", self.url), &headers, body.as_bytes())
+    }
+
+    /// A further hosted Go repository.
+    pub(crate) fn create_repository(&self, repository: &Value) {
+        self.api("POST", "/api/repositories", Some(repository)).expect(201);
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM)
+    }
+
+    /// Takes it away in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) -> ExitStatus {
+        self.signal(Signal::KILL)
+    }
+
+    /// Starts it again on the same data, on another port.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it is still running");
+        self.launch();
+    }
+
+    fn launch(&mut self) {
+        let (reader, writer) = pipe().expect("a pipe");
+        let child = Command::new(PROGRAM)
+            .env_clear()
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().expect("a pipe"))
+            .stderr(writer)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{PROGRAM}: {error}"));
+        self.child = Some(child);
+        let (sender, ready) = mpsc::channel();
+        let output = Arc::clone(&self.output);
+        thread::spawn(move || keep_lines(BufReader::new(reader), &output, &sender));
+        let Ready { address, url } = self.await_ready(&ready);
+        self.address = address;
+        self.url = url;
+    }
+
+    fn await_ready(&self, ready: &Receiver<Ready>) -> Ready {
+        // A server that ends before it is ready closes its output, and with it the channel.
+        ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"))
+    }
+
+    fn signal(&mut self, signal: Signal) -> ExitStatus {
+        let mut child = self.child.take().expect("it is running");
+        kill_process(Pid::from_child(&child), signal).expect("the process is ours");
+        let (sender, ended) = mpsc::channel();
+        let pid = Pid::from_child(&child);
+        thread::spawn(move || sender.send(child.wait()));
+        let Ok(status) = ended.recv_timeout(PATIENCE) else {
+            kill_process(pid, Signal::KILL).expect("the process is ours");
+            panic!("the server did not stop within {PATIENCE:?}");
+        };
+        status.expect("the process is ours")
+    }
+}
+
+/// Keeps every line of the output and tells of the one that says `ready`.
+fn keep_lines(lines: impl BufRead, output: &Mutex<String>, sender: &Sender<Ready>) {
+    for line in lines.split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        {
+            let mut output = output.lock().expect("no reader panics");
+            output.push_str(&line);
+            output.push('\n');
+        }
+        if let Some(ready) = ready(&line) {
+            // Nobody listens any more after a start that took too long.
+            let _ = sender.send(ready);
+        }
+    }
+}
+
+fn ready(line: &str) -> Option<Ready> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let fields = event.get("fields").unwrap_or(&event);
+    if fields.get("message")?.as_str()? != "ready" {
+        return None;
+    }
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    Some(Ready { address: text("address")?.parse().ok()?, url: text("url")?.trim_end_matches('/').to_owned() })
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; what matters is that none is left behind.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if thread::panicking() {
+            show(&format!("--- output of the server in {}\n{}---", self.url, self.output()));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,16 @@
+//! Black-box tests: the built program, the real `go`, `git`, `curl` and `bash`, and what users see.
+//!
+//! One file for each promise, its tests named as the sentences that it consists of. `harness` holds what they
+//! share: a server in a folder of its own, a developer's machine with nothing on it, git repositories with
+//! fixed dates. Nothing here knows the insides of the program, waits by sleeping, uses a fixed port, or can
+//! reach the internet.
+//!
+//! `make test` installs what is needed; a missing tool is a failure that says so, never a skipped test.
+
+mod chains;
+mod gomod_differential;
+mod guide_document;
+mod guide_recipes;
+mod harness;
+mod private_over_https;
+mod sums_equal_version_control;
