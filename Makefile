@@ -5,6 +5,10 @@ SHELL := /bin/bash
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 CARGO := cargo
+TOOLCHAIN := $(shell tests/tools/toolchain.sh)
+ifneq ($(TOOLCHAIN),)
+export RUSTUP_TOOLCHAIN := $(TOOLCHAIN)
+endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
 

@@ -158,9 +158,12 @@ fn a_server_that_is_down_ends_a_chain_with_a_comma_only() {
 
 #[test]
 fn trouble_with_stored_bytes_ends_a_chain_with_a_comma_only() {
-    let (keeper, other) = two_servers();
+    let (keeper, other) = (Server::start(), Server::start());
     let mirror = Outside::without_modules();
-    publish(&other, OURS, "v1.0.0");
+    let archive = archives::zip(&[("go.mod", format!("module {OURS}\n").as_bytes()), ("large.bin", &large_file())]);
+    for server in [&keeper, &other] {
+        Form::go(&*archive).with("name", OURS).with("version", "v1.0.0").send(server).expect(201);
+    }
     lose_blobs(&keeper);
     let query = format!("{OURS}@v1.0.0");
     get(&format!("{},{}", keeper.go("local"), mirror.url), &query)
@@ -178,6 +181,18 @@ fn a_repository_that_nobody_may_read_does_not_stand_in_the_way_of_an_open_one() 
     publish(&keeper, OURS, "v1.0.0");
     get(&format!("{}|{}", keeper.go("closed"), keeper.go("local")), OURS).succeeded();
     get(&format!("{},{}", keeper.go("closed"), keeper.go("local")), OURS).failed().says(&["code=login_required"]);
+}
+
+/// Bytes that do not compress, more than are kept in the database.
+fn large_file() -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()
+    };
+    (0..20_000).flat_map(|_| next()).collect()
 }
 
 /// Takes away every stored blob, as a broken disk would.

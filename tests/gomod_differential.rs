@@ -15,6 +15,7 @@
 //!
 //! Issue 3, item 9.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,23 @@ impl Said {
         }
     }
 
+    /// `go mod edit` leaves out what is said twice, the keeper repeats the file.
+    fn without_repetitions(mut self) -> Self {
+        let mut later: Vec<[String; 4]> = Vec::new();
+        for replace in self.replaces.into_iter().rev() {
+            if later.iter().all(|known| known[..2] != replace[..2]) {
+                later.push(replace);
+            }
+        }
+        later.reverse();
+        self.replaces = later;
+        let mut seen = BTreeSet::new();
+        self.excludes.retain(|exclude| seen.insert(exclude.clone()));
+        let mut seen = BTreeSet::new();
+        self.tools.retain(|tool| seen.insert(tool.clone()));
+        self
+    }
+
     fn by_keeper(metadata: &Value) -> Self {
         let replace =
             |one: &Value| [&one["old_path"], &one["old_version"], &one["new_path"], &one["new_version"]].map(text);
@@ -122,6 +140,7 @@ impl Said {
             retracts: each(&metadata["retracts"], |one| [&one["low"], &one["high"], &one["rationale"]].map(text)),
             tools: each(&metadata["tools"], text),
         }
+        .without_repetitions()
     }
 }
 

@@ -17,7 +17,8 @@ fn private_server() -> Server {
     let server = Server::with(&[("KEEPER_TLS_SELF_SIGNED", "true"), ("KEEPER_ANONYMOUS_READ", "false")]);
     assert!(server.url.starts_with("https://"), "{}", server.url);
     let token = server.token("--name publisher --actions publish --repositories go/local");
-    let archive = everything_at_once().archive("v1.0.0", "mymodule@v1.0.0/");
+    let clone = everything_at_once();
+    let archive = clone.archive("v1.0.0", "mymodule@v1.0.0/");
     let script = format!(
         "curl -sS --fail-with-body -X POST -H \"Authorization: Bearer {token}\" -F \"file=@{}\" -F \"format=go\" \
          -F \"name={MYMODULE}\" -F \"version=v1.0.0\" {}/api/artifacts",
@@ -190,11 +191,15 @@ fn a_private_name_never_goes_on_to_the_next_proxy() {
 fn over_plain_http_the_text_says_that_go_sends_credentials_over_https_only() {
     let server = Server::with(&[("KEEPER_ANONYMOUS_READ", "false")]);
     let machine = Machine::of_a_user_of(&server);
-    write_netrc(&machine, &server, &server.token("--name reader --actions read --repositories go/local"));
+    let token = server.token("--name reader --actions read --repositories go/local");
+    write_netrc(&machine, &server, &token);
     get(&machine).failed().says(&["401 Unauthorized", "code=login_required", "https"]);
 
     // A program that does send it, such as curl, is answered.
     let list = format!("{}/{MYMODULE}/@v/list", server.go("local"));
     assert_eq!(http::get(&list).status, 401);
-    machine.run(&machine.work(), "curl", &["-sS", "--netrc", &list]).succeeded().says(&["code=module_not_found"]);
+    machine
+        .run(&machine.work(), "curl", &["-sS", "-u", &format!("ci:{token}"), &list])
+        .succeeded()
+        .says(&["code=module_not_found"]);
 }

@@ -23,7 +23,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod policy;
 pub mod repository;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod upstream;
 

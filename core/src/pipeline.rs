@@ -22,7 +22,7 @@ use crate::artifact::{ArtifactStore, StoreError};
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
-use crate::format::{FormatHandler, FormatRequest, MaxAge, Want};
+use crate::format::{FormatHandler, FormatRequest, MaxAge, Route, Want};
 use crate::identity::IdentityStore;
 use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES};
 use crate::media_type::MediaType;
@@ -57,9 +57,11 @@ pub struct Keeper {
     inspections: Arc<Semaphore>,
 }
 
-/// An answer kept ready, good while the repository's generation stays.
+/// An answer kept ready, good while the repository's generation stays. The revision is that of the record it
+/// was made with: a change of the record may come between reading it and reading the generation.
 struct Kept {
     generation: u64,
+    revision: i64,
     answer: Answer,
 }
 
@@ -147,7 +149,7 @@ impl Keeper {
         let key = (repository.id, Box::from(request.path));
         if cacheable
             && let Some(kept) = self.answers.get(&key)
-            && kept.generation == generation
+            && (kept.generation, kept.revision) == (generation, repository.revision)
         {
             return Ok(kept.answer.clone());
         }
@@ -162,8 +164,9 @@ impl Keeper {
             .answer(&route)
             .await
             .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
-        if cacheable && worth_keeping(&route.want, &answer) {
-            self.answers.insert(key, Arc::new(Kept { generation, answer: answer.clone() }));
+        if cacheable && worth_keeping(&route, &answer) {
+            let kept = Kept { generation, revision: repository.revision, answer: answer.clone() };
+            self.answers.insert(key, Arc::new(kept));
         }
         Ok(answer)
     }
@@ -193,13 +196,14 @@ impl Keeper {
     }
 }
 
-fn worth_keeping(want: &Want, answer: &Answer) -> bool {
-    let computed_here = matches!(want, Want::Page(_));
+/// Kept answers are given to whoever may read, before the route is known: those to other actions never are.
+fn worth_keeping(route: &Route, answer: &Answer) -> bool {
+    let computed_here = matches!(route.want, Want::Page(_));
     let small = match &answer.resolution {
         Resolution::Bytes(bytes) => bytes.len() <= ANSWER_CACHE_ENTRY_BYTES,
         Resolution::Blob(_) => true,
     };
-    !computed_here && small && answer.max_age != MaxAge::NoStore
+    route.action == Action::Read && !computed_here && small && answer.max_age != MaxAge::NoStore
 }
 
 /// A cache may believe the absence of an immutable name only where everybody would get the same answer.
@@ -213,5 +217,5 @@ fn absence_may_be_kept(mut failure: Failure, max_age: &MaxAge, repository: &Repo
     failure
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;

@@ -2,14 +2,19 @@
 
 use std::io::{Cursor, Write as _};
 
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// A zip of these files, in this order.
 pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    written(files, SimpleFileOptions::default(), "")
+}
+
+fn written(files: &[(&str, &[u8])], options: SimpleFileOptions, comment: &str) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.set_comment(comment);
     for (name, content) in files {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        writer.start_file(*name, options).unwrap_or_else(|error| panic!("{name}: {error}"));
         writer.write_all(content).expect("memory");
     }
     writer.finish().expect("memory").into_inner()
@@ -18,4 +23,26 @@ pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 /// A module with nothing but a `go.mod` and a file that makes it a package.
 pub(crate) fn module(go_mod: &[u8]) -> Vec<u8> {
     zip(&[("go.mod", go_mod), ("m.go", b"package m\n")])
+}
+
+/// A zip of these files whose contents are not compressed.
+pub(crate) fn stored(files: &[(&str, &[u8])]) -> Vec<u8> {
+    written(files, SimpleFileOptions::default().compression_method(CompressionMethod::Stored), "")
+}
+
+/// A zip as `git archive` makes it of a commit: with the commit's id as its comment.
+pub(crate) fn of_commit(commit: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+    written(files, SimpleFileOptions::default(), commit)
+}
+
+/// Bytes that do not compress, the same each time.
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).flatten().take(bytes).collect()
 }

@@ -6,7 +6,7 @@
 //! Bounds: [`PATIENCE`] for an answer. Plain `http://` only; https is for curl and go.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -42,12 +42,12 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
-    raw(host.parse().unwrap_or_else(|error| panic!("{host}: {error}")), &[head.as_bytes(), body].concat())
+    raw(host, &[head.as_bytes(), body].concat())
 }
 
-/// Sends bytes as they are and reads one answer.
-pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
-    let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+/// Sends bytes as they are to `host:port` and reads one answer.
+pub(crate) fn raw(host: &str, bytes: &[u8]) -> Response {
+    let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{host}: {error}"));
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
     // A server that refuses a request may answer and close before it has read all of it.
     let sent = stream.write_all(bytes);
@@ -63,12 +63,11 @@ pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("no answer from {address}: {error}; so far {:?}", String::from_utf8_lossy(&answer)),
+            Err(error) => panic!("no answer from {host}: {error}; so far {:?}", String::from_utf8_lossy(&answer)),
         }
     }
-    complete(&answer, without_body, true).unwrap_or_else(|| {
-        panic!("{address} closed within an answer ({sent:?}): {:?}", String::from_utf8_lossy(&answer))
-    })
+    complete(&answer, without_body, true)
+        .unwrap_or_else(|| panic!("{host} closed within an answer ({sent:?}): {:?}", String::from_utf8_lossy(&answer)))
 }
 
 /// The answer in these bytes, if they hold all of it.

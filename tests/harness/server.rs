@@ -1,15 +1,14 @@
 //! The program under test: started on a free port in a folder of its own, stopped, killed, started again.
 //!
-//! It is ready when it says so: a JSON line on its standard error whose message is `ready`, with the chosen
-//! `address` and `url`. Everything it prints is kept and shown when a test fails.
+//! It is ready when it says so: a JSON line on its standard error whose `message` is `ready` and whose `url` is
+//! the chosen address. Everything it prints is kept and shown when a test fails.
 //!
 //! Bounds: [`PATIENCE`] to become ready and to stop.
 
 use std::io::{BufRead, BufReader, pipe};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -32,20 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; dropping it kills it.
 pub(crate) struct Server {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
     /// Its address as users type it, without a trailing slash.
     pub(crate) url: String,
     folder: TempDir,
     settings: Vec<(String, String)>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
-}
-
-/// What the ready line says.
-struct Ready {
-    address: SocketAddr,
-    url: String,
 }
 
 impl Server {
@@ -67,7 +58,6 @@ impl Server {
         let data = folder.path().join("data").display().to_string();
         let all = usual.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut server = Self {
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
             folder,
@@ -163,14 +153,8 @@ impl Server {
         let (sender, ready) = mpsc::channel();
         let output = Arc::clone(&self.output);
         thread::spawn(move || keep_lines(BufReader::new(reader), &output, &sender));
-        let Ready { address, url } = self.await_ready(&ready);
-        self.address = address;
-        self.url = url;
-    }
-
-    fn await_ready(&self, ready: &Receiver<Ready>) -> Ready {
         // A server that ends before it is ready closes its output, and with it the channel.
-        ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"))
+        self.url = ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"));
     }
 
     fn signal(&mut self, signal: Signal) -> ExitStatus {
@@ -188,7 +172,7 @@ impl Server {
 }
 
 /// Keeps every line of the output and tells of the one that says `ready`.
-fn keep_lines(lines: impl BufRead, output: &Mutex<String>, sender: &Sender<Ready>) {
+fn keep_lines(lines: impl BufRead, output: &Mutex<String>, sender: &Sender<String>) {
     for line in lines.split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         {
@@ -196,21 +180,18 @@ fn keep_lines(lines: impl BufRead, output: &Mutex<String>, sender: &Sender<Ready
             output.push_str(&line);
             output.push('\n');
         }
-        if let Some(ready) = ready(&line) {
+        if let Some(url) = ready(&line) {
             // Nobody listens any more after a start that took too long.
-            let _ = sender.send(ready);
+            let _ = sender.send(url);
         }
     }
 }
 
-fn ready(line: &str) -> Option<Ready> {
+/// The address in the line that says `ready`.
+fn ready(line: &str) -> Option<String> {
     let event: Value = serde_json::from_str(line).ok()?;
-    let fields = event.get("fields").unwrap_or(&event);
-    if fields.get("message")?.as_str()? != "ready" {
-        return None;
-    }
-    let text = |key: &str| fields.get(key).and_then(Value::as_str);
-    Some(Ready { address: text("address")?.parse().ok()?, url: text("url")?.trim_end_matches('/').to_owned() })
+    let url = event["url"].as_str().filter(|_| event["message"] == "ready")?;
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 impl Drop for Server {

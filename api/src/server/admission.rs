@@ -16,6 +16,9 @@ use super::ServerLimits;
 /// Refused connections that are being told so; others are just closed.
 const FAREWELLS: usize = 64;
 
+/// Connections by address.
+type Table = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// Counts the connections of a listener.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -23,7 +26,7 @@ pub(super) struct Admission {
     farewells: Arc<Semaphore>,
     per_address: usize,
     unbounded: Vec<IpNet>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    addresses: Table,
 }
 
 /// Why there is no place.
@@ -48,7 +51,7 @@ impl fmt::Display for Full {
 #[derive(Debug)]
 pub(super) struct Slot {
     _place: OwnedSemaphorePermit,
-    counted: Option<(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr)>,
+    counted: Option<(Table, IpAddr)>,
 }
 
 impl Admission {

@@ -258,20 +258,30 @@ impl Keeper {
         for copy in fresh.iter().filter_map(stored) {
             let live =
                 artifact.files.iter().filter_map(stored).find(|live| live.location.digest() == copy.location.digest());
-            if live.is_some_and(|live| live.location == copy.location) {
-                continue;
-            }
             if let Some(live) = live
-                && matches!(self.ports.blobs.is_intact(live).await, Ok(false))
-                && matches!(self.ports.artifacts.relocate(&live.location, &copy.location).await, Ok(true))
+                && (live.location == copy.location || self.heal(live, copy).await)
             {
-                tracing::warn!(blob.digest = %live.location.digest(), "a lost blob was healed by a new upload of its bytes");
                 continue;
             }
             if let Err(error) = self.ports.blobs.delete(&copy.location).await {
                 tracing::warn!(%error, "a spare copy of a blob stays for the collector");
             }
         }
+    }
+
+    /// Puts a fresh copy into the place of a lost one. Answers whether a row may name it now: a relocation
+    /// that failed may have happened and only its answer be lost.
+    async fn heal(&self, live: &BlobInfo, copy: &BlobInfo) -> bool {
+        if !matches!(self.ports.blobs.is_intact(live).await, Ok(false)) {
+            return false;
+        }
+        let digest = live.location.digest();
+        match self.ports.artifacts.relocate(&live.location, &copy.location).await {
+            Ok(true) => tracing::warn!(blob.digest = %digest, "a lost blob was healed by a new upload of its bytes"),
+            Ok(false) => return false,
+            Err(error) => tracing::warn!(%error, blob.digest = %digest, "a lost blob could not be healed"),
+        }
+        true
     }
 
     async fn is_intact(&self, artifact: &Artifact) -> Result<bool, BlobError> {
@@ -305,12 +315,13 @@ fn check_bytes(size: u64, digest: Digest, upload: &Upload) -> Result<(), Failure
     }
 }
 
-/// A refusal goes to the uploader; a fault of the storage keeps its own kind.
+/// A refusal goes to the uploader; a fault of the storage keeps its own kind, also when the format took it
+/// for a fault of the upload.
 fn inspection_failed(error: InspectError, spool: &mut Spool) -> Failure {
     match (error, spool.take_failure()) {
-        (InspectError::Refused(failure), _) => failure,
-        (InspectError::Output(_), Some(fault)) => fault.into(),
-        (InspectError::Input(error) | InspectError::Output(error), _) => BlobError::Io(error).into(),
+        (_, Some(fault)) => fault.into(),
+        (InspectError::Refused(failure), None) => failure,
+        (InspectError::Input(error) | InspectError::Output(error), None) => BlobError::Io(error).into(),
     }
 }
 

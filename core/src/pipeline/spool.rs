@@ -50,8 +50,12 @@ impl Spool {
         })
     }
 
-    /// Hands the rest of all buffers to the stages. Blocking; called once, after the last write.
+    /// Hands the rest of all buffers to the stages. Blocking; called once, after the last write. Any failed
+    /// write fails it: a format whose archive writer swallowed the error must not publish a file with a hole.
     pub(super) fn finish(&mut self) -> Result<(), BlobError> {
+        if let Some(fault) = self.failure.take() {
+            return Err(fault);
+        }
         for (_, spooled) in &mut self.files {
             if let SpooledFile::Staged { stage, buffer } = spooled
                 && !buffer.is_empty()

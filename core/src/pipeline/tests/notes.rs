@@ -1,7 +1,8 @@
 //! A tiny format: a note is a text, `/<package>/<version>.txt` its bytes and `.json` a small file beside it.
 //!
-//! Words in the text make the format behave: `bad` refuses it for two reasons, `warn` and `twice` (in
-//! `confirm`) warn, `panic` panics, `swallow` ignores failed writes as a careless archive writer would.
+//! The first word of a text makes the format behave: `bad` refuses it for two reasons, `warn` warns, `panic`
+//! panics, `swallow` ignores failed writes and `blame` takes them for a fault of the text, as careless archive
+//! writers would. A case twin of the package is a warning of `confirm`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -142,8 +143,12 @@ impl FormatHandler for Notes {
                 media_type: MediaType::TEXT,
             };
             let written = out.create(new).and_then(|file| file.write_all(bytes));
-            if !text.starts_with("swallow") {
-                written.map_err(InspectError::Output)?;
+            match written {
+                Err(_) if text.starts_with("swallow") => {}
+                Err(_) if text.starts_with("blame") => {
+                    return Err(Problem::new(&codes::INVALID_FIELD, "it cannot be packed").into());
+                }
+                written => written.map_err(InspectError::Output)?,
             }
         }
         Ok(Inspection {

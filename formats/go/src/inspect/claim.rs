@@ -19,7 +19,7 @@ use crate::absent::shown;
 use crate::archive::prefix::{Prefix, Wanted};
 use crate::error::{INCOMPATIBLE_NOT_ALLOWED, NAME_RESERVED, Problems, VERSION_INVALID};
 use crate::path::{ModulePath, check_major, split_major};
-use crate::version::GoVersion;
+use crate::version::{GoVersion, VersionFault, canonical};
 
 /// Names that Go looks up in other ways, or that are its own packages.
 const RESERVED: [&str; 6] = ["golang.org/toolchain", "golang.org/fips140", "go", "toolchain", "std", "cmd"];
@@ -123,7 +123,17 @@ fn go_version(text: &str, problems: &mut Problems) -> Option<GoVersion> {
         problems.push(Problem::new(&VERSION_INVALID, detail).field("version"));
         return None;
     }
-    GoVersion::parse(text).map_err(|fault| problems.push(fault.into())).ok()
+    let fault = match GoVersion::parse(text) {
+        Ok(version) => return Some(version),
+        // 1.2.3 is what other ecosystems call v1.2.3.
+        Err(fault @ VersionFault::NotAVersion { .. }) => match canonical(&format!("v{text}")) {
+            Some(canonical) => VersionFault::NotCanonical { version: text.to_owned(), canonical },
+            None => fault,
+        },
+        Err(fault) => fault,
+    };
+    problems.push(fault.into());
+    None
 }
 
 /// Whether path and version go together. `has_go_mod`: the module has one of its own.
