@@ -8,18 +8,28 @@
 //! company  the repositories that the guide's recipes are about
 //! archives zip files made by hand
 //! upload   `POST /api/artifacts`, with curl and without
+//! raw_form the same as bytes, for forms that no program would send
+//! refusal  what all refusals have in common, and that nothing changed
 //! http     requests and answers, as bytes
+//! exchange a request whose answer may never come
 //! outside  stands for the world outside and writes down what arrives there
 //! command  runs a program to its end
+//! random   chance that can be repeated
+//! wait     for what happens by itself
 //! ```
 
 pub(crate) mod archives;
 pub(crate) mod command;
 pub(crate) mod company;
+pub(crate) mod exchange;
 pub(crate) mod git;
 pub(crate) mod go;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod outside;
+pub(crate) mod random;
+pub(crate) mod raw_form;
+pub(crate) mod refusal;
 pub(crate) mod server;
 pub(crate) mod upload;
+pub(crate) mod wait;

@@ -7,10 +7,22 @@
 //!
 //! `make test` installs what is needed; a missing tool is a failure that says so, never a skipped test.
 
+#![allow(clippy::disallowed_methods, reason = "the tests drive real programs; the server runs none")]
+
+mod archives;
+mod bad_input;
 mod chains;
+mod concurrency;
+mod durability;
 mod gomod_differential;
 mod guide_document;
 mod guide_recipes;
 mod harness;
+mod memory;
+mod openapi;
 mod private_over_https;
+mod reading;
 mod sums_equal_version_control;
+mod tidy;
+mod uploads_limited;
+mod uploads_refused;

@@ -108,3 +108,12 @@ fn every_error_code_is_unique_and_documented() {
         assert!(!code.hint.is_empty(), "{} has no remedy", code.name);
     }
 }
+
+#[test]
+fn every_setting_is_documented() {
+    let page = fs::read_to_string(root().join("docs/configuration.md")).expect("docs/configuration.md");
+    for setting in keeper_api::config::settings::SETTINGS {
+        let variable = setting.variable();
+        assert!(page.contains(&format!("`{variable}`")), "docs/configuration.md lacks {variable}");
+    }
+}

@@ -42,7 +42,7 @@ pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
 pub use request::{Front, HostRule, RequestFacts};
 
-use error::{Shape, answer, from_poem};
+use error::{Shape, answer};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -96,10 +96,10 @@ impl Routes {
             "api" => match pages::docs(&path) {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
-                    api::check(&request)?;
+                    api::check(&mut request, self.app.admission.pace).await?;
                     request.extensions_mut().insert(who);
                     request.extensions_mut().insert(facts.clone());
-                    self.api.call(request).await.map(no_store).map_err(from_poem)
+                    self.api.call(request).await.map(no_store).map_err(|error| api::failure(error, &path))
                 }
             },
             _ => {

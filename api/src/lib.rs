@@ -13,6 +13,7 @@ pub mod datadir;
 mod error_page;
 pub mod http;
 mod logging;
+mod process;
 mod program;
 pub mod run;
 pub mod server;

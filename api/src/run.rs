@@ -28,6 +28,7 @@ use crate::cli::{Exit, output};
 use crate::config::{Config, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes};
+use crate::process;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
@@ -102,6 +103,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let registry = keeper_formats::registry()?;
     let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let (connections, too_few_files) = process::connections(config.max_connections);
+    process::user_warning().map(str::to_owned).into_iter().chain(too_few_files).for_each(|warning| tracing::warn!("{warning}"));
     let stop = StopSignals::new()?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
@@ -136,13 +139,19 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
-    let handle = tls.map(|tls| keep_certificate_fresh(tls, &config, &data));
+    let handle = match tls {
+        Some(tls) => Some(keep_certificate_fresh(tls, &config, &data)),
+        None => {
+            tokio::spawn(nothing_to_reload(signal(SignalKind::hangup())?));
+            None
+        }
+    };
     let stopping = async move {
         stop.first().await;
         health.drain();
         tracing::info!("stopping: requests under way may finish");
     };
-    let cut = crate::server::serve(listener, handle, limits(&config), app, stopping).await;
+    let cut = crate::server::serve(listener, handle, limits(&config, connections), app, stopping).await;
     if cut > 0 {
         tracing::warn!(connections = cut, "some requests did not finish in time and were cut");
     }
@@ -224,6 +233,13 @@ fn keep_certificate_fresh(tls: Tls, config: &Config, data: &DataDir) -> TlsAccep
     tls.handle
 }
 
+/// SIGHUP asks for a reload; without certificates there is nothing to do, and it must not end the process.
+async fn nothing_to_reload(mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        tracing::info!("SIGHUP: there is no certificate to reload; other settings need a restart");
+    }
+}
+
 async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(at).await.map_err(|error| {
         let why = match error.kind() {
@@ -259,9 +275,9 @@ fn admission(config: &Config) -> Admission {
     Admission::new(config.max_uploads, config.max_upload_bytes.unwrap_or(u64::MAX), pace)
 }
 
-fn limits(config: &Config) -> ServerLimits {
+fn limits(config: &Config, connections: usize) -> ServerLimits {
     ServerLimits {
-        connections: config.max_connections,
+        connections,
         connections_per_address: config.max_connections_per_address,
         unbounded_networks: config.trusted_proxies.clone(),
         header_timeout: config.header_timeout,

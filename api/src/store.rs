@@ -1,11 +1,11 @@
 //! The database: repositories, artifacts, users and the audit, in one SQLite file.
 //!
 //! Shape: every change is a command for one writer task, which runs commands in groups, each group in one
-//! transaction ([`writer`]); every question is one statement on a pool of readers. A caller is answered after
+//! transaction (`writer`); every question is one statement on a pool of readers. A caller is answered after
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
-//! request asks first, the repository at an address, is answered from memory ([`catalog`]).
+//! request asks first, the repository at an address, is answered from memory (`catalog`).
 //!
-//! The three ports are implemented in one file each: [`repositories`], [`artifacts`], [`identity`].
+//! The three ports are implemented in one file each: `repositories`, `artifacts`, `identity`.
 //!
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
@@ -60,9 +60,7 @@ pub enum OpenError {
     #[error("the database file belongs to another program (it has tables, but none of ours); nothing was changed")]
     Foreign,
     /// The file contradicts itself.
-    #[error(
-        "the database file is damaged ({0}); nothing was changed: restore a backup, or run 'artifact-keeper verify'"
-    )]
+    #[error("the database file is damaged ({0}); nothing was changed: restore a copy of the data folder")]
     Corrupt(#[source] DbErr),
     /// A newer program has changed the schema.
     #[error(

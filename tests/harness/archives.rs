@@ -12,7 +12,7 @@ pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn written(files: &[(&str, &[u8])], options: SimpleFileOptions, comment: &str) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.set_comment(comment);
+    writer.set_comment(comment).expect("a short comment");
     for (name, content) in files {
         writer.start_file(*name, options).unwrap_or_else(|error| panic!("{name}: {error}"));
         writer.write_all(content).expect("memory");
@@ -35,7 +35,7 @@ pub(crate) fn of_commit(commit: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     written(files, SimpleFileOptions::default(), commit)
 }
 
-/// Bytes that do not compress, the same each time.
+/// Bytes that do not compress, the same each time: they repeat farther apart than deflate looks back.
 pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;
     let next = || {
@@ -44,5 +44,8 @@ pub(crate) fn noise(bytes: usize) -> Vec<u8> {
         state ^= state << 5;
         state.to_le_bytes()
     };
-    std::iter::repeat_with(next).flatten().take(bytes).collect()
+    let block: Vec<u8> = std::iter::repeat_with(next).flatten().take(bytes.min(128 * 1024)).collect();
+    let mut noise = block.repeat(bytes / block.len().max(1) + 1);
+    noise.truncate(bytes);
+    noise
 }

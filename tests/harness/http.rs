@@ -48,6 +48,13 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
 /// Sends bytes as they are to `host:port` and reads one answer.
 pub(crate) fn raw(host: &str, bytes: &[u8]) -> Response {
     let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{host}: {error}"));
+    let response = ask(&mut stream, bytes);
+    let _ = stream.shutdown(Shutdown::Both);
+    response
+}
+
+/// Sends bytes on a connection and reads one answer, after which the connection may be used again.
+pub(crate) fn ask(stream: &mut TcpStream, bytes: &[u8]) -> Response {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
     // A server that refuses a request may answer and close before it has read all of it.
     let sent = stream.write_all(bytes);
@@ -56,18 +63,22 @@ pub(crate) fn raw(host: &str, bytes: &[u8]) -> Response {
     let without_body = bytes.starts_with(b"HEAD ");
     loop {
         if let Some(response) = complete(&answer, without_body, false) {
-            let _ = stream.shutdown(Shutdown::Both);
             return response;
         }
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("no answer from {host}: {error}; so far {:?}", String::from_utf8_lossy(&answer)),
+            Err(error) => panic!("no answer: {error}; so far {:?}", String::from_utf8_lossy(&answer)),
         }
     }
     complete(&answer, without_body, true)
-        .unwrap_or_else(|| panic!("{host} closed within an answer ({sent:?}): {:?}", String::from_utf8_lossy(&answer)))
+        .unwrap_or_else(|| panic!("closed within an answer ({sent:?}): {:?}", String::from_utf8_lossy(&answer)))
+}
+
+/// The answer at the beginning of these bytes, if they hold all of it.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Response> {
+    complete(bytes, false, false)
 }
 
 /// The answer in these bytes, if they hold all of it.
@@ -115,6 +126,11 @@ impl Response {
     /// The value of a header, by its name in small letters.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All headers, their names in small letters.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The body as text.

@@ -91,9 +91,9 @@ impl<'a> Refusals<'a> {
     #[track_caller]
     pub(crate) fn unchanged(&self, row: &str) {
         assert_eq!(Store::of(self.server), self.before, "{row}: the store has changed");
-        let good = RawForm::module("example.com/good", "v1.0.0").text("dry_run", "true");
+        let good = RawForm::module("example.com/good", "v1.0.0").text("repository", "local").text("dry_run", "true");
         let answer = good.file(archives::module(b"module example.com/good\n")).send(self.server);
-        assert_eq!(answer.status, 200, "{row}: afterwards a good upload is refused: {}", answer.text());
+        assert_eq!(answer.status, 200, "{row}: afterwards a good upload (a dry run) fails: {}", answer.text());
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Server {
     settings: Vec<(String, String)>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
+    /// Its data folder is a disk of its own, of so many bytes.
+    disk_bytes: Option<usize>,
 }
 
 impl Server {
@@ -47,6 +49,17 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        Self::prepare(settings, None)
+    }
+
+    /// A server whose data folder is a disk of so many bytes; `None` where the machine does not let us make one.
+    pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Option<Self> {
+        let mut unshare = Command::new("unshare");
+        let may = unshare.args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).stderr(Stdio::null()).status();
+        may.is_ok_and(|status| status.success()).then(|| Self::prepare(settings, Some(disk_bytes)))
+    }
+
+    fn prepare(settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -63,6 +76,7 @@ impl Server {
             folder,
             child: None,
             output: Arc::default(),
+            disk_bytes,
         };
         server.launch();
         server
@@ -78,9 +92,18 @@ impl Server {
         self.url.split_once("://").map_or(&*self.url, |(_, host)| host)
     }
 
-    /// Its data folder.
+    /// Its data folder, as it sees it.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        let data = self.folder.path().join("data");
+        match (&self.child, self.disk_bytes) {
+            (Some(child), Some(_)) => PathBuf::from(format!("/proc/{}/root{}", child.id(), data.display())),
+            _ => data,
+        }
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it is running").id()
     }
 
     /// The certificate that clients of a self-signed server have to trust.
@@ -132,6 +155,17 @@ impl Server {
         self.signal(Signal::KILL)
     }
 
+    /// Changes a setting (`KEEPER_…`) from the next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Asks it to read its certificate again.
+    pub(crate) fn hang_up(&self) {
+        let child = self.child.as_ref().expect("it is running");
+        kill_process(Pid::from_child(child), Signal::HUP).expect("the process is ours");
+    }
+
     /// Starts it again on the same data, on another port.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "it is still running");
@@ -140,7 +174,8 @@ impl Server {
 
     fn launch(&mut self) {
         let (reader, writer) = pipe().expect("a pipe");
-        let child = Command::new(PROGRAM)
+        let child = self
+            .program()
             .env_clear()
             .envs(self.settings.iter().map(|(key, value)| (key, value)))
             .current_dir(self.folder.path())
@@ -155,6 +190,17 @@ impl Server {
         thread::spawn(move || keep_lines(BufReader::new(reader), &output, &sender));
         // A server that ends before it is ready closes its output, and with it the channel.
         self.url = ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"));
+    }
+
+    /// The program; with a disk of its own, in a mount namespace of its own.
+    fn program(&self) -> Command {
+        let Some(disk_bytes) = self.disk_bytes else { return Command::new(PROGRAM) };
+        let data = self.folder.path().join("data");
+        std::fs::create_dir_all(&data).expect("a fresh folder");
+        let script = format!("mount -t tmpfs -o size={disk_bytes} tmpfs \"$0\" && exec \"$1\"");
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script]).arg(data).arg(PROGRAM);
+        command
     }
 
     fn signal(&mut self, signal: Signal) -> ExitStatus {

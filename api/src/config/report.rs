@@ -1,4 +1,4 @@
-//! The table of settings as texts: what is in effect, and the documentation.
+//! The table of settings as texts: what is in effect, and the help of the command line.
 
 use std::fmt::Write;
 
@@ -23,17 +23,6 @@ pub fn effective(loaded: &Loaded) -> String {
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
     lines.iter().fold(String::new(), |mut text, (line, place)| {
         let _infallible = writeln!(text, "{line:width$}  # {place}");
-        text
-    })
-}
-
-/// The rows of the table in `docs/configuration.md`.
-#[must_use]
-pub fn markdown() -> String {
-    SETTINGS.iter().fold(String::from("| variable | default | meaning |\n|---|---|---|\n"), |mut text, setting| {
-        let default = setting.default.map_or_else(|| setting.unset.to_owned(), |default| format!("`{default}`"));
-        let once = if setting.group == super::settings::Group::FirstStart { ". Read at first start only" } else { "" };
-        let _infallible = writeln!(text, "| `{}` | {default} | {}{once} |", setting.variable(), setting.help);
         text
     })
 }

@@ -74,7 +74,7 @@ impl Setting {
         let quoted = |text: &str| toml_edit::Value::from(text).to_string();
         match self.kind {
             Kind::Switch => text.to_owned(),
-            Kind::Number | Kind::Size if text.bytes().all(|byte| byte.is_ascii_digit()) => text.to_owned(),
+            Kind::Number | Kind::Size if text.parse::<i128>().is_ok() => text.to_owned(),
             Kind::List => {
                 let parts: Vec<_> = text.split(',').map(|part| quoted(part.trim())).collect();
                 if text.is_empty() { "[]".to_owned() } else { format!("[{}]", parts.join(", ")) }

@@ -5,6 +5,7 @@ mod artifacts;
 mod caller;
 mod cursor;
 mod form;
+mod json_body;
 mod repositories;
 mod shared_body;
 mod upload;
@@ -12,14 +13,15 @@ mod views;
 
 use std::sync::Arc;
 
-use keeper_core::error::Failure;
-use keeper_core::error::codes;
+use keeper_core::error::{Class, Failure, codes};
 use poem::endpoint::{DynEndpoint, EndpointExt as _, ToDynEndpoint};
 use poem::{Request, Response, Route};
 use poem_openapi::{LicenseObject, OpenApiService, ServerObject, Tags};
 
 use super::App;
+use super::error::from_poem;
 use super::request::excludes_json;
+use crate::server::body::Pace;
 
 /// Groups of operations.
 #[derive(Tags)]
@@ -61,13 +63,63 @@ fn document(service: &OpenApiService<Operations, ()>) -> String {
     service.spec() + "\n"
 }
 
-/// What all calls of the API must hold.
-pub(super) fn check(request: &Request) -> Result<(), Failure> {
+/// What all calls of the API must hold. Afterwards the body is bounded: read whole, or the upload's own.
+pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failure> {
     let path = request.original_uri().path();
     keeper_core::path::segments(path)
         .map_err(|fault| Failure::new(&codes::INVALID_PATH, format!("the path holds {fault}")))?;
     if excludes_json(request.headers()) {
         return Err(Failure::new(&codes::NOT_ACCEPTABLE, codes::NOT_ACCEPTABLE.title));
     }
-    Ok(())
+    json_body::collect(request, pace).await
+}
+
+/// The methods of each address below `/api`. poem knows them and does not say.
+const METHODS: [(&str, &str); 4] = [
+    ("/artifacts", "GET, HEAD, POST"),
+    ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/repositories", "GET, HEAD, POST"),
+    ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
+];
+
+/// What poem and the handlers report at this address.
+pub(super) fn failure(error: poem::Error, path: &str) -> Failure {
+    let mut failure = from_poem(error);
+    if failure.code().class == Class::MethodNotAllowed {
+        failure.allow = failure.allow.or_else(|| methods(path));
+    }
+    failure
+}
+
+fn methods(path: &str) -> Option<&'static str> {
+    let asked: Vec<_> = path.strip_prefix("/api")?.split('/').collect();
+    let fits = |template: &str| {
+        let parts: Vec<_> = template.split('/').collect();
+        parts.len() == asked.len() && parts.iter().zip(&asked).all(|(part, asked)| part.starts_with('{') || part == asked)
+    };
+    METHODS.iter().find(|(template, _)| fits(template)).map(|(_, allow)| *allow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_methods_are_those_of_the_document() {
+        let document: serde_json::Value = serde_json::from_str(&openapi()).expect("JSON");
+        let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
+            let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
+            let mut methods: Vec<_> = methods.chain(["HEAD".to_owned()]).collect();
+            methods.sort();
+            (path.clone(), methods)
+        });
+        let known = METHODS.iter().map(|(path, allow)| {
+            let mut methods: Vec<_> = allow.split(", ").map(str::to_owned).collect();
+            methods.sort();
+            ((*path).to_owned(), methods)
+        });
+        assert_eq!(known.collect::<Vec<_>>(), described.collect::<Vec<_>>());
+        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, DELETE"));
+        assert_eq!(methods("/api/artifacts/1/2"), None);
+    }
 }

@@ -63,12 +63,25 @@ pub(super) fn with_login_hint(failure: Failure, handler: &Arc<dyn FormatHandler>
     if code.class != Class::Unauthorized || mistyped {
         return failure;
     }
-    failure.hint(handler.login_hint(&facts.host, facts.https))
+    failure.hint(handler.login_hint(authority(&facts.base_url), facts.https))
+}
+
+/// The host with its port, as clients type it: a `.netrc` line without the port of the address does not match.
+fn authority(base_url: &str) -> &str {
+    let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
+    rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{authority, split};
+
+    #[test]
+    fn a_login_is_for_the_host_with_its_port() {
+        assert_eq!(authority("https://h.example:8443"), "h.example:8443");
+        assert_eq!(authority("https://h.example/below"), "h.example");
+        assert_eq!(authority(""), "");
+    }
 
     #[test]
     fn the_repository_is_the_raw_segment_after_the_format() {

@@ -35,6 +35,7 @@ pub(crate) struct Problem {
 #[derive(Object)]
 pub(crate) struct ProblemEntry {
     /// The form field or JSON key at fault.
+    #[oai(skip_serializing_if_is_none)]
     field: Option<String>,
     /// The stable name of the fault.
     code: String,
@@ -43,6 +44,7 @@ pub(crate) struct ProblemEntry {
     /// What to do next.
     hint: String,
     /// The archive entry at fault.
+    #[oai(skip_serializing_if_is_none)]
     path: Option<String>,
 }
 

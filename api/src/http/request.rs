@@ -1,16 +1,17 @@
 //! What every request is judged by before anything else: framing, host, target, expectation.
 //!
-//! hyper accepts a missing or doubled `Host`, `Content-Length` beside `Transfer-Encoding`, an absolute target
-//! with any host and unknown expectations; a proxy in front may read these differently, so they are refused
-//! here. Also: the request's id, and the address under which the caller knows this server.
+//! hyper accepts a missing or doubled `Host`, an absolute target with any host and unknown expectations; a proxy
+//! in front may read these differently, so they are refused here. Beside `Transfer-Encoding` it takes
+//! `Content-Length` away and closes the connection behind the answer, as RFC 9112 (6.3) has it; that happens
+//! before we see the request. Also: the request's id, and the address under which the caller knows this server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, EXPECT, HOST};
 use http::uri::Scheme;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::TokenSecret;
@@ -77,6 +78,9 @@ impl Front {
             https: *request.scheme() == Scheme::HTTPS,
             peer,
         };
+        if let Err(failure) = no_proxy(request) {
+            return Err(Box::new((facts, failure)));
+        }
         let host = match self.host(request) {
             Ok(host) => host,
             Err(failure) => return Err(Box::new((facts, failure))),
@@ -172,11 +176,17 @@ fn same_name(request: &Request, host: &str) -> Result<(), Failure> {
     }
 }
 
+/// Targets that name no resource of ours: `CONNECT host:port` and `OPTIONS *`.
+fn no_proxy(request: &Request) -> Result<(), Failure> {
+    let method = request.method();
+    if *method == Method::CONNECT || request.original_uri().path() == "*" {
+        return Err(Failure::method_not_allowed(method.as_str(), "GET, HEAD"));
+    }
+    Ok(())
+}
+
 fn framing(request: &Request) -> Result<(), Failure> {
     let headers = request.headers();
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Failure::new(&codes::INVALID_FRAMING, "Content-Length and Transfer-Encoding exclude each other"));
-    }
     if let Some(value) = headers.get(EXPECT)
         && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
     {

@@ -112,7 +112,8 @@ impl<S> PacedBody<S> {
         }
         self.received += bytes;
         self.in_window += bytes;
-        let enough = self.pace.least_bytes_per_second.saturating_mul(self.pace.window.as_secs());
+        let window_ms = u64::try_from(self.pace.window.as_millis()).unwrap_or(u64::MAX);
+        let enough = self.pace.least_bytes_per_second.saturating_mul(window_ms) / 1000;
         if self.in_window >= enough {
             (self.in_window, self.waited, self.allowed) = (0, Duration::ZERO, self.pace.window);
         }
@@ -214,6 +215,14 @@ mod tests {
         let (received, slow) = outcome(trickle(1000, seconds(1)).take(300), Pace::default()).await;
         assert_eq!(slow.map(|slow| slow.elapsed), Some(seconds(30)));
         assert!(received < 30 * 1024);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_may_be_shorter_than_a_second() {
+        let short = Duration::from_millis(300);
+        let pace = Pace { window: short, grace: short, ..Pace::default() };
+        let (_, slow) = outcome(trickle(10, Duration::from_millis(100)), pace).await;
+        assert_eq!(slow.map(|slow| slow.elapsed), Some(short));
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,7 +65,7 @@ pub(super) async fn serve(shared: Arc<Shared>, arrival: Arrival) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
     }
     let pulse = Arc::new(Pulse::new());
-    let socket = WatchedSocket::new(stream, pulse.clone());
+    let socket = WatchedSocket::new(stream, pulse.clone(), shared.tls.is_none());
     let call = Call { shared, pulse, peer, local, name: None };
     match &call.shared.tls {
         None => call.http1(socket, Instant::now()).await,

@@ -14,16 +14,28 @@ use tokio::net::TcpStream;
 
 use super::pulse::Pulse;
 
+/// The first byte of a TLS record that begins a handshake (RFC 8446, 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// A socket whose reads and writes are seen. It lies below TLS: what counts is what the network takes.
 #[derive(Debug)]
 pub(super) struct WatchedSocket {
     stream: TcpStream,
     pulse: Arc<Pulse>,
+    /// Plain HTTP is expected and nothing has come yet.
+    expects_plain: bool,
 }
 
 impl WatchedSocket {
-    pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse }
+    pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>, expects_plain: bool) -> Self {
+        Self { stream, pulse, expects_plain }
+    }
+
+    /// Somebody typed https:// for a server that speaks http; hyper would only say that it is no HTTP.
+    fn look_for_tls(&mut self, first: Option<&u8>) {
+        if std::mem::take(&mut self.expects_plain) && first == Some(&TLS_HANDSHAKE) {
+            tracing::debug!(peer = ?self.stream.peer_addr().ok(), "TLS on a plain port: the client should use http://");
+        }
     }
 
     fn seen(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -42,6 +54,7 @@ impl AsyncRead for WatchedSocket {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             self.pulse.received();
+            self.look_for_tls(buffer.filled().get(before));
         }
         Poll::Ready(Ok(()))
     }

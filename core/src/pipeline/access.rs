@@ -144,9 +144,9 @@ fn not_found(shown: &str) -> Failure {
     Failure::new(&codes::REPOSITORY_NOT_FOUND, format!("repository \"{shown}\" does not exist"))
 }
 
-/// A caller's text, safe to repeat: escaped and cut.
+/// A caller's text, safe to repeat: names are ASCII, so all else is escaped, and cut.
 fn echo(text: &str) -> String {
-    let escaped: String = text.chars().flat_map(|c| c.escape_debug()).collect();
+    let escaped: String = text.chars().flat_map(char::escape_default).collect();
     match escaped.char_indices().nth(ECHO_CHARACTERS) {
         Some((at, _)) => format!("{}…", &escaped[..at]),
         None => escaped,

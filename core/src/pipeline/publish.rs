@@ -373,6 +373,9 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
             content: FileContent::Stored(BlobInfo { location, size }),
         })
     });
+    let mut files: Vec<_> = files.collect();
+    // In the order in which the store gives them.
+    files.sort_by(|a, b| a.path.cmp(&b.path));
     Artifact {
         id: ArtifactId(Uuid::nil()),
         repository: repository.id,
@@ -381,7 +384,7 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         state_changed_at: None,
         published_at: Timestamp::now(),
         published_by: by.login.clone(),
-        files: files.collect(),
+        files,
         coordinate: inspection.coordinate,
         content: inspection.content,
         purl: inspection.purl,

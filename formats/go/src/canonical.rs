@@ -56,7 +56,8 @@ pub fn write(
     let mut problems = Problems::default();
     for file in kept {
         let name = format!("{root}{}", file.name);
-        let mut content = FileWriter { zip: &mut zip, name: &name, size: file.entry.size, digest: Sha256::new(), is_open: false };
+        let mut content =
+            FileWriter { zip: &mut zip, name: &name, size: file.entry.size, digest: Sha256::new(), is_open: false };
         let result = contents.stream(file.entry, &mut |piece| {
             if !content.is_open {
                 observe(file.name, piece);

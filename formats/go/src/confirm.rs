@@ -43,7 +43,8 @@ async fn retracted(candidate: &Inspection, view: &dyn RepositoryView) -> Result<
         let mut ranges = retracts.map(|range| Retract { low: range.low, high: range.high, rationale: range.rationale });
         if let Some(range) = ranges.find(|range| range.covers(version)) {
             let why = if range.rationale.is_empty() { String::new() } else { format!(": {}", shown(&range.rationale)) };
-            let text = format!("{} retracts {version} already{why}; 'go get' does not choose it by itself", other.version);
+            let text =
+                format!("{} retracts {version} already{why}; 'go get' does not choose it by itself", other.version);
             return Ok(Some(warning(VERSION_RETRACTED, text)));
         }
     }
@@ -54,7 +55,11 @@ async fn case_twin(candidate: &Inspection, view: &dyn RepositoryView) -> Result<
     let package = &candidate.coordinate.package;
     let twins = view.case_twins(package).await?;
     let Some(twin) = twins.iter().find(|twin| *twin != package) else { return Ok(None) };
-    let detail = format!("{} differs only in case from {}, which is in this repository", shown(package.as_str()), shown(twin.as_str()));
+    let detail = format!(
+        "{} differs only in case from {}, which is in this repository",
+        shown(package.as_str()),
+        shown(twin.as_str())
+    );
     if view.settings().flag(UNIQUE_IGNORING_CASE) {
         return Err(Failure::new(&codes::CASE_CONFLICT, detail).field("name"));
     }
@@ -161,7 +166,9 @@ mod tests {
             metadata,
         };
         let view = View { artifacts: vec![existing], ..View::default() };
-        for (number, is_told) in [("v1.1.5", true), ("v1.0.0", true), ("v0.9.0", false), ("v1.2.0", false), ("v1.3.0", false)] {
+        for (number, is_told) in
+            [("v1.1.5", true), ("v1.0.0", true), ("v0.9.0", false), ("v1.2.0", false), ("v1.3.0", false)]
+        {
             let warnings = confirmed(&candidate("ex.com/m", number), &view).expect("no refusal");
             assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{number}");
             assert!(!is_told || warnings[0].message.contains("lost data"));

@@ -27,12 +27,16 @@ mod provenance;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod raw_zip;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use keeper_core::artifact::{ContentId, Coordinate, Dependency, FilePath, LabelKind, PackageName, VersionName, Warning};
+use keeper_core::artifact::{
+    ContentId, Coordinate, Dependency, FilePath, LabelKind, PackageName, VersionName, Warning,
+};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Problem;
 use keeper_core::format::{Claim, FileSink, InspectError, Inspection, NewFile};
@@ -164,7 +168,8 @@ impl<'d> Module<'d> {
         bytes: &[u8],
         out: &mut dyn FileSink,
     ) -> Result<(), InspectError> {
-        let written = out.create(self.file(extension, media_type)).and_then(|file: &mut dyn Write| file.write_all(bytes));
+        let written =
+            out.create(self.file(extension, media_type)).and_then(|file: &mut dyn Write| file.write_all(bytes));
         written.map_err(InspectError::Output)
     }
 
@@ -273,7 +278,9 @@ fn coordinate(path: &ModulePath, version: &GoVersion, problems: &mut Problems) -
         (Ok(package), Ok(version), Ok(_)) => Some(Coordinate { package, version }),
         _ => {
             let detail = format!("{}@{} is too long", shown(path.as_str()), shown(version.as_str()));
-            problems.push(Problem::new(&MODULE_PATH_INVALID, detail).field("name").hint("Choose a shorter path or version."));
+            problems.push(
+                Problem::new(&MODULE_PATH_INVALID, detail).field("name").hint("Choose a shorter path or version."),
+            );
             None
         }
     }

@@ -110,7 +110,7 @@ mod tests {
     fn the_help_text_says_how_to_use_the_repository() {
         let page = help("local", "https://host/go/local");
         assert_eq!(page.media_type, MediaType::TEXT);
-        assert!(text(&page).contains("go env -w GOPROXY=https://host/go/local\n"), "{}", text(&page));
+        assert!(text(&page).contains("go env -w GOPROXY=https://host/go/local,direct\n"), "{}", text(&page));
         assert!(text(&page).contains("\"local\""));
     }
 }

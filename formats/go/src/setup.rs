@@ -45,10 +45,11 @@ pub fn texts(target: &SetupTarget<'_>) -> Vec<SetupText> {
     vec![SetupText { title: "shell", text }]
 }
 
-/// The line that makes a repository the client's proxy.
+/// The line that makes a repository the client's proxy. A hosted repository holds what was published to it and
+/// nothing else, so the modules of others come from where they are: `direct`.
 #[must_use]
 pub fn proxy_line(repository_url: &str) -> String {
-    format!("go env -w {}", shell_word(&format!("GOPROXY={repository_url}")))
+    format!("go env -w {}", shell_word(&format!("GOPROXY={repository_url},direct")))
 }
 
 fn netrc_line(host: &str) -> String {
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn the_setup_text_depends_on_who_may_read_and_how() {
         let public = shell("http://localhost:8080/go/local", false);
-        assert!(public.starts_with("go env -w GOPROXY=http://localhost:8080/go/local\n# "), "{public}");
+        assert!(public.starts_with("go env -w GOPROXY=http://localhost:8080/go/local,direct\n# "), "{public}");
         assert!(public.contains("GONOSUMDB=github.com/yourcompany\n") && !public.contains("netrc"), "{public}");
         let private = shell("https://h.example:8443/go/p", true);
         let line = "printf '%s\\n' 'machine h.example:8443 login any password <token>' >> ~/.netrc\n";
@@ -96,6 +97,6 @@ mod tests {
     #[test]
     fn no_address_runs_a_command_when_it_is_pasted() {
         assert_eq!(shell_word("a$(b)'c"), "'a$(b)'\\''c'");
-        assert!(shell("https://h$(x)/go/p", true).contains("'GOPROXY=https://h$(x)/go/p'"));
+        assert!(shell("https://h$(x)/go/p", true).contains("'GOPROXY=https://h$(x)/go/p,direct'"));
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor;
+use super::cursor::{Filter, NextCursor};
 use super::upload::UploadForm;
 use super::views::ArtifactView;
 use crate::http::{App, Refused};
@@ -56,8 +56,8 @@ enum DeleteAnswer {
 struct ArtifactPage {
     /// The artifacts, newest first.
     items: Vec<ArtifactView>,
-    /// Give it as `cursor` to get the next page; absent on the last one.
-    next_cursor: Option<String>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: NextCursor,
 }
 
 #[OpenApi(tag = "Group::Artifacts")]
@@ -121,7 +121,7 @@ impl Artifacts {
             format.0.as_deref().is_none_or(|wanted| one.address.format.as_str() == wanted)
                 && repository.0.as_deref().is_none_or(|wanted| one.address.name.as_str() == wanted)
         });
-        let filter = cursor::Filter::new("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
+        let filter = Filter::new("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?;
         let query = ArtifactQuery {
             repositories: readable.iter().map(|one| one.id).collect(),
@@ -134,7 +134,7 @@ impl Artifacts {
         };
         let page = app.keeper.ports().artifacts.search(&query).await.map_err(Failure::from)?;
         let last = page.items.last().map(|artifact| artifact.id.0);
-        let next_cursor = last.filter(|_| page.more).map(|last| filter.seal(last));
+        let next_cursor = NextCursor(last.filter(|_| page.more).map(|last| filter.seal(last)));
         let view = |artifact: keeper_core::artifact::Artifact| {
             let repository = readable.iter().find(|one| one.id == artifact.repository)?;
             Some(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url))

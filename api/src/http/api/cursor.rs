@@ -1,12 +1,17 @@
-//! Cursors of lists: the last key shown, bound to the list and its filter.
+//! Cursors of lists: the last key shown, bound to the list and its filter; and how an answer carries one.
 //!
 //! Shape: URL-safe base64 of 16 bytes of key and 8 bytes of a digest over list name, filter and key. The
 //! digest is no secret: it only tells a cursor of another list, another filter or a damaged one from a right
 //! one. A cursor grants nothing; rights are asked for on every page.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64URL_NOPAD;
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, codes};
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::types::{ParseFromJSON, ParseResult, ToJSON, Type};
+use serde_json::Value;
 use uuid::Uuid;
 
 const KEY_BYTES: usize = 16;
@@ -44,6 +49,46 @@ impl Filter {
         let mut check = [0; CHECK_BYTES];
         check.copy_from_slice(&digest.as_bytes()[..CHECK_BYTES]);
         check
+    }
+}
+
+/// `next_cursor` of a page: always there, `null` on the last one, so that a client's loop has one question.
+/// An `Option` would be described as a field that may be absent.
+#[derive(Debug)]
+pub(super) struct NextCursor(pub(super) Option<String>);
+
+impl Type for NextCursor {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "next_cursor".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema { nullable: true, ..MetaSchema::new("string") }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ToJSON for NextCursor {
+    fn to_json(&self) -> Option<Value> {
+        Some(Value::from(self.0.clone()))
+    }
+}
+
+/// Nobody sends one; the derived page asks for it.
+impl ParseFromJSON for NextCursor {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        Option::parse_from_json(value).map(Self).map_err(poem_openapi::types::ParseError::propagate)
     }
 }
 

@@ -13,7 +13,7 @@ use keeper_core::blob::{BlobError, BlobStore, StagedBlob};
 use keeper_core::error::{Failure, Problem, codes};
 use multer::{Field, Multipart};
 
-use crate::server::body::BodyTooSlow;
+use super::shared_body::broken_off;
 
 const PARTS: usize = 32;
 const TEXT_BYTES: usize = 8 * 1024;
@@ -220,13 +220,10 @@ fn invalid(detail: &str) -> Failure {
 fn broken(error: &multer::Error) -> Failure {
     match error {
         multer::Error::StreamReadFailed(cause) => {
-            if let Some(slow) = BodyTooSlow::in_chain(cause.as_ref()) {
-                return Failure::new(&codes::REQUEST_TIMEOUT, slow.to_string());
-            }
             if cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ENDLESS_HEADERS) {
                 return invalid("the headers of a part are longer than 8 KiB");
             }
-            Failure::new(&codes::INVALID_FRAMING, "the request body broke off or is framed wrongly").caused_by(cause)
+            broken_off(cause.as_ref())
         }
         multer::Error::IncompleteStream => invalid("the form ends before its last boundary"),
         multer::Error::IncompleteFieldData { .. } => invalid("the form ends inside a part"),

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use super::Group;
 use super::caller::Caller;
+use super::cursor::NextCursor;
 use super::views::RepositoryView;
 use crate::http::{App, Refused};
 
@@ -81,8 +82,8 @@ enum CreateAnswer {
 struct RepositoryPage {
     /// In order of format and name.
     items: Vec<RepositoryView>,
-    /// Always absent: all repositories fit on one page.
-    next_cursor: Option<String>,
+    /// Always `null`: all repositories fit on one page.
+    next_cursor: NextCursor,
 }
 
 #[OpenApi(tag = "Group::Repositories")]
@@ -118,7 +119,7 @@ impl Repositories {
         for repository in app.keeper.readable(&caller.principal).await? {
             items.push(view(&app, &repository).await?);
         }
-        Ok(Json(RepositoryPage { items, next_cursor: None }))
+        Ok(Json(RepositoryPage { items, next_cursor: NextCursor(None) }))
     }
 
     /// Read a repository.

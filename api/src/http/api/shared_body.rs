@@ -1,6 +1,7 @@
 //! A request body with two readers in turn: the form, and after a refusal whoever reads on for a while so
 //! that the client gets to the answer.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +10,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use keeper_core::error::{Failure, codes};
+
+use crate::server::body::BodyTooSlow;
 
 /// A refused body is read on for so many bytes.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 /// A refused body is read on for so long.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// What the caller is told of a body that came too slowly, broke off or is framed wrongly.
+pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Failure {
+    match BodyTooSlow::in_chain(error) {
+        Some(slow) => Failure::new(&codes::REQUEST_TIMEOUT, slow.to_string()),
+        None => {
+            Failure::new(&codes::INVALID_FRAMING, "the request body broke off or is framed wrongly").caused_by(error)
+        }
+    }
+}
 
 type Body = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 

@@ -257,7 +257,8 @@ fn schema() -> MetaSchemaRef {
     for field in &COMMON_FIELDS {
         let one = text(field.help, field.example, SWITCHES.contains(&field.name));
         let described = if field.name == "label" {
-            MetaSchemaRef::Inline(Box::new(MetaSchema { items: Some(Box::new(one)), ..MetaSchema::new("array") }))
+            let (description, items) = (Some(field.help), Some(Box::new(one)));
+            MetaSchemaRef::Inline(Box::new(MetaSchema { description, items, ..MetaSchema::new("array") }))
         } else {
             one
         };

@@ -26,6 +26,7 @@ pub(super) struct ArtifactView {
     /// `active`, `yanked`, `blocked` or `deleted`.
     state: String,
     /// Why it is in that state, if somebody said so.
+    #[oai(skip_serializing_if_is_none)]
     state_reason: Option<String>,
     /// When it was accepted.
     published_at: String,
@@ -79,6 +80,7 @@ struct WarningView {
     /// What was found and what it means.
     message: String,
     /// The archive entry concerned.
+    #[oai(skip_serializing_if_is_none)]
     path: Option<String>,
 }
 

@@ -83,7 +83,8 @@ async fn of_many_equal_ones_at_once_one_publishes_and_the_others_repeat() {
 #[tokio::test]
 async fn a_tombstone_stays_and_can_never_be_published_over() {
     let (folder, store, local) = opened().await;
-    let what = publication("example.com/m", "v1.0.0");
+    let labels = vec![(LabelKind::Name, "main".to_owned()), (LabelKind::Commit, "abc".to_owned())];
+    let what = Publication { labels, ..publication("example.com/m", "v1.0.0") };
     publish(&store, local, what.clone()).await;
     let before = store.generation(local);
     let tombstone =
@@ -92,6 +93,8 @@ async fn a_tombstone_stays_and_can_never_be_published_over() {
     assert_eq!((tombstone.state, tombstone.state_reason.as_str()), (ArtifactState::Deleted, "leaked"));
     assert!(tombstone.files.is_empty() && tombstone.state_changed_at.is_some());
     assert_eq!(tombstone.content, what.content);
+    let label: Option<Key> = one(&store.readers, "SELECT id FROM labels", []).await.expect("an answer");
+    assert!(label.is_none(), "its labels are gone");
     for file in &what.files {
         assert!(store.file(local, &file.path).await.expect("an answer").is_none());
     }

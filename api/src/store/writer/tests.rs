@@ -104,9 +104,12 @@ async fn a_group_whose_commit_fails_is_lost_whole_and_the_writer_goes_on() {
 #[tokio::test]
 async fn a_transaction_that_the_database_gave_up_is_noticed_at_once() {
     let (_folder, store) = opened().await;
+    store.writer.submit(sql("CREATE TEMP TABLE mark (x)"), |()| ()).await.expect("a mark of this connection");
     let answers = as_one_group(&store, &[ADD, "ROLLBACK", ADD]).await;
     assert!(answers.iter().all(Result::is_err), "{answers:?}");
     assert_eq!(users(&store).await, 0);
+    let marked = store.writer.submit(sql("INSERT INTO mark VALUES (1)"), |()| ()).await;
+    assert!(marked.is_err(), "the connection is another one");
     store.writer.submit(sql(ADD), |()| ()).await.expect("the writer goes on");
 }
 

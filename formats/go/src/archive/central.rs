@@ -51,11 +51,7 @@ struct Row {
 }
 
 /// Reads the directory. Entries whose names cannot be used are told and left out.
-pub(super) fn read(
-    input: &mut dyn ReadSeek,
-    end: &End,
-    problems: &mut Problems,
-) -> Result<Vec<Entry>, InspectError> {
+pub(super) fn read(input: &mut dyn ReadSeek, end: &End, problems: &mut Problems) -> Result<Vec<Entry>, InspectError> {
     input.seek(SeekFrom::Start(end.start)).map_err(InspectError::Input)?;
     let mut input = BufReader::with_capacity(CHUNK_BYTES, input.take(end.bytes));
     // The count is bounded, but is a claim: no memory is taken for it before entries come.
@@ -120,10 +116,8 @@ impl RawHeader {
             tell(&ZIP_MULTI_DISK, "the entry is in another part of the archive");
         }
         let [size, packed, offset] = self.wide_numbers();
-        let least_end = offset
-            .saturating_add(LOCAL_HEADER_BYTES)
-            .saturating_add(self.name.len() as u64)
-            .saturating_add(packed);
+        let least_end =
+            offset.saturating_add(LOCAL_HEADER_BYTES).saturating_add(self.name.len() as u64).saturating_add(packed);
         let entry = Entry {
             name: self.shown_name(),
             kind: kind(&self.name, self.fixed[5], fields.u32(38)),
@@ -193,7 +187,11 @@ fn is_usable(raw: &RawHeader, entry: &Entry, problems: &mut Problems) -> bool {
 /// The first entry must be the first thing in the file.
 fn check_start(places: &[(u64, u64)], end: &End) -> Result<(), InspectError> {
     let first = places.iter().map(|&(start, _)| start).min().unwrap_or(end.start);
-    if first == 0 { Ok(()) } else { Err(hidden(end.begins_with_entry, &format!("the first {first} bytes belong to no entry"))) }
+    if first == 0 {
+        Ok(())
+    } else {
+        Err(hidden(end.begins_with_entry, &format!("the first {first} bytes belong to no entry")))
+    }
 }
 
 fn check_names(rows: &[Row], problems: &mut Problems) {

@@ -93,7 +93,11 @@ impl<'a> Contents<'a> {
             left = left.checked_sub(bytes as u64).ok_or_else(|| damaged("it is longer than it declares"))?;
             each(&self.buffer[..bytes])?;
         }
-        if left == 0 { Ok(()) } else { self.fault.refuse(damaged(&format!("it is {left} bytes shorter than it declares"))) }
+        if left == 0 {
+            Ok(())
+        } else {
+            self.fault.refuse(damaged(&format!("it is {left} bytes shorter than it declares")))
+        }
     }
 
     /// The first bytes of an entry, or all of it if it has no more than `limit_bytes`.
@@ -103,6 +107,7 @@ impl<'a> Contents<'a> {
     pub fn read(&mut self, entry: &Entry, limit_bytes: u64) -> Result<Vec<u8>, InspectError> {
         let mut content = Vec::new();
         let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        // Ends the stream early; the error itself goes nowhere.
         let mut is_full = false;
         let result = self.stream(entry, &mut |piece| {
             content.extend_from_slice(&piece[..piece.len().min(limit - content.len())]);

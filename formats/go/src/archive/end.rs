@@ -20,9 +20,7 @@ use keeper_core::error::{Code, Problem};
 use keeper_core::format::InspectError;
 
 use super::{Fields, guess, read_at};
-use crate::error::{
-    NOT_A_ZIP, ZIP_HEADER_MISMATCH, ZIP_MULTI_DISK, ZIP_PREFIXED, ZIP_TOO_MANY_ENTRIES, ZIP_TRUNCATED,
-};
+use crate::error::{NOT_A_ZIP, ZIP_HEADER_MISMATCH, ZIP_MULTI_DISK, ZIP_PREFIXED, ZIP_TOO_MANY_ENTRIES, ZIP_TRUNCATED};
 use crate::limits::{DIRECTORY_BYTES, ENTRIES};
 
 const RECORD: &[u8; 4] = b"PK\x05\x06";

@@ -98,7 +98,8 @@ pub fn find(names: &[&str], wanted: Wanted<'_>, problems: &mut Problems) -> Pref
 fn speaking(marked: Marked<'_>, wanted: Wanted<'_>, problems: &mut Problems) -> Prefix {
     let folder = shown(marked.text);
     if let Some(version) = wanted.version.filter(|version| *version != marked.version) {
-        let detail = format!("the archive's folder {folder} says {}, the upload {}", shown(marked.version), shown(version));
+        let detail =
+            format!("the archive's folder {folder} says {}, the upload {}", shown(marked.version), shown(version));
         problems.push(Problem::new(&VERSION_MISMATCH, detail).field("version").path(folder.clone()));
     }
     if let Some(name) = wanted.name.filter(|name| !is_tail(marked.module, name)) {
@@ -123,7 +124,8 @@ fn common_folder<'a>(names: &[&'a str]) -> Option<&'a str> {
 fn is_prefix(folder: &str, names: &[&str], wanted: Wanted<'_>) -> bool {
     let is_go_mod = |name: &str| name.eq_ignore_ascii_case("go.mod");
     let bare = folder.trim_end_matches('/');
-    let last_elements = || wanted.name.into_iter().flat_map(|name| [split_major(name).map_or(name, |split| split.0), name]);
+    let last_elements =
+        || wanted.name.into_iter().flat_map(|name| [split_major(name).map_or(name, |split| split.0), name]);
     let last_elements = last_elements().filter_map(|path| path.rsplit('/').next());
     if names.iter().any(|name| is_go_mod(&name[folder.len()..])) {
         return !(wanted.is_subdirectory && last_elements.into_iter().any(|last| last == bare));

@@ -44,7 +44,7 @@ pub struct Root {
     /// Its directory below the prefix, with the slash, or nothing.
     pub directory: String,
     /// Its go.mod, if there is one and it can be read.
-    pub go_mod: Option<GoMod>,
+    pub go_mod: Option<Box<GoMod>>,
 }
 
 /// Looks for a module in an archive.
@@ -60,7 +60,7 @@ pub struct Search<'a, 'c> {
 enum Found {
     Absent,
     Bad(Vec<Problem>),
-    Good(GoMod),
+    Good(Box<GoMod>),
 }
 
 impl Found {
@@ -178,7 +178,10 @@ impl<'a, 'c> Search<'a, 'c> {
             return bad(&GO_MOD_NOT_REGULAR, "it is a link or another special file");
         }
         if entry.size > GO_MOD_BYTES {
-            return bad(&codes::TOO_LARGE, &format!("go.mod has {} bytes; at most {GO_MOD_BYTES} are accepted", entry.size));
+            return bad(
+                &codes::TOO_LARGE,
+                &format!("go.mod has {} bytes; at most {GO_MOD_BYTES} are accepted", entry.size),
+            );
         }
         let bytes = match self.contents.read(entry, GO_MOD_BYTES) {
             Ok(bytes) => bytes,
@@ -186,7 +189,7 @@ impl<'a, 'c> Search<'a, 'c> {
             Err(fault) => return Err(fault),
         };
         Ok(match modfile::parse(&bytes) {
-            Ok(file) => Found::Good(GoMod { bytes, file }),
+            Ok(file) => Found::Good(Box::new(GoMod { bytes, file })),
             Err(faults) => {
                 let problem = |fault| Problem::from(fault).path(shown(&entry.name));
                 Found::Bad(faults.into_iter().map(problem).collect())

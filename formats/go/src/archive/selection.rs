@@ -200,7 +200,9 @@ impl<'a> Selection<'a> {
     fn judge(&self, problems: &mut Problems) {
         if self.kept.is_empty() && problems.is_empty() {
             let why = match self.first_omitted {
-                Some(first) => format!("all {} files were left out, beginning with {}", self.omitted.total(), shown(first)),
+                Some(first) => {
+                    format!("all {} files were left out, beginning with {}", self.omitted.total(), shown(first))
+                }
                 None => "the archive holds no file".to_owned(),
             };
             problems.push(Problem::new(&EMPTY_MODULE, why).field("file"));
@@ -242,16 +244,24 @@ mod tests {
         (kept, selection.omitted, codes.unwrap_or_default())
     }
 
+    /// Entries, those kept, what is left out, codes.
+    type Row = (&'static [&'static str], &'static [&'static str], Omitted, &'static [&'static str]);
+
     #[test]
     fn the_first_row_that_fits_decides() {
         let none = Omitted::default();
-        let table: [(&[&str], &[&str], Omitted, &[&str]); 11] = [
+        let table: [Row; 11] = [
             (&["p/", "p/a.go", "p/s/", "p/s/b.go"], &["a.go", "s/b.go"], none, &[]),
             (&["p/a.go", "p/s/go.mod", "p/s/x.go"], &["a.go"], Omitted { nested: 2, ..none }, &[]),
             (&["p/a.go", "p/s/Go.Mod", "p/s/t/con.go"], &["a.go"], Omitted { nested: 2, ..none }, &[]),
             (&["p/s/go.mod@", "p/s/x.go"], &["s/x.go"], Omitted { irregular: 1, ..none }, &[]),
             (&["p/a.go", "p/vendor/x/con.go"], &["a.go"], Omitted { vendored: 1, ..none }, &[]),
-            (&["p/s/.hg_archival.txt", "p/.hg_archival.txt"], &["s/.hg_archival.txt"], Omitted { archival: 1, ..none }, &[]),
+            (
+                &["p/s/.hg_archival.txt", "p/.hg_archival.txt"],
+                &["s/.hg_archival.txt"],
+                Omitted { archival: 1, ..none },
+                &[],
+            ),
             (&["p/con.go", "p/a:b", "p/a."], &[], none, &["path_reserved", "path_invalid_char", "path_trailing_dot"]),
             (&["p/Go.mod"], &[], none, &["go_mod_case"]),
             (&["p/a.go", "p/A.go@"], &["a.go"], none, &["case_collision"]),
@@ -299,7 +309,8 @@ mod tests {
         for (entries, told) in table {
             let mut problems = Problems::default();
             select(&entries, "", "", VendorRule::New, &mut problems);
-            let codes = problems.settle().err().map(|failure| failure.problems().map(|p| p.code.name).collect::<Vec<_>>());
+            let codes =
+                problems.settle().err().map(|failure| failure.problems().map(|p| p.code.name).collect::<Vec<_>>());
             assert_eq!(codes.unwrap_or_default(), vec!["too_large"; told], "{entries:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Uploads and what becomes of them, as text: the files of `testdata/`, and what is too large for text.
+//! Uploads and what becomes of them, as text: the files of `testdata/`.
 //!
 //! ```text
 //! == what is shown              a case; name is ex.com/m and version v1.0.0 unless said
@@ -16,21 +16,17 @@
 //! info TEXT                     the bytes of .info
 //! ```
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Write};
 
 use jiff::Timestamp;
 use keeper_core::error::Failure;
 use keeper_core::format::{Claim, FileSink, InspectError, Inspection, NewFile};
-use keeper_core::limits::MAX_PROBLEMS;
 use keeper_core::repository::Settings;
-use proptest::prelude::*;
 use zip::ZipArchive;
 
 use super::inspect;
 use super::raw_zip::{LINK, RawEntry, RawZip};
-use crate::limits::{ENTRIES, ENTRY_NAME_BYTES, GO_MOD_BYTES, LICENSE_BYTES};
 
 const TEXTS: [(&str, &str); 6] = [
     ("archives", include_str!("../../testdata/archives.txt")),
@@ -45,20 +41,20 @@ const TEXTS: [(&str, &str); 6] = [
 const RECEIVED_AT_S: i64 = 1_717_243_200;
 
 #[derive(Clone, Debug, Default)]
-struct Upload {
-    name: Option<String>,
-    version: Option<String>,
-    labels: Vec<String>,
-    origin_url: Option<String>,
-    fields: BTreeMap<String, String>,
+pub(super) struct Upload {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) origin_url: Option<String>,
+    pub(super) fields: BTreeMap<String, String>,
 }
 
 impl Upload {
-    fn usual() -> Self {
+    pub(super) fn usual() -> Self {
         Self { name: Some("ex.com/m".to_owned()), version: Some("v1.0.0".to_owned()), ..Self::default() }
     }
 
-    fn inspect(&self, bytes: &[u8]) -> Result<(Inspection, Sink), Failure> {
+    pub(super) fn inspect(&self, bytes: &[u8]) -> Result<(Inspection, Sink), Failure> {
         let settings = Settings::default();
         let claim = self.claim(&settings, bytes.len() as u64);
         let mut sink = Sink::default();
@@ -69,7 +65,7 @@ impl Upload {
         }
     }
 
-    fn claim<'a>(&'a self, settings: &'a Settings, size: u64) -> Claim<'a> {
+    pub(super) fn claim<'a>(&'a self, settings: &'a Settings, size: u64) -> Claim<'a> {
         Claim {
             name: self.name.as_deref(),
             version: self.version.as_deref(),
@@ -86,7 +82,7 @@ impl Upload {
 
 /// Keeps what is written.
 #[derive(Debug, Default)]
-struct Sink(Vec<(NewFile, Vec<u8>)>);
+pub(super) struct Sink(Vec<(NewFile, Vec<u8>)>);
 
 impl FileSink for Sink {
     fn create(&mut self, file: NewFile) -> io::Result<&mut dyn Write> {
@@ -96,17 +92,19 @@ impl FileSink for Sink {
 }
 
 impl Sink {
-    fn file(&self, extension: &str) -> &[u8] {
+    pub(super) fn file(&self, extension: &str) -> &[u8] {
         let found = self.0.iter().find(|(file, _)| file.name.ends_with(extension));
         &found.expect("all three files are written").1
     }
 
     /// The names in the canonical zip, without `module@version/`, and what it holds beside.
-    fn kept(&self) -> Vec<String> {
+    pub(super) fn kept(&self) -> Vec<String> {
         let mut zip = ZipArchive::new(Cursor::new(self.file(".zip"))).expect("a zip");
         assert!(zip.comment().is_empty() && zip.validate_header_consistency().is_ok());
         let name = |number| zip.by_index_data(number).expect("an entry").name().expect("UTF-8").into_owned();
-        let relative = |name: String| name.split_once('@').and_then(|(_, rest)| rest.split_once('/')).expect("a root").1.to_owned();
+        let relative = |name: String| {
+            name.split_once('@').and_then(|(_, rest)| rest.split_once('/')).expect("a root").1.to_owned()
+        };
         (0..zip.len()).map(name).map(relative).collect()
     }
 }
@@ -179,8 +177,12 @@ impl Case {
             Ok((inspection, _)) => format!("accepted {} {:?}", inspection.coordinate, inspection.warnings),
             Err(failure) => failure.problems().map(|problem| format!("\n{problem} {problem:?}")).collect(),
         };
-        let refused = result.as_ref().err().map(|failure| failure.problems().map(|problem| problem.code.name).collect::<Vec<_>>());
-        let wanted = self.verdict.iter().find(|(verb, _)| verb == "refused").map(|(_, codes)| codes.split(' ').collect());
+        let refused = result
+            .as_ref()
+            .err()
+            .map(|failure| failure.problems().map(|problem| problem.code.name).collect::<Vec<_>>());
+        let wanted =
+            self.verdict.iter().find(|(verb, _)| verb == "refused").map(|(_, codes)| codes.split(' ').collect());
         assert_eq!(refused, wanted, "{title}: {found}");
         for (verb, rest) in &self.verdict {
             match (&result, verb.as_str()) {
@@ -204,7 +206,9 @@ fn check_accepted(inspection: &Inspection, sink: &Sink, verb: &str, rest: &str, 
         "kept" => assert_eq!(sink.kept().join(" "), rest, "{title}"),
         "info" => assert_eq!(String::from_utf8_lossy(sink.file(".info")), rest, "{title}"),
         "mod" => assert_eq!(sink.file(".mod").escape_ascii().to_string(), rest, "{title}"),
-        "warn" => rest.split(' ').for_each(|code| assert!(has(code), "{title}: no {code} in {:?}", inspection.warnings)),
+        "warn" => {
+            rest.split(' ').for_each(|code| assert!(has(code), "{title}: no {code} in {:?}", inspection.warnings))
+        }
         "silent" => rest.split(' ').for_each(|code| assert!(!has(code), "{title}: {:?}", inspection.warnings)),
         "says" => {
             let all = format!("{} {:?} {:?}", inspection.metadata, inspection.warnings, inspection.labels);
@@ -311,171 +315,5 @@ fn every_case_has_its_verdict() {
             let (title, case) = case.split_once('\n').expect("a title");
             Case::read(case).check(&format!("{file}.txt: {title}"));
         }
-    }
-}
-
-fn refused(upload: &Upload, zip: &RawZip) -> Vec<&'static str> {
-    let failure = upload.inspect(&zip.bytes()).expect_err("a refusal");
-    failure.problems().map(|problem| problem.code.name).collect()
-}
-
-fn go_mod() -> RawEntry {
-    RawEntry::new("go.mod", "module ex.com/m\n")
-}
-
-fn zeros(name: &str, size: u64) -> RawEntry {
-    RawEntry { is_deflated: true, ..RawEntry::new(name, vec![0; usize::try_from(size).expect("a size of a test")]) }
-}
-
-#[test]
-fn what_is_suggested_and_refused_for_module_paths() {
-    let paths = ["Example.com/m", "example.com/m/", "/m", "example.com//m", "example.com/m/v1", "example.com/m/v0"];
-    for name in paths.into_iter().chain(["https://example.com/m", "example.com/m@v1", "mymodule"]) {
-        let upload = Upload { name: Some(name.to_owned()), ..Upload::usual() };
-        assert_eq!(refused(&upload, &RawZip::of([RawEntry::new("a.go", "")])), ["module_path_invalid"], "{name}");
-    }
-}
-
-#[test]
-fn large_files_are_judged_just_at_and_above_the_bound() {
-    let text = |size: u64| {
-        let mut text = b"module ex.com/m\n//".to_vec();
-        text.resize(size as usize, b' ');
-        RawEntry { is_deflated: true, ..RawEntry::new("go.mod", text) }
-    };
-    let licence = |size| RawZip::of([go_mod(), zeros("LICENSE", size)]);
-    let usual = Upload::usual();
-    assert!(usual.inspect(&RawZip::of([text(GO_MOD_BYTES)]).bytes()).is_ok());
-    assert_eq!(refused(&usual, &RawZip::of([text(GO_MOD_BYTES + 1)])), ["too_large"]);
-    assert!(usual.inspect(&licence(LICENSE_BYTES).bytes()).is_ok());
-    assert_eq!(refused(&usual, &licence(LICENSE_BYTES + 1)), ["too_large"]);
-}
-
-#[test]
-fn too_many_entries_are_refused_before_they_are_read() {
-    let zip = |entries: u64| RawZip {
-        entries: (0..entries).map(|number| RawEntry::new(number.to_string(), "")).collect(),
-        is_zip64: true,
-        ..RawZip::default()
-    };
-    let bytes = zip(ENTRIES + 1).bytes();
-    let began = Instant::now();
-    let failure = Upload::usual().inspect(&bytes).expect_err("a refusal");
-    assert_eq!(failure.code().name, "zip_too_many_entries");
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    let (_, sink) = Upload::usual().inspect(&zip(ENTRIES).bytes()).expect("as many as are accepted");
-    assert_eq!(sink.kept().len() as u64, ENTRIES);
-}
-
-#[test]
-fn long_names_are_refused_and_the_longest_are_not() {
-    let name = |bytes: usize| "a/".repeat(bytes / 2) + if bytes % 2 == 0 { "" } else { "b" };
-    let zip = |bytes| RawZip::of([go_mod(), RawEntry::new(name(bytes), "")]);
-    assert!(Upload::usual().inspect(&zip(ENTRY_NAME_BYTES - 1).bytes()).is_ok());
-    assert_eq!(refused(&Upload::usual(), &zip(ENTRY_NAME_BYTES + 1)), ["too_large"]);
-}
-
-#[test]
-fn a_hundred_problems_are_told_and_no_more() {
-    let bad = (0..150).map(|number| RawEntry::new(format!("{number}/con"), ""));
-    assert_eq!(refused(&Upload::usual(), &RawZip::of(bad)).len(), MAX_PROBLEMS);
-}
-
-#[test]
-fn a_fault_of_the_storage_is_not_blamed_on_the_upload() {
-    struct Broken(Cursor<Vec<u8>>, u64);
-    impl Read for Broken {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1 = self.1.checked_sub(1).ok_or(io::ErrorKind::TimedOut)?;
-            self.0.read(buffer)
-        }
-    }
-    impl Seek for Broken {
-        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-            self.0.seek(to)
-        }
-    }
-    struct Full;
-    impl FileSink for Full {
-        fn create(&mut self, _: NewFile) -> io::Result<&mut dyn Write> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-    }
-    let usual = Upload::usual();
-    let bytes = RawZip::of([go_mod(), zeros("a", 3_000_000)]).bytes();
-    let settings = Settings::default();
-    let claim = usual.claim(&settings, 0);
-    let mut reads = 0;
-    // However far it comes before the storage fails.
-    while let Err(fault) = inspect(&claim, &mut Broken(Cursor::new(bytes.clone()), reads), &mut Sink::default()) {
-        assert!(matches!(&fault, InspectError::Input(error) if error.kind() == io::ErrorKind::TimedOut), "{fault:?}");
-        reads += 1;
-    }
-    assert!(reads > 5);
-    let fault = inspect(&claim, &mut Cursor::new(bytes), &mut Full).expect_err("no space");
-    assert!(matches!(fault, InspectError::Output(error) if error.kind() == io::ErrorKind::StorageFull));
-}
-
-fn any_entry() -> impl Strategy<Value = RawEntry> {
-    let name = prop::sample::select(vec!["a.go", "b/c.go", "b/d.txt", "LICENSE", "日本", "vendor/x/y.go", "s/go.mod", "s/t"]);
-    let content = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..200),
-        (0_usize..200_000).prop_map(|size| (0..size).map(|at| (at * at >> 7) as u8).collect()),
-    ];
-    (name, content, any::<[bool; 3]>()).prop_map(|(name, data, [is_deflated, has_descriptor, is_zip64])| RawEntry {
-        is_deflated,
-        has_descriptor,
-        is_zip64: is_zip64 && !has_descriptor,
-        ..RawEntry::new(format!("m@v1.0.0/{name}"), data)
-    })
-}
-
-fn any_zip() -> impl Strategy<Value = RawZip> {
-    let go_mod = RawEntry::new("m@v1.0.0/go.mod", "module ex.com/m\n");
-    (prop::collection::vec(any_entry(), 0..6), any::<bool>()).prop_map(move |(mut entries, is_zip64)| {
-        entries.push(go_mod.clone());
-        let mut names = HashSet::new();
-        entries.retain(|entry| names.insert(entry.name.clone()));
-        RawZip { entries, is_zip64, ..RawZip::default() }
-    })
-}
-
-proptest! {
-    #[test]
-    fn the_canonical_zip_is_its_own_canonical_zip(zip in any_zip()) {
-        let (first, sink) = Upload::usual().inspect(&zip.bytes()).expect("a good archive");
-        let (second, again) = Upload::usual().inspect(sink.file(".zip")).expect("a canonical archive");
-        prop_assert_eq!(first.content, second.content);
-        prop_assert!(sink.file(".zip") == again.file(".zip"));
-        prop_assert_eq!(sink.file(".mod"), again.file(".mod"));
-    }
-
-    #[test]
-    fn equal_files_give_equal_bytes_however_they_were_packed(zip in any_zip()) {
-        let mut plain = zip.clone();
-        for entry in &mut plain.entries {
-            *entry = RawEntry::new(entry.name.clone(), entry.data.clone());
-        }
-        let made = |zip: &RawZip| Upload::usual().inspect(&zip.bytes()).expect("a good archive").1;
-        prop_assert!(made(&zip).file(".zip") == made(&plain).file(".zip"));
-    }
-
-    #[test]
-    fn no_damage_makes_inspect_panic(zip in any_zip(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), cut in any::<prop::sample::Index>()) {
-        let mut bytes = zip.bytes();
-        for (at, byte) in damage {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        let _ = Upload::usual().inspect(&bytes);
-        bytes.truncate(cut.index(bytes.len()));
-        let _ = Upload::usual().inspect(&bytes);
-    }
-
-    #[test]
-    fn no_bytes_make_inspect_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        let _ = Upload::usual().inspect(&bytes);
-        let ended = [bytes.as_slice(), b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0"].concat();
-        let _ = Upload::usual().inspect(&ended);
     }
 }

@@ -57,12 +57,18 @@ impl<'a> Named<'a> {
         // A tag says that the module is in a subdirectory. Else `m/` is where host/owner/repository has its
         // module, and a subdirectory only below that.
         let is_tagged = self.tag_prefix.is_some_and(|prefix| prefix != TAGS);
-        let is_deep = self.name.is_some_and(|name| split_major(name).map_or(name, |(stem, _)| stem).matches('/').count() >= 3);
+        let is_deep =
+            self.name.is_some_and(|name| split_major(name).map_or(name, |(stem, _)| stem).matches('/').count() >= 3);
         Wanted { name: self.name, version: self.version, is_subdirectory: is_tagged || (has_commit && is_deep) }
     }
 
     /// The module's path: the one given, else the one that go.mod declares, else the one of the folder.
-    pub(super) fn module(&self, declared: Option<&str>, prefix: &Prefix, problems: &mut Problems) -> Option<ModulePath> {
+    pub(super) fn module(
+        &self,
+        declared: Option<&str>,
+        prefix: &Prefix,
+        problems: &mut Problems,
+    ) -> Option<ModulePath> {
         match (self.name, declared, &prefix.module) {
             (Some(_), ..) => self.module.clone(),
             (None, Some(declared), _) => module(declared, problems),
@@ -154,11 +160,13 @@ pub(super) fn check_together(path: &ModulePath, version: &GoVersion, has_go_mod:
 
 /// The origin is shown to everybody who may read: it must not hold a password.
 fn check_origin(claim: &Claim<'_>, problems: &mut Problems) {
-    let authority = claim.origin_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let authority =
+        claim.origin_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.split(['/', '?', '#']).next());
     let Some(Some(authority)) = authority else { return };
     if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
         let detail = "the address holds a password, and everybody who may read the module would see it";
-        problems.push(Problem::new(&codes::INVALID_FIELD, detail).field("origin_url").hint("Leave user and password out."));
+        problems
+            .push(Problem::new(&codes::INVALID_FIELD, detail).field("origin_url").hint("Leave user and password out."));
     }
 }
 
@@ -201,7 +209,8 @@ mod tests {
         ];
         for (path, version, has_go_mod, expected) in table {
             let mut problems = Problems::default();
-            let (path, version) = (ModulePath::parse(path).expect("a path"), GoVersion::parse(version).expect("canonical"));
+            let (path, version) =
+                (ModulePath::parse(path).expect("a path"), GoVersion::parse(version).expect("canonical"));
             check_together(&path, &version, has_go_mod, &mut problems);
             assert_eq!(problems.settle().err().map(|failure| failure.code().name), expected, "{path} {version}");
         }

@@ -54,10 +54,15 @@ pub(super) fn attributes(entries: &[Entry], contents: &mut Contents<'_>) -> Resu
             Err(fault) => return Err(fault),
         };
         let lines = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
-        let found: Vec<_> =
-            ["export-ignore", "export-subst", "filter="].into_iter().filter(|word| lines().any(|line| line.contains(word))).collect();
+        let found: Vec<_> = ["export-ignore", "export-subst", "filter="]
+            .into_iter()
+            .filter(|word| lines().any(|line| line.contains(word)))
+            .collect();
         if !found.is_empty() {
-            let text = format!("git attributes {}: the archive may differ from what Go makes of the same commit; for the command that gives the same see the documentation of publishing", found.join(", "));
+            let text = format!(
+                "git attributes {}: the archive may differ from what Go makes of the same commit; for the command that gives the same see the documentation of publishing",
+                found.join(", ")
+            );
             warnings.push(about(EXPORT_ATTRIBUTES, &entry.name, text));
         }
     }

@@ -227,12 +227,17 @@ impl Metadata {
         let at_root = || selection.kept.iter().map(|file| file.name).filter(|name| !name.contains('/'));
         self.licenses = at_root().filter(|name| is_license(name)).take(REPEATED).map(str::to_owned).collect();
         // README.md before README, and anything before translations such as README.de.md.
-        self.readme = at_root().filter(|name| is_readme(name)).min_by_key(|name| (name.matches('.').count() != 1, name.len(), *name)).map(str::to_owned);
-        let mut directories: Vec<&str> = selection.kept.iter().filter_map(|file| package_directory(file.name)).collect();
+        self.readme = at_root()
+            .filter(|name| is_readme(name))
+            .min_by_key(|name| (name.matches('.').count() != 1, name.len(), *name))
+            .map(str::to_owned);
+        let mut directories: Vec<&str> =
+            selection.kept.iter().filter_map(|file| package_directory(file.name)).collect();
         directories.sort_unstable();
         directories.dedup();
         self.packages_truncated = directories.len() > PACKAGES;
-        let path = |directory: &str| if directory.is_empty() { module.to_owned() } else { format!("{module}/{directory}") };
+        let path =
+            |directory: &str| if directory.is_empty() { module.to_owned() } else { format!("{module}/{directory}") };
         self.packages = directories.into_iter().take(PACKAGES).map(path).collect();
     }
 }

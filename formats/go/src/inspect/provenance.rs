@@ -82,9 +82,15 @@ fn unchecked(pseudo: &PseudoVersion, commit: &Commit) -> Option<Warning> {
 fn time_warning(source: TimeSource, commit: &Commit) -> Option<Warning> {
     let text = match (source, &commit.id) {
         (TimeSource::Commit | TimeSource::PseudoVersion, _) => return None,
-        (TimeSource::CommitLocal, _) => "the archive has the commit's time only in the archiver's own time zone, which is unknown; it is taken for UTC",
-        (TimeSource::Upload, Some(_)) => "the entries of the archive do not agree on one time; the version has the time of the upload",
-        (TimeSource::Upload, None) => "the archive states no commit (it is not from git archive, or of a bare tree); the version has the time of the upload",
+        (TimeSource::CommitLocal, _) => {
+            "the archive has the commit's time only in the archiver's own time zone, which is unknown; it is taken for UTC"
+        }
+        (TimeSource::Upload, Some(_)) => {
+            "the entries of the archive do not agree on one time; the version has the time of the upload"
+        }
+        (TimeSource::Upload, None) => {
+            "the archive states no commit (it is not from git archive, or of a bare tree); the version has the time of the upload"
+        }
     };
     Some(warning(COMMIT_TIME_UNKNOWN, text))
 }

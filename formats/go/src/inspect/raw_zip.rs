@@ -70,7 +70,7 @@ pub(super) struct RawZip {
     pub(super) comment: Vec<u8>,
     pub(super) before: Vec<u8>,
     pub(super) after: Vec<u8>,
-    pub(super) count: Option<u16>,
+    pub(super) count: Option<u64>,
     pub(super) disk: u16,
     pub(super) is_zip64: bool,
 }
@@ -101,7 +101,7 @@ impl RawZip {
     }
 
     fn end(&self, start: u64, bytes: u64) -> Vec<u8> {
-        let count = self.entries.len() as u64;
+        let count = self.count.unwrap_or(self.entries.len() as u64);
         let mut end = Vec::new();
         if self.is_zip64 {
             end.extend(b"PK\x06\x06");
@@ -115,7 +115,7 @@ impl RawZip {
             end.extend(1_u32.to_le_bytes());
         }
         let short = |value: u64| if self.is_zip64 { u16::MAX } else { value as u16 };
-        let count = self.count.unwrap_or(short(count));
+        let count = short(count);
         end.extend(b"PK\x05\x06");
         end.extend([self.disk, self.disk, count, count].map(u16::to_le_bytes).concat());
         let place = if self.is_zip64 { [u32::MAX; 2] } else { [bytes as u32, start as u32] };
@@ -190,8 +190,23 @@ fn deflate(data: &[u8]) -> Vec<u8> {
     packed
 }
 
+/// The table of CRC-32, made once: tests hash many megabytes.
+const CRC_TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let mut value = at as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
+            bit += 1;
+        }
+        table[at] = value;
+        at += 1;
+    }
+    table
+};
+
 fn crc32(data: &[u8]) -> u32 {
-    let table: Vec<u32> =
-        (0..256).map(|n| (0..8).fold(n, |c: u32, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 })).collect();
-    !data.iter().fold(!0, |c: u32, byte| table[((c ^ u32::from(*byte)) & 0xff) as usize] ^ (c >> 8))
+    !data.iter().fold(!0, |c: u32, byte| CRC_TABLE[((c ^ u32::from(*byte)) & 0xff) as usize] ^ (c >> 8))
 }

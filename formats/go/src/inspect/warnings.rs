@@ -126,21 +126,42 @@ pub(super) fn of_go_mod(go_mod: Option<(&ModFile, &[u8])>, module: &str) -> Vec<
     }
     if !file.strict_faults.is_empty() {
         let faults: Vec<_> = file.strict_faults.iter().take(REPEATED).map(|fault| shown(&fault.to_string())).collect();
-        tell(GO_MOD_NOT_STRICT, format!("dependants can use the module, but 'go install module@version' refuses it: {}", faults.join("; ")));
+        tell(
+            GO_MOD_NOT_STRICT,
+            format!("dependants can use the module, but 'go install module@version' refuses it: {}", faults.join("; ")),
+        );
     }
     match file.go.as_deref() {
-        None => tell(LICENSE_OR_GO_LINE_MISSING, "go.mod has no go line: Go takes the module for one of go 1.16".to_owned()),
+        None => {
+            tell(LICENSE_OR_GO_LINE_MISSING, "go.mod has no go line: Go takes the module for one of go 1.16".to_owned())
+        }
         Some(go) if release(go).is_some_and(|release| release > NEWEST_GO) => {
             let (major, minor) = NEWEST_GO;
-            tell(LICENSE_OR_GO_LINE_MISSING, format!("the go line says {}, newer than the newest known release {major}.{minor}", shown(go)));
+            tell(
+                LICENSE_OR_GO_LINE_MISSING,
+                format!("the go line says {}, newer than the newest known release {major}.{minor}", shown(go)),
+            );
         }
         Some(_) => {}
     }
     for range in file.retracts.iter().filter(|range| range.is_empty_range()).take(REPEATED) {
-        tell(RETRACT_RANGE_EMPTY, format!("retract [{}, {}] matches nothing: its ends are the wrong way round", shown(&range.low), shown(&range.high)));
+        tell(
+            RETRACT_RANGE_EMPTY,
+            format!(
+                "retract [{}, {}] matches nothing: its ends are the wrong way round",
+                shown(&range.low),
+                shown(&range.high)
+            ),
+        );
     }
     if file.toolchain_invalid() {
-        tell(TOOLCHAIN_INVALID, format!("toolchain \"{}\" is no name of a Go toolchain", shown(file.toolchain.as_deref().unwrap_or_default())));
+        tell(
+            TOOLCHAIN_INVALID,
+            format!(
+                "toolchain \"{}\" is no name of a Go toolchain",
+                shown(file.toolchain.as_deref().unwrap_or_default())
+            ),
+        );
     }
     warnings
 }

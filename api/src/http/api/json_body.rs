@@ -1,0 +1,62 @@
+//! Bodies that are read whole before they are parsed: all but the upload's.
+//!
+//! poem-openapi collects a body without a bound of size or time, and does so before the caller's rights are
+//! asked for. Bounds: [`JSON_BYTES`], and the pace of uploads. Errors: `too_large`, `request_timeout`,
+//! `invalid_framing`.
+
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use keeper_core::error::{Failure, codes};
+use poem::Request;
+use poem::http::Method;
+use poem::http::header::CONTENT_LENGTH;
+
+use super::shared_body::{SharedBody, broken_off};
+use crate::server::body::{Pace, PacedBody};
+
+/// Bytes of a body at most.
+const JSON_BYTES: usize = 1024 * 1024;
+
+/// The address whose body is streamed instead.
+const UPLOAD: &str = "/api/artifacts";
+
+/// Puts the whole body in the place of the one that is still to come.
+///
+/// # Errors
+/// When it is too long, too slow, or breaks off.
+pub(super) async fn collect(request: &mut Request, pace: Pace) -> Result<(), Failure> {
+    if request.method() == Method::POST && request.original_uri().path() == UPLOAD {
+        return Ok(());
+    }
+    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let body = SharedBody::new(PacedBody::new(request.take_body().into_bytes_stream(), pace));
+    let read =
+        if stated.is_some_and(|stated| stated > JSON_BYTES) { Err(too_large()) } else { read(body.clone()).await };
+    match read {
+        Ok(whole) => {
+            request.set_body(whole.freeze());
+            Ok(())
+        }
+        Err(failure) => {
+            body.linger().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn read(mut body: SharedBody) -> Result<BytesMut, Failure> {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| broken_off(&error))?;
+        if whole.len() + chunk.len() > JSON_BYTES {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
+}
+
+fn too_large() -> Failure {
+    Failure::new(&codes::TOO_LARGE, "a JSON body has at most 1 MiB")
+        .hint("Send less; archives go to POST /api/artifacts.")
+}
