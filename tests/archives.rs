@@ -8,7 +8,7 @@
 //! large      what is too large, and how little of it is looked at
 //! ```
 //!
-//! The rows are those of errors.md 3, F, and go-format.md 9.2 (numbers). Each refusal but the large ones is
+//! Letters and numbers only name the rows. Each refusal but the large ones is
 //! asked for twice, the second time as a dry run (E24), and must be the same.
 
 // One way to write such zips is enough; the unit tests of the Go format need it, too.

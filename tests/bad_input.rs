@@ -1,4 +1,4 @@
-//! Bad input, one table for each part of errors.md 3: what it gets, and that it leaves nothing behind.
+//! Bad input, one table for each kind: what it gets, and that it leaves nothing behind.
 //!
 //! ```text
 //! http, http2           A  framing, hosts, methods, slow and endless clients

@@ -5,8 +5,7 @@
 //! keeper|other    the next one is asked after any failure
 //! ```
 //!
-//! Where a test says that the other one is not asked, it stands outside and would have written it down. Issue
-//! 3, item 4; go-format.md 2.2, 2.3.
+//! Where a test says that the other one is not asked, it stands outside and would have written it down.
 
 use std::path::PathBuf;
 

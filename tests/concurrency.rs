@@ -1,5 +1,4 @@
-//! Many clients want one version at the same moment: one gets it, and all are told the truth (reliability.md
-//! I3 and I8, test T6).
+//! Many clients want one version at the same moment: one gets it, and all are told the truth.
 //!
 //! Each client has a token of its own. All send their form but for its last byte, meet at a barrier, and then
 //! send that: nothing of the server's work on a form can be done before, whatever the machine is busy with.
@@ -126,7 +125,13 @@ fn of_many_who_publish_different_bytes_at_once_one_wins_and_only_its_equals_are_
         let winner = answers.iter().position(|answer| answer.status == 201).expect("somebody won");
         for (client, answer) in answers.iter().enumerate() {
             let is_equal = client % archives.len() == winner % archives.len();
-            let expected = if client == winner { 201 } else if is_equal { 200 } else { 409 };
+            let expected = if client == winner {
+                201
+            } else if is_equal {
+                200
+            } else {
+                409
+            };
             assert_eq!(answer.status, expected, "client {client}, winner {winner}: {answer}");
             assert!(expected != 409 || answer.text("code") == "version_exists", "{answer}");
         }

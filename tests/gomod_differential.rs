@@ -13,7 +13,6 @@
 //! the toolchain's own          `go env GOROOT`
 //! ```
 //!
-//! Issue 3, item 9.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,8 +3,7 @@
 //! Every ```` ```sh ```` block of `docs/go-modules.md` runs in order in one bash, on a machine with nothing on
 //! it but the tools; blocks of other kinds (`console`, `yaml`, `text`) are for reading. So do those of the
 //! README's five minutes, once the server runs. The older guide's
-//! commands (`fixtures/older-guide.sh`) run as they were written, with nothing changed but addresses. Issue 3,
-//! "Documents".
+//! commands (`fixtures/older-guide.sh`) run as they were written, with nothing changed but addresses.
 
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The recipes of the guide: a module is published with `git archive` and curl, and comes back through `go`.
 //!
-//! Each test has its own server and a machine with an empty module cache. Issue 3, item 1.
+//! Each test has its own server and a machine with an empty module cache.
 
 use std::path::Path;
 

@@ -118,7 +118,9 @@ impl Module {
         let framing = format!("Content-Length: {length}\r\nConnection: close");
         let mut exchange = Exchange::with(server.host()).expect("the server listens");
         // A refusal may come before all is sent; then it is the answer that counts.
-        let mut send = |bytes: &[u8]| drop(exchange.send(bytes));
+        let mut send = |bytes: &[u8]| {
+            let _sent = exchange.send(bytes);
+        };
         send(raw_form::head(server, ADMIN_TOKEN, &framing).as_bytes());
         [before.as_bytes(), &first, &second].into_iter().for_each(&mut send);
         self.noise(&mut send);

@@ -1,7 +1,7 @@
 //! A private repository over https: it works with a token, and without one the user reads why.
 //!
 //! The go command sends credentials over https only, so these servers make a certificate of their own and the
-//! clients trust its authority. Issue 3, item 3; security.md 2 to 4; go-format.md 8.
+//! clients trust its authority.
 
 use serde_json::json;
 

@@ -8,7 +8,7 @@
 //! by_go      the real command prints our texts and goes on where it should
 //! ```
 //!
-//! The rows are those of errors.md 3, G, and go-format.md 9.1 (numbers). Not here: remote and virtual repositories
+//! Letters and numbers only name the rows. Not here: remote and virtual repositories
 //! (G10, G17, G18, G22, G23, 31), blocked versions, which nothing can make yet (G16), and a stopped
 //! database (G20), which is a file that is always there.
 
@@ -34,7 +34,7 @@ const TWINS: [&str; 2] = ["abcdef0111111111111111111111111111111111", "abcdef022
 /// The versions of `example.com/untagged`, the newest by time first.
 const PSEUDO: [&str; 2] = ["v0.0.0-20240304030607-0123456789ab", "v0.0.0-20191109021931-daa7c04131f5"];
 
-/// A server with the repository `r`, which everybody may read, and what go-format.md 9.1 wants in it.
+/// A server with the repository `r`, which everybody may read, and what the rows want in it.
 struct Scene {
     server: Server,
 }
@@ -48,7 +48,9 @@ impl Scene {
         scene.publish("github.com/Azure/m", "v1.1.0-rc.1", None);
         scene.publish("example.com/twice", "v1.0.0", Some(TWINS[0]));
         scene.publish("example.com/twice", "v1.1.0", Some(TWINS[1]));
-        PSEUDO.map(|version| scene.publish("example.com/untagged", version, None));
+        for version in PSEUDO {
+            scene.publish("example.com/untagged", version, None);
+        }
         scene
     }
 

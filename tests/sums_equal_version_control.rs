@@ -2,7 +2,7 @@
 //!
 //! For each shape that a repository can have, `go mod download -json` with GOPROXY=direct packs the module
 //! from a local clone, which git takes for the public host; the upload of a `git archive` must arrive at the
-//! same `h1`, the same `h1` of `go.mod`, and the same time and commit. Issue 3, item 2; go-format.md 4.6.
+//! same `h1`, the same `h1` of `go.mod`, and the same time and commit.
 
 use serde_json::Value;
 

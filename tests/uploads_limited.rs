@@ -1,6 +1,6 @@
 //! Uploads that are too large, too many, cut off, without a right, or that no disk has room for.
 //!
-//! The names of the rows are those of errors.md 3, E. A limit is tested at its last byte and at the next one; what
+//! A limit is tested at its last byte and at the next one; what
 //! is refused by its announced length is refused before a byte of it is sent. `uploads_refused` has the rest of
 //! the table.
 

@@ -1,7 +1,7 @@
 //! Where the bytes lie: the implementations of [`keeper_core::blob::BlobStore`].
 //!
 //! There is one, the local disk. It is our own and not the local backend of the `object_store` crate, which
-//! stages beside its target and by default never calls fsync (reliability.md 6).
+//! stages beside its target and by default never calls fsync.
 
 pub mod disk;
 mod durable;

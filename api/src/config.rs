@@ -7,7 +7,7 @@
 //!
 //! An empty environment variable counts as not set (container platforms pass on what is empty), with a warning.
 //!
-//! Errors: all [faults](Fault) of all sources at once; nothing starts with a fault anywhere. `errors.md` J.
+//! Errors: all [faults](Fault) of all sources at once; nothing starts with a fault anywhere.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

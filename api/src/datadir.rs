@@ -12,7 +12,7 @@
 //! ```
 //! `LOCK` is never removed: a process that had opened it before would lock a file that nobody sees.
 //!
-//! Errors: [`DataDirError`]; J9–J11 of `errors.md`.
+//! Errors: [`DataDirError`].
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};

@@ -5,7 +5,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogFormat};
 
 /// Libraries that say more than an operator wants to know, unless the filter names them.
-const QUIET: &str = "sqlx=warn,sea_orm_migration=warn,rustls=warn,rustls_platform_verifier=warn,hyper=info,h2=info,reqwest=info";
+const QUIET: &str =
+    "sqlx=warn,sea_orm_migration=warn,rustls=warn,rustls_platform_verifier=warn,hyper=info,h2=info,reqwest=info";
 
 /// Starts logging. The filter is known to parse; called once.
 pub(crate) fn start(config: &Config) {

@@ -1,7 +1,7 @@
 //! What the system gives the process: its user, and how many files it may open.
 //!
 //! Units: descriptors. A connection counts for [`PER_CONNECTION`] of them, everything else together for
-//! [`OTHERS`]. Sources: errors.md J24 and J25; reliability.md 7 (too many open files).
+//! [`OTHERS`].
 
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 

@@ -119,7 +119,10 @@ async fn token_offline(
         Err(error) => return Err((Exit::from(&error), error.to_string())),
     };
     if !Path::new(&config.database).exists() {
-        let text = format!("there is no server's data in {}; start the server once, or name its folder with --data-dir", data_dir.display());
+        let text = format!(
+            "there is no server's data in {}; start the server once, or name its folder with --data-dir",
+            data_dir.display()
+        );
         return Err((Exit::Usage, text));
     }
     let store = Store::open(&run::database_address(&config.database)).await.map_err(|error| {

@@ -104,7 +104,11 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let (connections, too_few_files) = process::connections(config.max_connections);
-    process::user_warning().map(str::to_owned).into_iter().chain(too_few_files).for_each(|warning| tracing::warn!("{warning}"));
+    process::user_warning()
+        .map(str::to_owned)
+        .into_iter()
+        .chain(too_few_files)
+        .for_each(|warning| tracing::warn!("{warning}"));
     let stop = StopSignals::new()?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
@@ -223,8 +227,7 @@ fn keep_certificate_fresh(tls: Tls, config: &Config, data: &DataDir) -> TlsAccep
     let public_host = config.public_url.as_ref().map(|public| public.host().to_owned());
     let (listen, own) = (config.listen.ip(), tls.authority.is_some());
     let renew = move || {
-        if own
-            && let Err(error) = self_signed::ensure(&folder, &self_signed::names_of(listen, public_host.as_deref()))
+        if own && let Err(error) = self_signed::ensure(&folder, &self_signed::names_of(listen, public_host.as_deref()))
         {
             tracing::error!(%error, "the certificate could not be renewed");
         }
@@ -249,7 +252,9 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
             io::ErrorKind::PermissionDenied if at.port() < 1024 => {
                 format!("ports below 1024 need the capability CAP_NET_BIND_SERVICE ({error}); or set KEEPER_LISTEN")
             }
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address; set KEEPER_LISTEN to one of its own".to_owned(),
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; set KEEPER_LISTEN to one of its own".to_owned()
+            }
             _ => error.to_string(),
         };
         StartError::Listen { at, why }
@@ -287,7 +292,14 @@ fn limits(config: &Config, connections: usize) -> ServerLimits {
 }
 
 /// The line that machines wait for, and the text that a newcomer follows.
-fn welcome(address: &str, bound: SocketAddr, data: &DataDir, registry: &Registry, first: &FirstStart, tls: Option<&Tls>) {
+fn welcome(
+    address: &str,
+    bound: SocketAddr,
+    data: &DataDir,
+    registry: &Registry,
+    first: &FirstStart,
+    tls: Option<&Tls>,
+) {
     let mut text = banner::text(&Welcome { address, data_dir: data.root(), registry, first });
     if let Some(authority) = tls.and_then(|tls| tls.authority.as_ref()) {
         text += &format!(

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The plain port speaks HTTP/1 only; on TLS the protocol is what ALPN agreed on. Bounds are in
-//! [`ServerLimits`]. *Sources*: reliability.md 7 (too many open files), 9 (shutdown), 10 and 14; hyper issue
+//! [`ServerLimits`]. *Sources*: hyper issue
 //! 3178 for the header deadline of idle connections.
 
 mod admission;
@@ -55,7 +55,7 @@ where
     Arc::new(ToDynEndpoint(endpoint.into_endpoint().map_to_response()))
 }
 
-/// The bounds of one listener (reliability.md 10).
+/// The bounds of one listener.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
     /// Connections at once.

@@ -130,6 +130,11 @@ impl Store {
     /// [`OpenError`], whose text is fit for the person who starts the program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let place = Place::parse(url)?;
+        if let Some(stranger) = place.stranger().await? {
+            let ours = schema::refuse_foreign(&stranger).await;
+            stranger.close().await?;
+            ours?;
+        }
         let writing = place.writer().await?;
         let instance = schema::prepare(&writing).await?;
         let readers = place.readers().await?;

@@ -1,7 +1,6 @@
 //! The outgoing network: the one HTTP client of the program, behind address rules.
 //!
 //! Nothing else makes a connection outwards. What may be reached is in [`guard`], how in [`client`].
-//! *Source*: security.md 9.
 
 pub mod client;
 pub mod guard;

@@ -2,7 +2,7 @@
 //!
 //! Every row is published into a repository of its own, as `ex.com/m` `v1.0.0` unless said, and then read from
 //! there as the `go` command reads it. The sums are those that Go computes from version control; they are
-//! written down in go-format.md 4.9 and 9.2.
+//! written down beside them.
 
 use std::io::Cursor;
 

@@ -116,6 +116,10 @@ fn too_many_entries_are_refused_before_they_are_read() {
     refuse_in_little_memory([
         Refusal::new("F10, 80 200,001 entries", entries(200_001).bytes(), "zip_too_many_entries"),
         Refusal::new("F10 a directory of 80 MiB", RawZip::of((0..1_281).map(long)).bytes(), "zip_too_many_entries"),
-        Refusal::new("F10 a count that lies", RawZip { count: Some(7), ..entries(1_000) }.bytes(), "zip_too_many_entries"),
+        Refusal::new(
+            "F10 a count that lies",
+            RawZip { count: Some(7), ..entries(1_000) }.bytes(),
+            "zip_too_many_entries",
+        ),
     ]);
 }

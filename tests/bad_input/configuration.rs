@@ -1,4 +1,4 @@
-//! errors.md J, the part that needs no data folder: configuration and command line.
+//! Configuration and command line.
 //!
 //! A start that is refused says everything that is wrong on standard error and begins nothing. J22 is not here: there
 //! is no setting for replicas.

@@ -1,4 +1,4 @@
-//! errors.md C: credentials that are none, that do not count, or that are not enough.
+//! Credentials that are none, that do not count, or that are not enough.
 //!
 //! Not here, for the program has no user administration yet: C16 to C24 and C27, and of C11 the cookie; it has
 //! no listener that redirects: C28.
@@ -265,7 +265,7 @@ fn mistyped(token: &str) -> String {
     format!("{start}{}", if last == "x" { "y" } else { "x" })
 }
 
-/// A token with these 30 characters and the check characters that belong to them, as security.md 5 describes it.
+/// A token with these 30 characters and the check characters that belong to them.
 fn well_formed(random: &str) -> String {
     const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let head = format!("akp_{random}");

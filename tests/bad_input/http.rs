@@ -1,4 +1,4 @@
-//! errors.md A: what the server does with requests that are no good HTTP, on HTTP/1.
+//! What the server does with requests that are no good HTTP, on HTTP/1.
 //!
 //! Not here: A26 and the other rows of HTTP/2 (`http2`); A19 as well, which needs a server with TLS.
 
@@ -255,6 +255,27 @@ fn a_broken_chunk_is_told() {
             let answer = raw(server.host(), format!("{head}{body}").as_bytes());
             refused(&refusals, &row, path, &answer, 400, "invalid_framing");
         }
+    }
+}
+
+/// The bound of D15: what is parsed is read whole before.
+#[test]
+fn a_body_that_is_read_whole_has_a_bound() {
+    let server = server(&[]);
+    let refusals = Refusals::by(&server);
+    let path = "/api/repositories";
+    // White space is good JSON as far as the bound lets it be read; what is missing is found behind it.
+    let body = |bytes: usize| format!("{{{:1$}}}", "", bytes - 2);
+    for (row, bytes, status, code) in
+        [("D15 at its bound", 1 << 20, 400, "invalid_json"), ("D15 beyond", (1 << 20) + 1, 413, "too_large")]
+    {
+        let body = body(bytes);
+        let head = head_of(&server, path, "application/json", &format!("Content-Length: {bytes}"));
+        let answer = raw(server.host(), format!("{head}{body}").as_bytes());
+        refused(&refusals, row, path, &answer, status, code);
+        let head = head_of(&server, path, "application/json", "Transfer-Encoding: chunked");
+        let answer = raw(server.host(), format!("{head}{bytes:x}\r\n{body}\r\n0\r\n\r\n").as_bytes());
+        refused(&refusals, &format!("{row} in chunks"), path, &answer, status, code);
     }
 }
 

@@ -1,4 +1,4 @@
-//! errors.md A19 and A26: the port that speaks TLS, and floods of frames on HTTP/2.
+//! The port that speaks TLS, and floods of frames on HTTP/2.
 //!
 //! Frames are written by hand (RFC 9113): 24 bits of length, type, flags, 31 bits of stream.
 

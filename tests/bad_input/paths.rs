@@ -1,4 +1,4 @@
-//! errors.md B: spellings of addresses.
+//! Spellings of addresses.
 //!
 //! *absent* is the answer that an absent repository gives that caller; *404* is the format's, given to those who
 //! may read the repository and to nobody else. Each row is sent by all callers: strangers, a token for another

@@ -1,4 +1,4 @@
-//! errors.md H: parts of a file, and conditions.
+//! Parts of a file, and conditions.
 
 use super::{LIST, refused, server};
 use crate::harness::http::{Response, send};

@@ -1,4 +1,4 @@
-//! errors.md J, the part that needs a data folder, an address or a certificate: what stops a start, and what is only
+//! What stops a start, and what is only
 //! warned of. `configuration` has the rest of the table.
 //!
 //! Not here: J9 on NFS (a unit test knows the numbers of network file systems), J13, J18 (PostgreSQL, S3), J16, J17

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

@@ -1,4 +1,4 @@
-//! What a version may be, told by what was sent and answered: the server's reference (reliability.md I1–I3).
+//! What a version may be, told by what was sent and answered: the server's reference.
 //!
 //! Answers may be noticed in another order than they were given in. So a call is judged by what was known when
 //! it began (`before`) and what has been learned since.

@@ -1,5 +1,5 @@
-//! The order of the server's system calls, as `shim.c` records it, against the order of the protocol
-//! (reliability.md 3.1, P1–P10):
+//! The order of the server's system calls, as `shim.c` records it, against the order that makes a publication
+//! durable before it is acknowledged:
 //!
 //! ```text
 //! write…, fsync(tmp/file) < rename to blobs/…/digest.x < fsync(that folder) < row written to the log < fsync(log) < "201"

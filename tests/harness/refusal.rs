@@ -7,7 +7,7 @@
 //! after       the store is as it was, no unfinished file is left, the next good upload is accepted
 //! ```
 //!
-//! Each check names the row of the table that it belongs to. errors.md 1 and 4, item 2.
+//! Each check names the row of the table that it belongs to.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -8,7 +8,7 @@
 use std::io::{BufRead, BufReader, pipe};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -172,7 +172,22 @@ impl Server {
         self.launch();
     }
 
+    /// Starts it on the same data and takes it away a little later, ready or not.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        assert!(self.child.is_none(), "it is still running");
+        drop(self.spawn());
+        thread::sleep(after);
+        self.kill();
+    }
+
     fn launch(&mut self) {
+        // A server that ends before it is ready closes its output, and with it the channel.
+        let ready = self.spawn();
+        self.url = ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"));
+    }
+
+    /// Begins to start it; the address comes when it is ready.
+    fn spawn(&mut self) -> Receiver<String> {
         let (reader, writer) = pipe().expect("a pipe");
         let child = self
             .program()
@@ -188,8 +203,7 @@ impl Server {
         let (sender, ready) = mpsc::channel();
         let output = Arc::clone(&self.output);
         thread::spawn(move || keep_lines(BufReader::new(reader), &output, &sender));
-        // A server that ends before it is ready closes its output, and with it the channel.
-        self.url = ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"));
+        ready
     }
 
     /// The program; with a disk of its own, in a mount namespace of its own.

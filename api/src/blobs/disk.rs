@@ -10,7 +10,7 @@
 //! two would be a copy.
 //!
 //! *Errors*: absence and a wrong length of a recorded blob are [`BlobError::Missing`] and
-//! [`BlobError::Corrupt`], never "not found". *Source*: reliability.md 2 and 3.1.
+//! [`BlobError::Corrupt`], never "not found".
 
 use std::fs;
 use std::io;

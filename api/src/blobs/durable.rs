@@ -2,7 +2,7 @@
 //!
 //! Order is everything: the file's bytes, then its name, then the folder that holds the name. A failed fsync
 //! is never tried again on the same file: it may have dropped the dirty pages, and the next one would report
-//! success (reliability.md 3.1, P3).
+//! success.
 
 use std::fs::{self, File};
 use std::io;

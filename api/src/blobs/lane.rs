@@ -1,7 +1,7 @@
 //! A bounded share of the blocking pool.
 //!
 //! The pool is one for the process; without shares, a thousand slow reads would keep a password check from
-//! running (reliability.md 7, "thread pool starvation").
+//! running.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use reqwest::Url;
+use url::Url;
 
 /// An origin (`https://host[:port]`) without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

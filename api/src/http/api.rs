@@ -49,13 +49,17 @@ pub fn openapi() -> String {
 type Operations = (artifacts::Artifacts, repositories::Repositories);
 
 fn service() -> OpenApiService<Operations, ()> {
-    OpenApiService::new((artifacts::Artifacts, repositories::Repositories), "Artifact Keeper", env!("CARGO_PKG_VERSION"))
-        .description(
-            "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
+    OpenApiService::new(
+        (artifacts::Artifacts, repositories::Repositories),
+        "Artifact Keeper",
+        env!("CARGO_PKG_VERSION"),
+    )
+    .description(
+        "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
              with a stable `code`; times are RFC 3339 in UTC.",
-        )
-        .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
-        .server(ServerObject::new("/api"))
+    )
+    .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
+    .server(ServerObject::new("/api"))
 }
 
 /// The document with a line end, as it is committed.
@@ -95,7 +99,8 @@ fn methods(path: &str) -> Option<&'static str> {
     let asked: Vec<_> = path.strip_prefix("/api")?.split('/').collect();
     let fits = |template: &str| {
         let parts: Vec<_> = template.split('/').collect();
-        parts.len() == asked.len() && parts.iter().zip(&asked).all(|(part, asked)| part.starts_with('{') || part == asked)
+        parts.len() == asked.len()
+            && parts.iter().zip(&asked).all(|(part, asked)| part.starts_with('{') || part == asked)
     };
     METHODS.iter().find(|(template, _)| fits(template)).map(|(_, allow)| *allow)
 }

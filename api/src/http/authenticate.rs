@@ -104,7 +104,10 @@ fn credential(value: &[u8]) -> Result<(Carrier, String), Failure> {
     let rest = rest.trim();
     let (carrier, secret) = match scheme.to_ascii_lowercase().as_str() {
         "bearer" => (Carrier::Bearer, rest.to_owned()),
-        "basic" => (Carrier::Basic, basic_password(rest).ok_or_else(|| malformed("the Basic credential is not base64 of login:token"))?),
+        "basic" => (
+            Carrier::Basic,
+            basic_password(rest).ok_or_else(|| malformed("the Basic credential is not base64 of login:token"))?,
+        ),
         _ => return Err(malformed("the accepted schemes are Bearer and Basic")),
     };
     if secret.is_empty() || secret.contains(char::is_whitespace) {
@@ -125,11 +128,29 @@ mod tests {
     #[test]
     fn credentials_are_read_from_bearer_and_basic_only() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
-        for (value, secret) in [("Bearer abc".to_owned(), "abc"), ("bearer  abc ".into(), "abc"), (basic("any:abc"), "abc"), (basic(":a:c"), "a:c")] {
+        for (value, secret) in [
+            ("Bearer abc".to_owned(), "abc"),
+            ("bearer  abc ".into(), "abc"),
+            (basic("any:abc"), "abc"),
+            (basic(":a:c"), "a:c"),
+        ] {
             assert_eq!(credential(value.as_bytes()).expect("a credential").1, secret, "{value}");
         }
-        for bad in ["Bearer", "Bearer ", "Bearer a b", "Digest x", "Basic %%%", &basic("nocolon"), &basic("a:"), &format!("Bearer {}", "x".repeat(9_000))] {
-            assert_eq!(credential(bad.as_bytes()).err().map(|failure| failure.code().name), Some("token_malformed"), "{bad}");
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Digest x",
+            "Basic %%%",
+            &basic("nocolon"),
+            &basic("a:"),
+            &format!("Bearer {}", "x".repeat(9_000)),
+        ] {
+            assert_eq!(
+                credential(bad.as_bytes()).err().map(|failure| failure.code().name),
+                Some("token_malformed"),
+                "{bad}"
+            );
         }
     }
 }

@@ -208,8 +208,11 @@ mod tests {
 
     #[test]
     fn a_text_error_is_short_printable_and_ends_with_the_code() {
-        let failure = Failure::new(&codes::VERSION_NOT_FOUND, "example.com/m@v1.2.9: repository \"private\" has 12 versions of it")
-            .hint("The newest is v1.2.8; all are in .../@v/list.");
+        let failure = Failure::new(
+            &codes::VERSION_NOT_FOUND,
+            "example.com/m@v1.2.9: repository \"private\" has 12 versions of it",
+        )
+        .hint("The newest is v1.2.8; all are in .../@v/list.");
         let (text, lines) = lines_of(&failure);
         assert_eq!(lines, 3);
         assert!(text.starts_with("not found: example.com/m@v1.2.9: "), "{text}");

@@ -43,7 +43,11 @@ impl Health {
     pub(super) async fn ready(&self, keeper: &Keeper) -> Response {
         let draining = self.draining.load(Ordering::Relaxed);
         let database = self.database_answers(keeper).await;
-        let body = format!("{{\"database\":\"{}\",\"draining\":{draining},\"writes\":\"{}\"}}\n", word(database), if (self.writer_alive)() { "on" } else { "off" });
+        let body = format!(
+            "{{\"database\":\"{}\",\"draining\":{draining},\"writes\":\"{}\"}}\n",
+            word(database),
+            if (self.writer_alive)() { "on" } else { "off" }
+        );
         answer(database && !draining, &body)
     }
 

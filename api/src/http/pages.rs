@@ -1,8 +1,8 @@
 //! The pages: the web UI's embedded files, and the API's documentation. Everything is embedded; nothing is
 //! loaded from another host.
 
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::Method;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use keeper_core::error::{Failure, codes};
 use poem::Response;
 

@@ -87,7 +87,10 @@ impl Front {
         };
         self.address(request, &host, &mut facts);
         if !(self.host_allowed)(&facts.host) {
-            let failure = Failure::new(&codes::INVALID_HOST, format!("host \"{}\" is not served here", facts.host.escape_debug()));
+            let failure = Failure::new(
+                &codes::INVALID_HOST,
+                format!("host \"{}\" is not served here", facts.host.escape_debug()),
+            );
             return Err(Box::new((facts, failure)));
         }
         match framing(request).and_then(|()| target(request)).and_then(|()| same_name(request, &facts.host)) {
@@ -238,7 +241,9 @@ mod tests {
 
     #[test]
     fn a_port_is_no_part_of_the_name() {
-        for (host, name) in [("h:80", "h"), ("h", "h"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.1:1", "127.0.0.1")] {
+        for (host, name) in
+            [("h:80", "h"), ("h", "h"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.1:1", "127.0.0.1")]
+        {
             assert_eq!(without_port(host), name);
         }
     }

@@ -19,7 +19,12 @@ use super::ranges::{Selection, Validators, http_date, select};
 ///
 /// # Errors
 /// A range outside the file, a failed condition, or trouble of the blob store.
-pub(crate) async fn respond(keeper: &Keeper, answer: &Answer, request: &HeaderMap, head: bool) -> Result<Response, Failure> {
+pub(crate) async fn respond(
+    keeper: &Keeper,
+    answer: &Answer,
+    request: &HeaderMap,
+    head: bool,
+) -> Result<Response, Failure> {
     let size = answer.resolution.size();
     let is_file = answer.published_at.is_some();
     let known = Validators { etag: &answer.etag, modified: answer.published_at, size, ranges: is_file && !head };

@@ -7,7 +7,7 @@
 //! because the disk is, that is not the client's doing. The whole time counts for the total.
 //!
 //! *Errors*: an [`io::Error`] that carries [`BodyTooSlow`]; find it again, through whatever wraps it, with
-//! [`BodyTooSlow::in_chain`]. *Source*: reliability.md 10, errors.md A10 and A12.
+//! [`BodyTooSlow::in_chain`].
 
 use std::error::Error;
 use std::io;

@@ -1,3 +1,5 @@
+//! The server as a client meets it: deadlines, limits, TLS, draining.
+
 use poem::endpoint::make;
 use poem::{Request, Route};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

@@ -3,8 +3,7 @@
 //! Both are PEM files. They are read again on SIGHUP and when they change; a pair that does not pass all
 //! checks leaves the old one in place. New connections get the new pair, old ones go on.
 //!
-//! *Bounds*: a file has at most 1 MiB. *Errors*: [`TlsError`], each with what to do. *Source*: security.md 8,
-//! errors.md J19 and J30.
+//! *Bounds*: a file has at most 1 MiB. *Errors*: [`TlsError`], each with what to do.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};

@@ -7,6 +7,7 @@
 //!
 //! Bounds: readers are twice the cores, at most [`MAX_READERS`]; a reader or a lock is waited for 5 s.
 
+use std::io::Read as _;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Older libraries can damage a database in WAL mode when two connections write and checkpoint at one
 /// instant (SQLite 3.7.0 to 3.51.2).
 const OLDEST_LIBRARY: (u32, u32, u32) = (3, 51, 3);
+
+/// How an SQLite file begins, and where it says how it is written: 1 is a rollback journal, 2 is WAL (SQLite
+/// file format, 1.3).
+const FILE_HEAD: &[u8] = b"SQLite format 3\0";
+const ROLLBACK_MODE_AT: usize = 18;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +71,20 @@ impl Place {
         }
         let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { options })
+    }
+
+    /// A connection that changes nothing, to a file that this program has not made: ours are in WAL mode from
+    /// their first moment on, and the connections below would change the mode of another program's file.
+    /// `None` when the file is ours, new, or no database at all.
+    pub(super) async fn stranger(&self) -> Result<Option<DatabaseConnection>, OpenError> {
+        let mut head = [0_u8; ROLLBACK_MODE_AT + 1];
+        let read = std::fs::File::open(self.options.get_filename()).and_then(|mut file| file.read_exact(&mut head));
+        if read.is_err() || !head.starts_with(FILE_HEAD) || head[ROLLBACK_MODE_AT] != 1 {
+            return Ok(None);
+        }
+        let options = self.options.clone().create_if_missing(false).read_only(true);
+        let pool = PoolOptions::<Sqlite>::new().max_connections(1).connect_with(options).await.map_err(broken)?;
+        Ok(Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
     }
 
     /// The connection that writes; makes the file if the address says `mode=rwc`.

@@ -16,25 +16,28 @@ use keeper_core::artifact::StoreError;
 
 /// Checks, migrates, and answers the mark of the data.
 pub(super) async fn prepare(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
-    let before = tables(writer).await?;
-    let has = |name: &str| before.iter().any(|table| table == name);
-    if !before.is_empty() && !(has("seaql_migrations") && (has("instance") || before.len() == 1)) {
-        return Err(OpenError::Foreign);
-    }
-    if has("instance") {
+    if refuse_foreign(writer).await?.iter().any(|table| table == "instance") {
         refuse_newer(writer).await?;
     }
     migrate(writer).await?;
     mark(writer).await
 }
 
+/// The tables of a file that is ours or empty.
+pub(super) async fn refuse_foreign(on: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
+    let tables = tables(on).await?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    if !tables.is_empty() && !(has("seaql_migrations") && (has("instance") || tables.len() == 1)) {
+        return Err(OpenError::Foreign);
+    }
+    Ok(tables)
+}
+
 /// The names of the migrations that [`prepare`] would make.
 pub(super) async fn pending(reader: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
-    let before = tables(reader).await?;
+    let before = refuse_foreign(reader).await?;
     if before.iter().any(|table| table == "instance") {
         refuse_newer(reader).await?;
-    } else if !before.is_empty() {
-        return Err(OpenError::Foreign);
     }
     let known = Migrator::migrations();
     let applied: Vec<Named> = match before.iter().any(|table| table == "seaql_migrations") {

@@ -6,7 +6,7 @@
 //! `SSL_CERT_DIR` are honoured.
 //!
 //! *Bounds*: [`UpstreamLimits`]. *Errors*: [`UpstreamError`]; its texts may hold addresses and are for the
-//! log. *Source*: security.md 9, reliability.md 3.4 and 8.
+//! log.
 
 use std::collections::HashMap;
 use std::error::Error;

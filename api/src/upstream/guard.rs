@@ -13,7 +13,7 @@
 //! these: there is no second look-up that could answer otherwise (DNS rebinding). Numeric spellings such as
 //! `0x7f.1` are made addresses by the URL parser before they come here.
 //!
-//! *Bounds*: a look-up has five seconds and at most 32 addresses. *Source*: security.md 9.1–9.4; the IANA
+//! *Bounds*: a look-up has five seconds and at most 32 addresses. *Source*: the IANA
 //! registries of special-purpose addresses.
 
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ const CLOSED_V4: [Ipv4Net; 15] = [
     v4(240, 0, 0, 0, 4),
 ];
 
-/// What is given out to the public. All that security.md 9.3 lists outside of it is closed by this alone.
+/// What is given out to the public. Everything outside of it is closed by this alone.
 const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 
 /// Closed parts of the public IPv6 space: protocol assignments with Teredo, documentation, 6to4.

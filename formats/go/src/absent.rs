@@ -11,7 +11,6 @@
 //!
 //! Units and bounds: a name takes at most 80 bytes; detail and hint are one line each and together at most
 //! 500 bytes.
-//! Sources: go-format.md 2.4; errors.md 1.
 
 use keeper_core::artifact::{Coordinate, Label, PackageName, VersionName};
 use keeper_core::error::{Failure, codes};

@@ -16,7 +16,7 @@
 //!
 //! Units and bounds: [`crate::limits`]; nothing is unpacked to disk, and an archive in the archive is a file.
 //! Errors: codes `not_a_zip`, `zip_…`, `path_…`, `duplicate_entry`; a fault of the storage is none of them.
-//! Sources: APPNOTE.TXT 6.3.10; `archive/zip` (go 1.26); go-format.md 4.3 to 4.5; security.md 10.
+//! Sources: APPNOTE.TXT 6.3.10; `archive/zip` (go 1.26).
 
 pub mod central;
 pub mod commit;

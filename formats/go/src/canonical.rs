@@ -16,7 +16,6 @@
 //! Units and bounds: the zip has at most [`MODULE_BYTES`]; memory does not grow with its size, but by about
 //! 400 bytes for each entry.
 //! Errors: `zip_crc` for all damaged entries, `too_large`; faults of the storage on either side.
-//! Sources: go-format.md 4.4, 4.8, 4.9; security.md 10.
 
 use std::io::{self, BufWriter, Write};
 

@@ -7,8 +7,6 @@
 //!
 //! Go takes two paths that differ only in case for two modules, so the second is refused only where the
 //! repository's setting `unique_ignoring_case` says so.
-//!
-//! Sources: go-format.md 4.1, 4.7.
 
 use keeper_core::artifact::{StoreError, Warning};
 use keeper_core::error::{Failure, codes};

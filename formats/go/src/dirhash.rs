@@ -14,7 +14,7 @@
 //! Units and bounds: 32 bytes and the name are held for each file; the caller bounds the number of files and
 //! the length of names.
 //! Errors: [`DirHashFault`].
-//! Sources: `Hash1` in `golang.org/x/mod/sumdb/dirhash` (go 1.26); go-format.md 4.9.
+//! Sources: `Hash1` in `golang.org/x/mod/sumdb/dirhash` (go 1.26).
 
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};

@@ -10,7 +10,6 @@
 //!
 //! Bounds: a text echoes at most some hundred bytes of what was sent; of problems one more than are shown
 //! are kept.
-//! Sources: errors.md 2 "Archive and Go"; go-format.md 4.7.
 
 use keeper_core::error::{Code, Failure, Problem};
 use keeper_core::limits::MAX_PROBLEMS;

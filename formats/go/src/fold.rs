@@ -14,7 +14,7 @@
 //! in three pairs, which Unicode 15.1 made one: they collide here, and for the Go versions that come, but not
 //! for go 1.26. The test goes through every letter.
 //!
-//! Sources: `strToFold` in `golang.org/x/mod/zip`, `unicode.SimpleFold` (go 1.26); go-format.md 4.4.
+//! Sources: `strToFold` in `golang.org/x/mod/zip`, `unicode.SimpleFold` (go 1.26).
 
 use icu_casemap::CaseMapper;
 

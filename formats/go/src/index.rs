@@ -19,7 +19,7 @@
 //! tag is found by the whole name that was given when the version was published.
 //!
 //! Errors: `module_not_found`, `version_not_found`, or what the view reports.
-//! Sources: go-format.md 2.5, 3.1, 3.2; `queryMatcher.filterVersions` in `cmd/go/internal/modload`.
+//! Sources: `queryMatcher.filterVersions` in `cmd/go/internal/modload`.
 
 use keeper_core::artifact::{ArtifactSummary, FilePath, Label, LabelQuery, PackageName, VersionName};
 use keeper_core::error::{Failure, codes};

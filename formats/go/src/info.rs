@@ -8,7 +8,7 @@
 //! absent `Time` is fine for the client, one that it cannot read is fatal.
 //!
 //! Units: the time is UTC in whole seconds.
-//! Sources: `RevInfo`, `Origin` in `cmd/go/internal/modfetch/codehost` (go 1.26); go-format.md 3.3.
+//! Sources: `RevInfo`, `Origin` in `cmd/go/internal/modfetch/codehost` (go 1.26).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,6 @@
 //! Units and bounds: [`crate::limits`]; each kept entry is inflated once, and small ones that are looked into
 //! (go.mod, `.gitattributes`) twice.
 //! Errors: all codes of [`crate::error`]; warnings: [`warnings`].
-//! Sources: go-format.md 4.
 
 pub mod metadata;
 pub mod warnings;

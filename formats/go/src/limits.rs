@@ -1,7 +1,6 @@
 //! Every bound of the Go format, each with its unit and its reason.
 //!
-//! Sources: `MaxZipFile`, `MaxGoMod`, `MaxLICENSE` in `golang.org/x/mod/zip` (go 1.26); go-format.md 4.8;
-//! security.md 10.
+//! Sources: `MaxZipFile`, `MaxGoMod`, `MaxLICENSE` in `golang.org/x/mod/zip` (go 1.26).
 
 /// Bytes of an upload, of the zip made of it, and of all its files together: the client refuses more. All
 /// files together must stay below, since a zip has its headers too.

@@ -24,8 +24,7 @@
 //! the file itself (16 MiB) is for the caller to limit. No input panics.
 //!
 //! Errors: [`SyntaxFault`]s in Go's words; a fault of the syntax stands alone, as Go stops there.
-//! Sources: `golang.org/x/mod/modfile` of go 1.26 (`ParseLax`, `Parse`, both without a version fixer);
-//! go-format.md 3.4, 4.7, 4.10.
+//! Sources: `golang.org/x/mod/modfile` of go 1.26 (`ParseLax`, `Parse`, both without a version fixer).
 
 mod directive;
 mod lexer;

@@ -9,7 +9,7 @@
 //! this proxy, so modules named below the server's own host need no set-up. Its prefix has no port, because
 //! an import path cannot have one.
 //!
-//! Sources: go-format.md 2.6; <https://go.dev/ref/mod#vcs-find>.
+//! Sources: <https://go.dev/ref/mod#vcs-find>.
 
 use std::fmt::Write as _;
 

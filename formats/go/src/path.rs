@@ -14,7 +14,7 @@
 //!
 //! A module path has no bound of its own here; the caller bounds the length of a name.
 //! Errors: [`PathFault`], worded as `go` words them, for the reader sees both.
-//! Sources: `CheckPath` in `golang.org/x/mod/module` (go 1.26); go-format.md 1.1.
+//! Sources: `CheckPath` in `golang.org/x/mod/module` (go 1.26).
 
 use std::fmt;
 

@@ -14,7 +14,7 @@
 //!
 //! Units and bounds: [`PATTERN_BYTES`]; matching is at most the product of both lengths, with no recursion.
 //! Errors: [`PatternFault`].
-//! Sources: `MatchPrefixPatterns` in `golang.org/x/mod/module`, `path.Match`; go-format.md 8.
+//! Sources: `MatchPrefixPatterns` in `golang.org/x/mod/module`, `path.Match`.
 
 use std::fmt;
 

@@ -14,7 +14,7 @@
 //!
 //! Units and bounds: the time is in whole seconds of UTC, years 0 to 9999.
 //! Sources: `IsPseudoVersion`, `parsePseudoVersion`, `PseudoVersionBase` in `golang.org/x/mod/module`
-//! (go 1.26); go-format.md 1.4.
+//! (go 1.26).
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

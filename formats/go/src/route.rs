@@ -19,7 +19,7 @@
 //!
 //! Errors: 405 for another verb; 404 for everything else, however odd, since the `go` command asks for each
 //! prefix of an import path and stops at any other answer.
-//! Sources: go-format.md 1.5, 2.1, 2.3; <https://go.dev/ref/mod#goproxy-protocol>.
+//! Sources: <https://go.dev/ref/mod#goproxy-protocol>.
 
 use keeper_core::access::Action;
 use keeper_core::artifact::{Coordinate, FilePath, PackageName, VersionName};

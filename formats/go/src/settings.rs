@@ -11,7 +11,6 @@
 //!
 //! Units and bounds: [`NOSUMDB_PATTERNS`] patterns; a name has [`NAME_BYTES`], an address [`URL_BYTES`].
 //! Errors: `unknown_field`, `invalid_field`, one problem for each bad setting.
-//! Sources: go-format.md 7.1, 8; security.md 9.
 
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::repository::Settings;

@@ -9,8 +9,6 @@
 //!
 //! No `direct` behind the proxy and no GOPRIVATE: both would ask the public host for private names. The
 //! example pattern stands in a comment, because pasting it would replace a good one.
-//!
-//! Source: go-format.md 8.
 
 use keeper_core::format::{SetupTarget, SetupText};
 

@@ -18,7 +18,7 @@
 //! Units and bounds: answers have at most [`AUTHORITY_DOCUMENT_BYTES`]; a looked-up module path has
 //! at most 32 elements.
 //! Errors: `not_found`, `module_private`, and what the platform's client reports of the database.
-//! Sources: go-format.md 7.1; <https://go.dev/ref/mod#checksum-database>; `golang.org/x/mod/sumdb`.
+//! Sources: <https://go.dev/ref/mod#checksum-database>; `golang.org/x/mod/sumdb`.
 
 use bytes::Bytes;
 use keeper_core::error::{Failure, codes};

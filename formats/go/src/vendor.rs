@@ -13,7 +13,7 @@
 //! whose go.mod asks for a Go below 1.24, since their hashes are in everybody's go.sum. So the module's
 //! `go` line decides, and neither the client's Go nor ours.
 //!
-//! Sources: `isVendoredPackage` in `golang.org/x/mod/zip` (go 1.26); golang/go#37397; go-format.md 4.4.
+//! Sources: `isVendoredPackage` in `golang.org/x/mod/zip` (go 1.26); golang/go#37397.
 
 /// The release whose `go` line brings the new rule.
 const NEW_SINCE: (u64, u64) = (1, 24);

@@ -17,7 +17,7 @@
 //! Units and bounds: numbers are decimal texts of any length, so nothing overflows; all is linear in the
 //! text, and the caller bounds the text's length.
 //! Errors: [`VersionFault`].
-//! Sources: `golang.org/x/mod/semver` and `module.CanonicalVersion`; go-format.md 1.3.
+//! Sources: `golang.org/x/mod/semver` and `module.CanonicalVersion`.
 
 use std::fmt;
 

@@ -39,9 +39,7 @@ impl Admission {
         if let Ok(turn) = self.turns.clone().try_acquire_owned() {
             return Ok(turn);
         }
-        let overloaded = || {
-            Failure::new(&codes::OVERLOADED, "too many uploads are under way").retry_after(5)
-        };
+        let overloaded = || Failure::new(&codes::OVERLOADED, "too many uploads are under way").retry_after(5);
         let _place = Place::take(&self.waiting).ok_or_else(overloaded)?;
         match tokio::time::timeout(WAIT, self.turns.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),

@@ -114,7 +114,12 @@ impl Artifacts {
         cursor: Query<Option<String>>,
     ) -> Result<Json<ArtifactPage>, Refused> {
         if !(1..=PAGE_LIMIT_MAX).contains(&limit.0) {
-            return Err(Failure::new(&codes::INVALID_FIELD, format!("limit is 1 to {PAGE_LIMIT_MAX}, not {}", limit.0)).field("limit").into());
+            return Err(Failure::new(
+                &codes::INVALID_FIELD,
+                format!("limit is 1 to {PAGE_LIMIT_MAX}, not {}", limit.0),
+            )
+            .field("limit")
+            .into());
         }
         let mut readable = app.keeper.readable(&caller.principal).await?;
         readable.retain(|one| {
@@ -172,7 +177,9 @@ impl Artifacts {
     ) -> Result<DeleteAnswer, Refused> {
         let reason = reason.0.unwrap_or_default();
         if reason.chars().count() > 500 || reason.chars().any(char::is_control) {
-            return Err(Failure::new(&codes::INVALID_FIELD, "a reason is one line of at most 500 characters").field("reason").into());
+            return Err(Failure::new(&codes::INVALID_FIELD, "a reason is one line of at most 500 characters")
+                .field("reason")
+                .into());
         }
         app.keeper.delete(&caller.principal, caller.actor(), parse_id(&id)?, &reason).await?;
         Ok(DeleteAnswer::Deleted)
@@ -198,12 +205,18 @@ fn default_limit() -> u32 {
 
 fn parse_id(text: &str) -> Result<ArtifactId, Failure> {
     let parsed = Uuid::try_parse(text).map(ArtifactId);
-    parsed.map_err(|_| Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of an artifact", shorten(text))).field("id"))
+    parsed.map_err(|_| {
+        Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of an artifact", shorten(text))).field("id")
+    })
 }
 
 fn parse_state(text: &str) -> Result<ArtifactState, Failure> {
     ArtifactState::parse(text).ok_or_else(|| {
-        Failure::new(&codes::INVALID_FIELD, format!("state is active, yanked, blocked or deleted, not {:?}", shorten(text))).field("state")
+        Failure::new(
+            &codes::INVALID_FIELD,
+            format!("state is active, yanked, blocked or deleted, not {:?}", shorten(text)),
+        )
+        .field("state")
     })
 }
 

@@ -50,7 +50,8 @@ impl<'a> ApiExtractor<'a> for Caller {
             flows: None,
             openid_connect_url: None,
         };
-        registry.create_security_scheme(BEARER, scheme("bearer", "A token of 40 characters that begins with akp_ or aks_"));
+        registry
+            .create_security_scheme(BEARER, scheme("bearer", "A token of 40 characters that begins with akp_ or aks_"));
         registry.create_security_scheme(BASIC, scheme("basic", "Any login, and a token as the password"));
     }
 

@@ -41,7 +41,10 @@ impl Filter {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).unwrap_or_default();
         let key = bytes.get(..KEY_BYTES).and_then(|key| Uuid::from_slice(key).ok());
         let key = key.filter(|key| bytes.get(KEY_BYTES..) == Some(&self.check(key)[..]));
-        key.ok_or_else(|| Failure::new(&codes::INVALID_CURSOR, "the cursor is damaged, or belongs to another list or filter").field("cursor"))
+        key.ok_or_else(|| {
+            Failure::new(&codes::INVALID_CURSOR, "the cursor is damaged, or belongs to another list or filter")
+                .field("cursor")
+        })
     }
 
     fn check(&self, key: &Uuid) -> [u8; CHECK_BYTES] {

@@ -189,7 +189,8 @@ async fn text(mut field: Field<'_>, name: &str) -> Result<Result<String, Problem
     let Ok(value) = String::from_utf8(bytes) else {
         return Ok(Err(Problem::new(&codes::INVALID_ENCODING, format!("the field {name:?} is not UTF-8")).field(name)));
     };
-    let refuse = |what: &str| Ok(Err(Problem::new(&codes::INVALID_FIELD, format!("the field {name:?} {what}")).field(name)));
+    let refuse =
+        |what: &str| Ok(Err(Problem::new(&codes::INVALID_FIELD, format!("the field {name:?} {what}")).field(name)));
     if value.is_empty() {
         return refuse("is empty; leave it out, or give it a value");
     }

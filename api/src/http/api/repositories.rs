@@ -178,10 +178,7 @@ fn address(app: &App, format: &str, name: &str) -> Result<RepositoryAddress, Fai
 }
 
 /// A new repository, all faults at once.
-fn checked(
-    app: &App,
-    new: NewRepository,
-) -> Result<(RepositoryAddress, RepositoryKind, RepositoryDetails), Failure> {
+fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, RepositoryKind, RepositoryDetails), Failure> {
     let mut problems = Vec::new();
     let format = app.keeper.ports().registry.named(&new.format);
     let format = format.map_err(|failure| problems.push(failure.first().clone())).ok();
@@ -189,7 +186,8 @@ fn checked(
     let name = name.map_err(|fault| problems.push(invalid("name", fault.to_string()))).ok();
     let kind = RepositoryKind::parse(&new.kind);
     if kind.is_none() {
-        problems.push(invalid("kind", format!("kind is hosted, not {:?}", new.kind.chars().take(80).collect::<String>())));
+        problems
+            .push(invalid("kind", format!("kind is hosted, not {:?}", new.kind.chars().take(80).collect::<String>())));
     }
     let deletion = deletion(new.deletion.as_deref(), &mut problems).unwrap_or(Deletion::Tombstone);
     description(&new.description, &mut problems);

@@ -35,15 +35,39 @@ struct CommonField {
 
 const COMMON_FIELDS: [CommonField; 10] = [
     CommonField { name: "format", help: "The format of the artifact.", example: "go" },
-    CommonField { name: "name", help: "The package; may be left out where the format can derive it.", example: "github.com/yourcompany/mymodule" },
-    CommonField { name: "version", help: "The version; may be left out where the format can derive it.", example: "v1.0.0" },
-    CommonField { name: "repository", help: "The repository; default: the default one of the format.", example: "local" },
+    CommonField {
+        name: "name",
+        help: "The package; may be left out where the format can derive it.",
+        example: "github.com/yourcompany/mymodule",
+    },
+    CommonField {
+        name: "version",
+        help: "The version; may be left out where the format can derive it.",
+        example: "v1.0.0",
+    },
+    CommonField {
+        name: "repository",
+        help: "The repository; default: the default one of the format.",
+        example: "local",
+    },
     CommonField { name: "strict", help: "`true`: what would be a warning is refused.", example: "true" },
     CommonField { name: "dry_run", help: "`true`: everything is checked and nothing is stored.", example: "true" },
-    CommonField { name: "label", help: "A branch or tag name that shall resolve to this version; may be repeated.", example: "main" },
-    CommonField { name: "origin_url", help: "Where the source comes from.", example: "https://git.example.com/mymodule" },
+    CommonField {
+        name: "label",
+        help: "A branch or tag name that shall resolve to this version; may be repeated.",
+        example: "main",
+    },
+    CommonField {
+        name: "origin_url",
+        help: "Where the source comes from.",
+        example: "https://git.example.com/mymodule",
+    },
     CommonField { name: "origin_ref", help: "The reference that was archived.", example: "refs/tags/v1.0.0" },
-    CommonField { name: "sha256", help: "The SHA-256 of the file in hexadecimal digits; checked.", example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" },
+    CommonField {
+        name: "sha256",
+        help: "The SHA-256 of the file in hexadecimal digits; checked.",
+        example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
 ];
 const SWITCHES: [&str; 2] = ["strict", "dry_run"];
 
@@ -153,18 +177,24 @@ fn assemble(form: Form, registry: &Registry, began: Instant) -> Result<Upload, F
         None | Some("false") => false,
         Some("true") => true,
         Some(other) => {
-            problems.push(Problem::new(&codes::INVALID_FIELD, format!("{name} is true or false, not {other:?}")).field(name));
+            problems.push(
+                Problem::new(&codes::INVALID_FIELD, format!("{name} is true or false, not {other:?}")).field(name),
+            );
             false
         }
     };
     let (strict, dry_run) = (switch("strict", &mut problems), switch("dry_run", &mut problems));
     let repository = fields.remove("repository").and_then(|text| {
         let parsed = RepositoryName::try_from(text.as_str());
-        parsed.map_err(|fault| problems.push(Problem::new(&codes::INVALID_FIELD, fault.to_string()).field("repository"))).ok()
+        parsed
+            .map_err(|fault| problems.push(Problem::new(&codes::INVALID_FIELD, fault.to_string()).field("repository")))
+            .ok()
     });
     let sha256 = fields.remove("sha256").and_then(|text| {
         let parsed = Digest::try_from(text.to_ascii_lowercase().as_str());
-        parsed.map_err(|fault| problems.push(Problem::new(&codes::INVALID_FIELD, fault.to_string()).field("sha256"))).ok()
+        parsed
+            .map_err(|fault| problems.push(Problem::new(&codes::INVALID_FIELD, fault.to_string()).field("sha256")))
+            .ok()
     });
     if labels.len() > keeper_core::limits::LABELS_PER_UPLOAD {
         problems.push(Problem::new(&codes::INVALID_FIELD, "at most 32 labels are taken").field("label"));
@@ -203,7 +233,8 @@ fn own_fields(
     problems: &mut Vec<Problem>,
     given: &BTreeSet<String>,
 ) -> (Vec<&'static str>, Option<keeper_core::repository::FormatKey>) {
-    let all = || registry.iter().flat_map(|(_, handler)| handler.info().upload_fields).map(|field| field.name).collect();
+    let all =
+        || registry.iter().flat_map(|(_, handler)| handler.info().upload_fields).map(|field| field.name).collect();
     match named.map(|named| registry.named(named)) {
         Some(Ok((key, handler))) => (handler.info().upload_fields.iter().map(|field| field.name).collect(), Some(key)),
         Some(Err(failure)) => {
@@ -221,8 +252,14 @@ fn own_fields(
     }
 }
 
-fn unknown_fields(fields: &BTreeMap<String, String>, own: &[&'static str], given: &BTreeSet<String>, problems: &mut Vec<Problem>) {
-    let known: Vec<&str> = COMMON_FIELDS.iter().map(|field| field.name).chain(["file"]).chain(own.iter().copied()).collect();
+fn unknown_fields(
+    fields: &BTreeMap<String, String>,
+    own: &[&'static str],
+    given: &BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) {
+    let known: Vec<&str> =
+        COMMON_FIELDS.iter().map(|field| field.name).chain(["file"]).chain(own.iter().copied()).collect();
     for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
@@ -233,7 +270,9 @@ fn unknown_fields(fields: &BTreeMap<String, String>, own: &[&'static str], given
         };
         problems.push(problem.hint(format!("Did you mean \"{nearest}\"? Accepted: {}.", known.join(", "))));
         if !given.contains(*nearest) && *nearest != "file" {
-            problems.push(Problem::new(&codes::FIELD_MISSING, format!("the field \"{nearest}\" is missing")).field(*nearest));
+            problems.push(
+                Problem::new(&codes::FIELD_MISSING, format!("the field \"{nearest}\" is missing")).field(*nearest),
+            );
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The outgoing client against small servers of the test's own.
+
 use poem::{Endpoint, Request, Response, Route, endpoint::make, handler};
 use tokio::net::TcpListener;
 

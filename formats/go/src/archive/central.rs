@@ -12,7 +12,7 @@
 //!
 //! Bounds: [`End::entries`] and [`End::bytes`] are judged already; both must come out exactly.
 //! Errors: all entries at fault are told, each with its name; where the structure itself breaks, only that.
-//! Sources: APPNOTE.TXT 4.3.12, 4.5.3; Info-ZIP's extrafld.txt; go-format.md 4.3 to 4.5; errors.md F6 to F13.
+//! Sources: APPNOTE.TXT 4.3.12, 4.5.3; Info-ZIP's extrafld.txt.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, SeekFrom};

@@ -6,7 +6,7 @@
 //! the time of archiving. So a time is the commit's only if there is an id and all entries agree.
 //!
 //! All of it is the archiver's claim: good for looking up, never for trust.
-//! Sources: `archive-zip.c` of git; go-format.md 4.5.
+//! Sources: `archive-zip.c` of git.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

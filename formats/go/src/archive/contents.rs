@@ -8,7 +8,7 @@
 //! pieces of at most [`CHUNK_BYTES`]. The crate holds about 400 bytes for each entry.
 //! Errors: `zip_header_mismatch`, `zip_overlap`, `zip_crc`; a fault of the storage is kept apart from damage
 //! by [`Window`], since both come out of the crate as errors of reading.
-//! Sources: `ZipArchive::validate_header_consistency` of zip 9.8; errors.md F3, F5, F7, F8.
+//! Sources: `ZipArchive::validate_header_consistency` of zip 9.8.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

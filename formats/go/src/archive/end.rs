@@ -13,7 +13,7 @@
 //! Errors: `not_a_zip`, `zip_truncated`, `zip_prefixed`, `zip_header_mismatch`, `zip_multi_disk`,
 //! `zip_too_many_entries`.
 //! Sources: APPNOTE.TXT 4.3.14 to 4.3.16; golang/go#66869 (a comment length that two readers took
-//! differently); CVE-2024-24789; errors.md F1, F2, F4, F5, F10.
+//! differently); CVE-2024-24789.
 
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Code, Problem};

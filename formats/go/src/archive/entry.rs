@@ -6,7 +6,7 @@
 //!
 //! Units: sizes and offsets in bytes; `utc_s` in seconds since 1970; `dos` as date and time of MS-DOS, in
 //! steps of two seconds and in the archiver's own time zone.
-//! Sources: APPNOTE.TXT 4.4.2 and 4.4.15; `FileHeader.Mode` in `archive/zip` (go 1.26); go-format.md 4.4.
+//! Sources: APPNOTE.TXT 4.4.2 and 4.4.15; `FileHeader.Mode` in `archive/zip` (go 1.26).
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

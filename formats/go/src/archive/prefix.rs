@@ -11,7 +11,7 @@
 //! version that were not given are taken from it.
 //!
 //! Names here are clean. Bounds: one pass for each of the forms.
-//! Errors: `mixed_prefix`, `prefix_mismatch`, `version_mismatch`. Sources: go-format.md 4.2 and 4.3.
+//! Errors: `mixed_prefix`, `prefix_mismatch`, `version_mismatch`.
 
 use std::iter;
 

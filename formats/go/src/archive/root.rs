@@ -11,7 +11,7 @@
 //!
 //! Bounds: [`GO_MOD_BYTES`], [`CANDIDATES`].
 //! Errors: `go_mod_…`, `module_mismatch`, `ambiguous_root`, `mixed_prefix`, `too_large`.
-//! Sources: go-format.md 4.3; `findDir` in `cmd/go/internal/modfetch/coderepo.go` (go 1.26).
+//! Sources: `findDir` in `cmd/go/internal/modfetch/coderepo.go` (go 1.26).
 
 use std::collections::HashMap;
 

@@ -17,7 +17,7 @@
 //! Directory entries are no files, and would change the hash.
 //!
 //! Units and bounds: sizes are those declared; [`crate::limits`].
-//! Sources: `checkFiles` in `golang.org/x/mod/zip` (go 1.26); go-format.md 4.3 (LICENSE), 4.4, 4.8.
+//! Sources: `checkFiles` in `golang.org/x/mod/zip` (go 1.26).
 
 use keeper_core::error::{Problem, codes};
 

@@ -9,7 +9,7 @@
 //! the bytes of the names. A table of whole folded paths, as Go has it, would take the square of the depth.
 //!
 //! Bounds: [`DIRECTORIES`]. Errors: one problem for each name, naming the earlier one, too.
-//! Sources: `collisionChecker` in `golang.org/x/mod/zip` (go 1.26); go-format.md 4.4 row 7.
+//! Sources: `collisionChecker` in `golang.org/x/mod/zip` (go 1.26).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

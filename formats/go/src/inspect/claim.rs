@@ -10,7 +10,6 @@
 //!
 //! Errors: `module_path_invalid`, `name_reserved`, `version_invalid`, `version_not_canonical`,
 //! `major_mismatch`, `incompatible_not_allowed`, `invalid_field`.
-//! Sources: go-format.md 1.1 to 1.3, 4.2.
 
 use keeper_core::error::{Problem, codes};
 use keeper_core::format::Claim;

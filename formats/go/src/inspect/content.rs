@@ -1,7 +1,7 @@
 //! What the content of files tells: line ends, and git attributes that change what an archive holds.
 //!
 //! Bounds: [`SAMPLE_BYTES`] of a file, [`ATTRIBUTES_BYTES`] of [`ATTRIBUTES_FILES`].
-//! Sources: go-format.md 4.6 and 4.7 (W06, W15); `buffer_is_binary` of git.
+//! Sources: `buffer_is_binary` of git.
 
 use keeper_core::artifact::Warning;
 use keeper_core::format::InspectError;

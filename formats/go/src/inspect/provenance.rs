@@ -5,7 +5,7 @@
 //! origin   git and the commit, if the archive states it; address and reference, if the publisher does
 //! ```
 //!
-//! Errors: `pseudo_mismatch`. Sources: go-format.md 1.4, 3.3, 4.2, 4.5.
+//! Errors: `pseudo_mismatch`.
 
 use jiff::Timestamp;
 use keeper_core::artifact::Warning;

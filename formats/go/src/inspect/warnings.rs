@@ -4,7 +4,6 @@
 //! the repository holds: they are [`crate::confirm`]'s.
 //!
 //! Bounds: a text repeats at most a few names.
-//! Sources: go-format.md 4.7.
 
 use keeper_core::artifact::Warning;
 

@@ -24,7 +24,7 @@
 //!
 //! Units and bounds: constant work for a line beyond its own length; [`MAX_FAULTS`](super::MAX_FAULTS) faults
 //! are kept.
-//! Source: `File.add` and `parseReplace` in `rule.go` of `golang.org/x/mod/modfile` (go 1.26); go-format.md
+//! Source: `File.add` and `parseReplace` in `rule.go` of `golang.org/x/mod/modfile` (go 1.26)
 //! 4.7 and 4.10.
 
 use super::literal::{parse_string, quote};

@@ -12,7 +12,7 @@
 //! Errors are Go's own words, as text; the caller adds the line.
 //!
 //! Sources: `parseVersion`, `parseVersionInterval`, `GoVersionRE`, `laxGoVersionRE`, `ToolchainRE`,
-//! `IsDirectoryPath` in `rule.go` of `golang.org/x/mod/modfile` (go 1.26); go-format.md 1.2, 1.3, 4.10.
+//! `IsDirectoryPath` in `rule.go` of `golang.org/x/mod/modfile` (go 1.26).
 
 use super::literal::{parse_string, quote};
 use crate::path::{major_matches, split_major};

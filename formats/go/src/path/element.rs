@@ -15,7 +15,7 @@
 //! reads one.
 //!
 //! Errors: [`ElementFault`], for the first rule that is broken.
-//! Sources: `checkElem` in `golang.org/x/mod/module` (go 1.26); go-format.md 1.1 rules 2 to 5.
+//! Sources: `checkElem` in `golang.org/x/mod/module` (go 1.26).
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 

@@ -11,7 +11,7 @@
 //! of one file element.
 //!
 //! Errors: [`PathFault`] with an [`EscapeReason`].
-//! Sources: `EscapePath`, `UnescapeVersion` in `golang.org/x/mod/module` (go 1.26); go-format.md 1.5.
+//! Sources: `EscapePath`, `UnescapeVersion` in `golang.org/x/mod/module` (go 1.26).
 
 use super::element::{self, ElementFault, ElementKind, Letters};
 use super::{ModulePath, PathFault, PathReason};

@@ -11,8 +11,7 @@
 //!
 //! The caller bounds the length. A name that is not UTF-8 is the reader's fault to find.
 //! Errors: [`FilePathFault`], the first that is found.
-//! Sources: `CheckFilePath` in `golang.org/x/mod/module`, `checkFiles` in `golang.org/x/mod/zip` (go 1.26);
-//! go-format.md 1.1 and 4.4.
+//! Sources: `CheckFilePath` in `golang.org/x/mod/module`, `checkFiles` in `golang.org/x/mod/zip` (go 1.26).
 
 use super::element::{self, ElementFault, ElementKind, Letters};
 

@@ -14,7 +14,7 @@
 //! go.mod; it is not asked here.
 //!
 //! Errors: [`MajorFault`].
-//! Sources: `SplitPathVersion`, `CheckPathMajor` in `golang.org/x/mod/module` (go 1.26); go-format.md 1.2.
+//! Sources: `SplitPathVersion`, `CheckPathMajor` in `golang.org/x/mod/module` (go 1.26).
 
 use super::ModulePath;
 use crate::version::{GoVersion, INCOMPATIBLE, parse_go_semver};

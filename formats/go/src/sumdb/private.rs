@@ -15,7 +15,6 @@
 //!
 //! Units and bounds: a path has [`MODULE_ELEMENTS`], and majors up to [`MAJORS`] are tried beside the one
 //! asked for, so a lookup costs at most their product in questions to the store; three elements are usual.
-//! Source: go-format.md 7.1.
 
 use keeper_core::artifact::PackageName;
 use keeper_core::error::{Failure, codes};

@@ -10,7 +10,7 @@
 //! address in every cache.
 //!
 //! Units and bounds: height 1 to 30; a tile holds 2^height hashes of 32 bytes; its number is below 2^63.
-//! Sources: `ParseTilePath` in `golang.org/x/mod/sumdb/tlog`; go-format.md 7.2.
+//! Sources: `ParseTilePath` in `golang.org/x/mod/sumdb/tlog`.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@
 //!
 //! Units and bounds: numbers are compared by length and then by digits, so they may be of any size;
 //! linear in the texts, nothing is allocated.
-//! Sources: `Compare` and `Sort` in `golang.org/x/mod/semver`; go-format.md 1.3.
+//! Sources: `Compare` and `Sort` in `golang.org/x/mod/semver`.
 
 use std::cmp::Ordering;
 

@@ -17,7 +17,7 @@
 //! could stand there, and `03` is higher than any; numbers (`01`) are below words (`02`).
 //!
 //! Units and bounds: at most twice as long as the version and four bytes more.
-//! Source: the order of go-format.md 1.3, and of [`GoVersion`]'s `Ord`.
+//! Source: the order of [`GoVersion`]'s `Ord`.
 
 use super::{GoVersion, INCOMPATIBLE, is_number};
 
