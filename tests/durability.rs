@@ -23,7 +23,8 @@ use crate::harness::random::Random;
 use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
 
-use clients::World;
+use clients::{Key, World};
+use model::Seen;
 use trace::{Acknowledged, Recorded};
 
 /// Clients at once.
@@ -45,7 +46,8 @@ fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {
     let mut chance = Random::of("kill");
     let mut world = World::default();
     let mut server = Server::with(&[QUIET]);
-    for _ in 0..if is_long() { 1_000 } else { 60 } {
+    let rounds = if is_long() { 1_000 } else { 60 };
+    for _ in 0..rounds {
         *world.ends.get_mut() = false;
         thread::scope(|scope| {
             let host = server.host().to_owned();
@@ -66,7 +68,10 @@ fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {
         assert_eq!(leftovers(&server), [""; 0], "in the folder for unfinished files");
         look_at(&world, &server, world.unsettled(&mut chance, SAMPLE));
     }
-    look_at(&world, &server, world.all());
+    let seen = look_at(&world, &server, world.all());
+    let count = |wanted: fn(&Seen) -> bool| seen.iter().filter(|one| wanted(one)).count();
+    let (there, gone) = (count(|one| matches!(one, Seen::There(_))), count(|one| *one == Seen::Gone));
+    assert!(there > rounds / 2 && gone > rounds / 20, "too little has happened: {there} versions, {gone} tombstones");
 }
 
 /// The unfinished files.
@@ -75,12 +80,14 @@ fn leftovers(server: &Server) -> Vec<String> {
     folder.map(|entry| entry.expect("a readable folder").file_name().to_string_lossy().into_owned()).collect()
 }
 
-fn look_at(world: &World, server: &Server, versions: Vec<clients::Key>) {
+/// Looks at versions, a few at once.
+fn look_at(world: &World, server: &Server, versions: Vec<Key>) -> Vec<Seen> {
+    let look = |share: &[Key]| share.iter().map(|key| world.settle(server, *key)).collect::<Vec<_>>();
     thread::scope(|scope| {
-        for share in versions.chunks(versions.len().div_ceil(4).max(1)) {
-            scope.spawn(move || share.iter().for_each(|key| world.settle(server, *key)));
-        }
-    });
+        let shares = versions.chunks(versions.len().div_ceil(4).max(1));
+        let lookers: Vec<_> = shares.map(|share| scope.spawn(move || look(share))).collect();
+        lookers.into_iter().flat_map(|looker| looker.join().expect("everything is as it may be")).collect()
+    })
 }
 
 #[test]

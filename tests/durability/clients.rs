@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Looks at a version while nothing is under way.
-    pub(crate) fn settle(&self, server: &Server, key: Key) {
+    pub(crate) fn settle(&self, server: &Server, key: Key) -> Seen {
         let seen = look(server, key);
         self.change(key, |entry| {
             let before = entry.clone();
@@ -77,6 +77,7 @@ impl World {
                 entry.id = None;
             }
         });
+        seen
     }
 
     /// Works until the server is gone.
@@ -92,7 +93,7 @@ impl World {
             0..9 => self.publish(host, self.next.fetch_add(1, Ordering::Relaxed), content(chance)),
             9..13 => self.publish(host, self.recent(chance), chance.below(2) as Content),
             13..15 => self.publish(host, self.recent(chance), content(chance)),
-            15..17 => self.delete(host, self.recent(chance)),
+            15..17 => self.delete(host, chance),
             _ => self.read(host, self.recent(chance)),
         }
     }
@@ -122,14 +123,16 @@ impl World {
         Some(())
     }
 
-    fn delete(&self, host: &str, key: Key) -> Option<()> {
-        let asked = self.change(key, |entry| {
-            let id = entry.id.clone()?;
+    /// Deletes one of the latest versions that have an id.
+    fn delete(&self, host: &str, chance: &mut Random) -> Option<()> {
+        let known = |(key, entry): (&Key, &Entry)| Some((*key, entry.id.clone()?));
+        let known: Vec<_> = self.versions().iter().rev().filter_map(known).take(12).collect();
+        let Some((key, id)) = chance.one_of(&known) else { return Some(()) };
+        let key = *key;
+        self.change(key, |entry| {
             entry.settled = false;
             entry.model.deletes();
-            Some(id)
         });
-        let Some(id) = asked else { return Some(()) };
         let response = ask(host, "DELETE", &format!("/api/artifacts/{id}?reason=test"), Some(ADMIN_TOKEN))?;
         assert_eq!(response.status, 204, "{}: {}", name(key), response.text());
         self.change(key, |entry| entry.model.deleted());

@@ -56,11 +56,6 @@ impl Finished {
         self
     }
 
-    /// The code it ended with; none if a signal ended it.
-    pub(crate) fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
     /// Whatever it printed must hold each of these texts.
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
