@@ -27,7 +27,7 @@ test: tools-build tools-test ## install what the tests need, and run all of them
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) test --workspace --lib --bins --locked --quiet
 
 bench: tools-build ## measure, for example: make bench ONLY=small,zip
