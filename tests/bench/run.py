@@ -29,7 +29,7 @@ ALL = ["start", "small", "zip", "publish-small", "publish-large"]
 
 def wrk(url, connections, seconds, script=None, threads=2):
     """Requests and bytes per second of one run."""
-    command = ["wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{seconds}s"]
+    command = ["wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(script)] if script else []
     text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     if re.search(r"Non-2xx|Socket errors", text):
