@@ -71,7 +71,7 @@ fn all_faults_are_told_at_once_with_place_rule_and_example() {
     let expected = [
         "FILE:2: unknown key \"lisen\"; did you mean listen?",
         "FILE:1: listen = \"127.0.0.1:80800\": the port must be 0–65535; for example listen = \"0.0.0.0:8080\" (or KEEPER_LISTEN)",
-        "FILE:3: max_upload_bytes = \"-5\": expected a number of bytes, or a number with KiB, MiB, GiB or TiB; for example max_upload_bytes = \"200MiB\" (or KEEPER_MAX_UPLOAD_BYTES)",
+        "FILE:3: max_upload_bytes = -5: expected a number of bytes, or a number with KiB, MiB, GiB or TiB; for example max_upload_bytes = \"200MiB\" (or KEEPER_MAX_UPLOAD_BYTES)",
         "KEEPER_ADMIN_PASSWORD=***: a password has at least 12 characters; for example KEEPER_ADMIN_PASSWORD=… (the output of: openssl rand -base64 18)",
         "KEEPER_SHUTDOWN_TIMEOUT=5 minuts: expected a number with ms, s, m or h; for example KEEPER_SHUTDOWN_TIMEOUT=90s",
         "--trusted-proxies *: this would believe everybody; name the addresses of the proxies; for example --trusted-proxies 10.0.0.0/24",
