@@ -1,7 +1,7 @@
 //! Forms that are refused, one row after the other on one server, and odd ones that are not.
 //!
-//! The names only tell the rows apart. What every refusal has in common is asserted by `harness::refusal`. Limits, crowds and full disks are in
-//! `uploads_limited`.
+//! The names only tell the rows apart. What every refusal has in common is asserted by `harness::refusal`.
+//! Limits, crowds and full disks are in `uploads_limited`.
 //!
 //! Not here, for nothing of it can be made yet: uploads to remote and virtual repositories and to one of
 //! another format (E15), and no repository of the format at all (L9), since there is one kind and one format;
