@@ -1,9 +1,11 @@
 //! Deleting: a version becomes a tombstone; its number is never free again.
 
+use std::sync::Arc;
+
 use crate::access::{Action, Principal};
 use crate::artifact::{Artifact, ArtifactId, ArtifactState};
 use crate::error::{Failure, codes};
-use crate::repository::{Actor, Deletion as Setting};
+use crate::repository::{Actor, Deletion as Setting, Repository};
 
 use super::Keeper;
 
@@ -17,13 +19,17 @@ pub struct Deletion {
 }
 
 impl Keeper {
-    /// An artifact by its id, if the principal may read its repository.
+    /// An artifact by its id with the repository that holds it, if the principal may read that.
     ///
     /// # Errors
     /// `artifact_not_found`, for absent and hidden ones alike.
-    pub async fn artifact(&self, who: &Principal, id: ArtifactId) -> Result<Artifact, Failure> {
-        let readable: Vec<_> = self.readable(who).await?.iter().map(|repository| repository.id).collect();
-        let found = self.ports.artifacts.by_id(&readable, id).await?;
+    pub async fn artifact(&self, who: &Principal, id: ArtifactId) -> Result<(Arc<Repository>, Artifact), Failure> {
+        let readable = self.readable(who).await?;
+        let within: Vec<_> = readable.iter().map(|repository| repository.id).collect();
+        let found = self.ports.artifacts.by_id(&within, id).await?.and_then(|artifact| {
+            let repository = readable.into_iter().find(|repository| repository.id == artifact.repository)?;
+            Some((repository, artifact))
+        });
         found.ok_or_else(|| match who {
             Principal::Anonymous => {
                 Failure::new(&codes::LOGIN_REQUIRED, format!("artifact {id} does not exist or needs a login"))
@@ -37,10 +43,8 @@ impl Keeper {
     /// # Errors
     /// Who may not, or a repository that never deletes.
     pub async fn delete(&self, who: &Principal, by: Actor, id: ArtifactId, reason: &str) -> Result<Deletion, Failure> {
-        let artifact = self.artifact(who, id).await?;
-        let repositories = self.ports.repositories.list().await?;
+        let (repository, artifact) = self.artifact(who, id).await?;
         let missing = || Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}"));
-        let repository = repositories.iter().find(|one| one.id == artifact.repository).ok_or_else(missing)?;
         let (repository, permit) = self.enter_api(who, &repository.address, Action::Delete).await?;
         permit.check_package(&artifact.coordinate.package)?;
         if artifact.state == ArtifactState::Deleted {

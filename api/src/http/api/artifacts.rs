@@ -6,7 +6,6 @@ use keeper_core::artifact::{ArtifactId, ArtifactQuery, ArtifactState};
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
 use keeper_core::pipeline::Published;
-use keeper_core::repository::Repository;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -156,8 +155,7 @@ impl Artifacts {
         /// Its id.
         id: Path<String>,
     ) -> Result<Json<ArtifactView>, Refused> {
-        let artifact = app.keeper.artifact(&caller.principal, parse_id(&id)?).await?;
-        let repository = self.repository_of(&app, &caller, artifact.repository).await?;
+        let (repository, artifact) = app.keeper.artifact(&caller.principal, parse_id(&id)?).await?;
         Ok(Json(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url)))
     }
 
@@ -183,19 +181,6 @@ impl Artifacts {
         }
         app.keeper.delete(&caller.principal, caller.actor(), parse_id(&id)?, &reason).await?;
         Ok(DeleteAnswer::Deleted)
-    }
-}
-
-impl Artifacts {
-    async fn repository_of(
-        &self,
-        app: &Arc<App>,
-        caller: &Caller,
-        id: keeper_core::repository::RepositoryId,
-    ) -> Result<Arc<Repository>, Failure> {
-        let readable = app.keeper.readable(&caller.principal).await?;
-        let found = readable.into_iter().find(|repository| repository.id == id);
-        found.ok_or_else(|| Failure::new(&codes::ARTIFACT_NOT_FOUND, "there is no such artifact"))
     }
 }
 
