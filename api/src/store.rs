@@ -22,6 +22,7 @@ use writer::Writer;
 
 mod artifacts;
 mod audit;
+mod burial;
 mod catalog;
 mod connections;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod rows;
 mod schema;
 mod search;
 mod sql;
+mod usage;
 mod writer;
 
 /// Why the database cannot be used; the texts are fit for the person who starts the program. Nothing in it was changed, but for [`OpenError::Migration`], before which
@@ -214,6 +216,14 @@ mod tests {
             ids.push(made.id);
         }
         contract::artifact_store(&store, ids[0], ids[1]).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_quota_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = super::fixture::repository(&store, "local").await;
+        contract::quota_store(&store, &store, local.id).await;
     }
 
     #[tokio::test]

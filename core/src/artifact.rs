@@ -20,6 +20,7 @@ use crate::digest::Digest;
 use crate::error::{Failure, codes};
 use crate::limits::{FILE_PATH_BYTES, PACKAGE_NAME_BYTES, VERSION_NAME_BYTES};
 use crate::media_type::MediaType;
+use crate::quota::Usage;
 use crate::repository::{Actor, InvalidName, RepositoryId, text_newtype};
 
 /// The name of a package within a repository (Go: the module path).
@@ -366,9 +367,15 @@ pub enum StoreError {
     /// No space left.
     #[error("the disk is full")]
     Full,
-    /// The upload took longer than its blobs are protected from the collector.
+    /// The upload took longer than its blobs are protected from the collector, or the collector has one.
     #[error("the upload took too long")]
     TooLate,
+    /// The repository is being deleted, or is.
+    #[error("the repository is being deleted")]
+    Retired,
+    /// The repository may not hold that much more. Holds what it has and may have.
+    #[error("the quota is reached")]
+    OverQuota(Box<Usage>),
     /// A row does not parse: a fault of the store.
     #[error("a stored record is damaged: {0}")]
     Corrupt(String),
@@ -383,6 +390,8 @@ impl From<StoreError> for Failure {
             StoreError::Busy => &codes::DATABASE_BUSY,
             StoreError::Full => &codes::DISK_FULL,
             StoreError::TooLate => &codes::STORAGE_UNAVAILABLE,
+            StoreError::Retired => return Self::new(&codes::REPOSITORY_DELETING, codes::REPOSITORY_DELETING.title),
+            StoreError::OverQuota(_) => return Self::new(&codes::QUOTA_EXCEEDED, codes::QUOTA_EXCEEDED.title),
             StoreError::Corrupt(_) | StoreError::AlreadyExists => &codes::INTERNAL,
             StoreError::Unavailable(_) => &codes::DATABASE_UNAVAILABLE,
         };

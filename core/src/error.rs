@@ -141,6 +141,7 @@ pub mod codes {
         REQUEST_TIMEOUT = "request_timeout", RequestTimeout, "The request body came too slowly", "Send at least 1 KiB/s, or use a better connection.";
         REPOSITORY_EXISTS = "repository_exists", Conflict, "A repository of this name exists", "Choose another name.";
         REPOSITORY_NOT_EMPTY = "repository_not_empty", Conflict, "The repository holds artifacts", "Delete them first, or repeat with ?force=true.";
+        REPOSITORY_DELETING = "repository_deleting", Conflict, "The repository is being deleted", "Use another repository, or wait until it is gone.";
         NO_REPOSITORY = "no_repository", Conflict, "No repository accepts this upload", "Create one with POST /api/repositories.";
         REPOSITORY_WRONG_FORMAT = "repository_wrong_format", Conflict, "The repository belongs to another format", "Name a repository of the format that you upload.";
         VERSION_EXISTS = "version_exists", Conflict, "The version exists with other content", "Versions never change. Publish the next one.";
@@ -152,6 +153,7 @@ pub mod codes {
         LENGTH_REQUIRED = "length_required", LengthRequired, "The request needs a length", "Send Content-Length or chunked framing.";
         PRECONDITION_FAILED = "precondition_failed", PreconditionFailed, "A condition of the request does not hold", "Read the resource again.";
         TOO_LARGE = "too_large", TooLarge, "A size limit is exceeded", "See the detail for which limit and whose setting it is.";
+        QUOTA_EXCEEDED = "quota_exceeded", TooLarge, "The repository's quota is reached", "Delete versions that are not needed, or ask for a higher limit.";
         URI_TOO_LONG = "uri_too_long", UriTooLong, "The address is too long", "At most 8 KiB are read.";
         UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UnsupportedMediaType, "The content type is not the expected one", "See the detail for the expected type.";
         RANGE_NOT_SATISFIABLE = "range_not_satisfiable", RangeNotSatisfiable, "The range lies outside the file", "Ask for bytes inside the file.";

@@ -22,6 +22,7 @@ pub mod path;
 pub mod pipeline;
 pub mod plugin;
 pub mod policy;
+pub mod quota;
 pub mod repository;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

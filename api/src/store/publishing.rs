@@ -19,7 +19,9 @@ use serde_json::{Map, Value, json};
 
 use super::artifacts::{by_coordinate, kind_word};
 use super::audit;
+use super::burial::bury;
 use super::sql::{corrupt, execute, micros, one};
+use super::usage;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -42,6 +44,8 @@ pub(super) async fn publish(
     if !insert_artifact(on, of, package, &what).await? {
         return repeat(on, of, address, package, what).await;
     }
+    let bytes = what.files.iter().map(|file| file.content.size()).sum();
+    usage::add(on, of, bytes, is_first(on, package, what.id).await?).await?;
     for file in &what.files {
         insert_file(on, of, what.id, file, what.published_at).await?;
     }
@@ -102,10 +106,7 @@ pub(super) async fn delete(
         gone => return Ok(Ended { answer: gone, changed: false }),
     };
     let id = before.id.to_string();
-    let values = [id.as_str().into(), reason.as_str().into(), micros(Timestamp::now()).into()];
-    execute(on, BURY, values).await?;
-    execute(on, "DELETE FROM files WHERE artifact = $1", [id.as_str().into()]).await?;
-    execute(on, "DELETE FROM labels WHERE artifact = $1", [id.as_str().into()]).await?;
+    bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
     let detail = json!({
         "id": id, "reason": reason, "was": before.state.as_str(),
         "content": before.content.0, "files": digests(&before.files),
@@ -114,8 +115,6 @@ pub(super) async fn delete(
     next_generation(on, of).await?;
     Ok(Ended { answer: by_coordinate(on, of, &what).await?, changed: true })
 }
-
-const BURY: &str = "UPDATE artifacts SET state = 'deleted', state_reason = $2, state_changed_at = $3 WHERE id = $1";
 
 /// Makes `new` the live copy if `old` is.
 pub(super) async fn relocate(
@@ -180,6 +179,13 @@ async fn insert_artifact(
         what.upload_digest.to_hex().into(),
     ];
     Ok(execute(on, INSERT_ARTIFACT, values).await? == 1)
+}
+
+/// Whether a version is the only one of its package that is not deleted.
+async fn is_first(on: &impl ConnectionTrait, package: i64, version: ArtifactId) -> Result<bool, StoreError> {
+    let question = "SELECT package AS id FROM artifacts WHERE package = $1 AND state <> 'deleted' AND id <> $2 LIMIT 1";
+    let other: Option<Key> = one(on, question, [package.into(), version.to_string().into()]).await?;
+    Ok(other.is_none())
 }
 
 const INSERT_BLOB: &str = "INSERT INTO blobs (digest, size, location, created_at) VALUES ($1, $2, $3, $4) \

@@ -20,6 +20,7 @@ use super::Store;
 use super::audit;
 use super::catalog::Generated;
 use super::sql::{all, corrupt, execute, micros, one, timestamp};
+use super::usage;
 
 #[async_trait]
 impl RepositoryStore for Store {
@@ -58,10 +59,7 @@ impl RepositoryStore for Store {
     }
 
     async fn counts(&self, of: RepositoryId) -> Result<Counts, StoreError> {
-        let row: Option<CountsRow> = one(&self.readers, COUNTS, [of.0.into()]).await?;
-        let row = row.unwrap_or_default();
-        let number = |number: i64| u64::try_from(number).map_err(|error| corrupt("a count", error));
-        Ok(Counts { packages: number(row.packages)?, artifacts: number(row.artifacts)?, bytes: number(row.bytes)? })
+        Ok(usage::read(&self.readers, of).await?.used)
     }
 }
 
@@ -100,6 +98,9 @@ async fn create(
     audit::record(on, &by, "repository.create", at.to_string(), told(&details)).await?;
     let all = load(on).await?;
     let changed = all.iter().find(|(repository, _)| repository.address == at).map(|(repository, _)| repository.clone());
+    if let Some(made) = &changed {
+        usage::open(on, made.id).await?;
+    }
     Ok(After { all, changed })
 }
 
@@ -207,19 +208,6 @@ impl Row {
         let generation = u64::try_from(self.generation).map_err(|error| corrupt(&what, error))?;
         Ok((Arc::new(repository), generation))
     }
-}
-
-/// Each total is its own subquery: joined, a version with three files would count three times.
-const COUNTS: &str = "SELECT \
-    (SELECT COUNT(DISTINCT package) FROM artifacts WHERE repository = $1 AND state <> 'deleted') AS packages, \
-    (SELECT COUNT(*) FROM artifacts WHERE repository = $1 AND state <> 'deleted') AS artifacts, \
-    (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM files WHERE repository = $1) AS bytes";
-
-#[derive(FromQueryResult, Default)]
-struct CountsRow {
-    packages: i64,
-    artifacts: i64,
-    bytes: i64,
 }
 
 fn settings_text(settings: &Settings) -> String {

@@ -11,7 +11,7 @@ use keeper_core::limits::PAGE_LIMIT_MAX;
 use sea_orm::{ConnectionTrait, TransactionTrait, Value};
 
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
-use super::sql::{all, escape_like, failed};
+use super::sql::{all, escape_like, failed, places};
 
 /// One page: at most [`PAGE_LIMIT_MAX`] entries, whatever the query says.
 pub(super) async fn page<C>(readers: &C, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>
@@ -84,12 +84,6 @@ async fn files_of(
         files.entry(row.artifact.clone()).or_default().push(row.parse()?);
     }
     Ok(files)
-}
-
-/// `$1, $2, $3`.
-fn places(count: usize) -> String {
-    let places: Vec<_> = (1..=count).map(|number| format!("${number}")).collect();
-    places.join(", ")
 }
 
 #[cfg(test)]

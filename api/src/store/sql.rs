@@ -18,8 +18,23 @@ pub(super) async fn execute<const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<u64, StoreError> {
+    execute_all(on, sql, values).await
+}
+
+/// The same with as many values as there are.
+pub(super) async fn execute_all(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, StoreError> {
     let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
     on.execute_raw(statement).await.map(|result| result.rows_affected()).map_err(failed)
+}
+
+/// `$1, $2, $3`.
+pub(super) fn places(count: usize) -> String {
+    let places: Vec<_> = (1..=count).map(|number| format!("${number}")).collect();
+    places.join(", ")
 }
 
 /// The only row of an answer, if there is one.

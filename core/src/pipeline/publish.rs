@@ -17,12 +17,14 @@ use super::spool::Spool;
 use crate::access::{Action, Permit, Principal, authorize};
 use crate::artifact::{
     Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, FileContent, LabelKind, Publication, PublishOutcome,
+    StoreError,
 };
 use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::format::{Claim, FormatHandler, InspectError, Inspection};
 use crate::policy;
+use crate::quota;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryAddress, RepositoryKind, RepositoryName};
 
 /// An upload, staged.
@@ -234,7 +236,14 @@ impl Keeper {
             published_at: Timestamp::now(),
             by,
         };
-        let outcome = self.ports.artifacts.publish(repository.id, publication).await?;
+        let outcome = match self.ports.artifacts.publish(repository.id, publication).await {
+            Err(StoreError::OverQuota(usage)) => {
+                self.discard(files.iter().filter_map(stored)).await;
+                let bytes = files.iter().map(|file| file.content.size()).sum();
+                return Err(quota::exceeded(&repository.address, &usage, bytes));
+            }
+            outcome => outcome?,
+        };
         let created = matches!(outcome, PublishOutcome::Created(_));
         let (PublishOutcome::Created(artifact)
         | PublishOutcome::Same(artifact)
@@ -263,6 +272,13 @@ impl Keeper {
             {
                 continue;
             }
+            self.discard([copy]).await;
+        }
+    }
+
+    /// Removes copies that no row names.
+    async fn discard(&self, copies: impl IntoIterator<Item = &BlobInfo>) {
+        for copy in copies {
             if let Err(error) = self.ports.blobs.delete(&copy.location).await {
                 tracing::warn!(%error, "a spare copy of a blob stays for the collector");
             }

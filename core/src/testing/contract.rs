@@ -8,10 +8,12 @@ mod blobs;
 mod fixture;
 mod identities;
 mod publishing;
+mod quotas;
 mod repositories;
 
 pub use artifacts::artifact_store;
 pub use blobs::blob_store;
 pub use fixture::{address, details, publication, stored_file};
 pub use identities::identity_store;
+pub use quotas::quota_store;
 pub use repositories::{repository_content, repository_store};

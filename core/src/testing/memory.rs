@@ -10,6 +10,7 @@ mod authorities;
 mod blobs;
 mod faults;
 mod identities;
+mod quotas;
 mod repositories;
 mod store;
 
@@ -60,6 +61,13 @@ mod tests {
     async fn blobs_keep_their_contract() {
         let blobs = MemoryBlobs::new();
         contract::blob_store(&blobs).await;
+    }
+
+    #[tokio::test]
+    async fn quotas_keep_their_contract() {
+        let store = MemoryStore::new();
+        let (one, _) = two_repositories(&store).await;
+        contract::quota_store(&store, &store, one).await;
     }
 
     #[tokio::test]

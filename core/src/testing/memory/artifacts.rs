@@ -195,6 +195,7 @@ impl Rows {
     /// A version that was never there. Everything that can be refused is refused before the first change.
     fn insert(&mut self, of: RepositoryId, what: Publication) -> Result<Artifact, StoreError> {
         self.refuse_taken_paths(of, &what.files)?;
+        self.refuse_over_quota(of, &what.files)?;
         let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file)).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
         let artifact = Artifact {

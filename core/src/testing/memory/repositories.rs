@@ -56,12 +56,7 @@ impl RepositoryStore for MemoryStore {
     }
 
     async fn counts(&self, of: RepositoryId) -> Result<Counts, StoreError> {
-        let rows = self.call()?;
-        let all = rows.versions.values().map(|row| &row.artifact);
-        let counted: Vec<_> = all.filter(|one| one.repository == of && one.state != ArtifactState::Deleted).collect();
-        let packages: BTreeSet<_> = counted.iter().map(|artifact| &artifact.coordinate.package).collect();
-        let bytes = counted.iter().flat_map(|artifact| &artifact.files).map(|file| file.content.size());
-        Ok(Counts { packages: packages.len() as u64, artifacts: counted.len() as u64, bytes: bytes.sum() })
+        Ok(self.call()?.counts(of))
     }
 }
 
@@ -92,6 +87,15 @@ fn with(details: RepositoryDetails, identity: Identity) -> Repository {
 }
 
 impl Rows {
+    /// Totals of what a repository holds.
+    pub(super) fn counts(&self, of: RepositoryId) -> Counts {
+        let all = self.versions.values().map(|row| &row.artifact);
+        let counted: Vec<_> = all.filter(|one| one.repository == of && one.state != ArtifactState::Deleted).collect();
+        let packages: BTreeSet<_> = counted.iter().map(|artifact| &artifact.coordinate.package).collect();
+        let bytes = counted.iter().flat_map(|artifact| &artifact.files).map(|file| file.content.size());
+        Counts { packages: packages.len() as u64, artifacts: counted.len() as u64, bytes: bytes.sum() }
+    }
+
     /// Keeps a new or changed record; at most one of a format stays the default.
     fn keep(&mut self, repository: Repository) -> Arc<Repository> {
         if repository.default_upload {

@@ -11,6 +11,7 @@ use crate::artifact::{Artifact, ArtifactState, Coordinate, Label, PackageName, S
 use crate::blob::BlobLocation;
 use crate::digest::Digest;
 use crate::identity::{NewToken, TokenHash};
+use crate::quota::SetQuota;
 use crate::repository::{Repository, RepositoryAddress, RepositoryId};
 
 /// Repositories, artifacts and identities in memory.
@@ -28,6 +29,7 @@ pub(super) struct Rows {
     pub(super) labels: BTreeMap<(RepositoryId, PackageName), Vec<Label>>,
     /// The live copy of each digest; it stays when the last file goes, as the collector is not here.
     pub(super) blobs: HashMap<Digest, BlobLocation>,
+    pub(super) quotas: BTreeMap<RepositoryId, SetQuota>,
     pub(super) users: BTreeMap<String, UserRow>,
     pub(super) tokens: HashMap<TokenHash, NewToken>,
 }

@@ -1,0 +1,99 @@
+//! Quotas: how much a repository may hold, and the port that keeps them.
+//!
+//! Shape: at most 10 GiB and at most 1,000 versions; either may be absent. Counted are the bytes of all files
+//! of versions that are not deleted, each file once for each version: what blobs share is not subtracted, so
+//! that what one team publishes never depends on what another one has.
+//!
+//! The limit is kept by the transaction that publishes, for two publishers at once must not both get the last
+//! place. A limit below what is there refuses what comes; it removes nothing.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::artifact::StoreError;
+use crate::error::{Failure, codes};
+use crate::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
+
+/// What a repository may hold; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of all files.
+    pub bytes: Option<u64>,
+    /// Versions.
+    pub artifacts: Option<u64>,
+}
+
+/// A quota and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetQuota {
+    /// The limits.
+    pub quota: Quota,
+    /// The login that set them.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a repository holds and may hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// What it holds.
+    pub used: Counts,
+    /// What it may hold, if somebody said so.
+    pub limit: Option<SetQuota>,
+}
+
+impl Quota {
+    /// Whether a version of so many bytes still fits beside what is there.
+    #[must_use]
+    pub fn admits(&self, used: &Counts, bytes: u64) -> bool {
+        let within = |limit: Option<u64>, total: u64| limit.is_none_or(|limit| total <= limit);
+        within(self.artifacts, used.artifacts.saturating_add(1)) && within(self.bytes, used.bytes.saturating_add(bytes))
+    }
+}
+
+/// The refusal of a version of so many bytes.
+#[must_use]
+pub fn exceeded(at: &RepositoryAddress, usage: &Usage, bytes: u64) -> Failure {
+    let Usage { used, limit } = usage;
+    let mut limits = Vec::new();
+    let (quota, by) = limit.as_ref().map_or((Quota::default(), "nobody"), |limit| (limit.quota, limit.by.as_str()));
+    limits.extend(quota.bytes.map(|limit| format!("{} of {limit} bytes", used.bytes)));
+    limits.extend(quota.artifacts.map(|limit| format!("{} of {limit} versions", used.artifacts)));
+    let holds = limits.join(" and ");
+    let detail = format!("\"{at}\" holds {holds}, a limit set by {by}; this version has {bytes} bytes");
+    Failure::new(&codes::QUOTA_EXCEEDED, detail)
+}
+
+/// Keeps quotas. A change writes its audit row in the same transaction.
+#[async_trait]
+pub trait QuotaStore: Send + Sync {
+    /// What a repository holds and may hold. Costs the same however much that is.
+    async fn usage(&self, of: RepositoryId) -> Result<Usage, StoreError>;
+
+    /// Sets both limits.
+    async fn set_quota(&self, of: RepositoryId, quota: Quota, by: &Actor) -> Result<Usage, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_admits_what_fits_to_the_last_byte() {
+        let used = Counts { packages: 1, artifacts: 9, bytes: 90 };
+        let rows = [
+            (None, None, 1 << 60, true),
+            (Some(100), None, 10, true),
+            (Some(100), None, 11, false),
+            (Some(80), None, 0, false),
+            (None, Some(10), 1 << 60, true),
+            (None, Some(9), 0, false),
+            (Some(100), Some(9), 1, false),
+            (Some(u64::MAX), Some(u64::MAX), u64::MAX, true),
+        ];
+        for (bytes, artifacts, more, fits) in rows {
+            assert_eq!(Quota { bytes, artifacts }.admits(&used, more), fits, "{bytes:?} {artifacts:?} {more}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The port of quotas.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::store::{MemoryStore, Rows};
+use crate::artifact::{ArtifactFile, StoreError};
+use crate::quota::{Quota, QuotaStore, SetQuota, Usage};
+use crate::repository::{Actor, RepositoryId};
+
+#[async_trait]
+impl QuotaStore for MemoryStore {
+    async fn usage(&self, of: RepositoryId) -> Result<Usage, StoreError> {
+        Ok(self.call()?.usage(of))
+    }
+
+    async fn set_quota(&self, of: RepositoryId, quota: Quota, by: &Actor) -> Result<Usage, StoreError> {
+        let mut rows = self.call()?;
+        if quota == Quota::default() {
+            rows.quotas.remove(&of);
+        } else {
+            rows.quotas.insert(of, SetQuota { quota, by: by.login.clone(), at: Timestamp::now() });
+        }
+        Ok(rows.usage(of))
+    }
+}
+
+impl Rows {
+    fn usage(&self, of: RepositoryId) -> Usage {
+        Usage { used: self.counts(of), limit: self.quotas.get(&of).cloned() }
+    }
+
+    pub(super) fn refuse_over_quota(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {
+        let usage = self.usage(of);
+        let quota = usage.limit.as_ref().map(|limit| limit.quota).unwrap_or_default();
+        let bytes = new.iter().map(|file| file.content.size()).sum();
+        if quota.admits(&usage.used, bytes) { Ok(()) } else { Err(StoreError::OverQuota(Box::new(usage))) }
+    }
+}
