@@ -18,6 +18,7 @@ mod gomod_differential;
 mod guide_document;
 mod guide_recipes;
 mod harness;
+mod lifecycle;
 mod memory;
 mod openapi;
 mod private_over_https;

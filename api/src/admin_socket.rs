@@ -1,15 +1,19 @@
 //! The door for whoever owns the data folder: a Unix socket on which the running server takes requests of the
 //! command line, for it holds the folder's lock.
 //!
-//! Shape: one line of JSON in, one out, then closed:
+//! Shape: one line of JSON in, one out, then closed; what takes long sends lines on its way:
 //! ```text
 //! {"verb":"token_create","name":"ci","actions":["read"],"repositories":["go/*"],"expires":"90d","user":"admin"}
 //! {"result":"token_created","token":"akp_…", …}       or      {"result":"refused","reason":"…"}
+//!
+//! {"verb":"verify","quick":false}
+//! {"result":"finding","code":"blob_missing", …}       any number of these, and of {"result":"working"}
+//! {"result":"verified","blobs":41, …}
 //! ```
 //! Who may: the file is 0600 in a folder of 0700, and the peer's user id is that of the server, or root.
 //!
 //! Units and bounds: a line has at most [`LINE_BYTES`]; [`CONNECTIONS`] at once; [`LINE_TIME`] for the question,
-//! [`ANSWER_TIME`] for the answer.
+//! [`ANSWER_TIME`] for the answer, or for the next line of it. Who asked and went away ends what he asked for.
 //!
 //! A path of a socket has at most 107 bytes; a longer one is reached through `/proc/self/fd`, by the open
 //! folder (source: `unix(7)`, "Pathname sockets").
@@ -24,14 +28,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+pub mod operator;
 pub mod token_create;
 
+use keeper_core::collector::Collected;
+use keeper_core::verifier::{Finding, Verified};
 use token_create::{NewTokenRequest, TokenCreated};
 
 /// Bytes of a line.
@@ -43,8 +50,11 @@ pub const CONNECTIONS: usize = 8;
 /// How long a line may take.
 pub const LINE_TIME: Duration = Duration::from_secs(5);
 
-/// How long an answer may take.
+/// How long an answer may take, or the next line of one.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Lines that wait for who reads them.
+const LINES_WAITING: usize = 16;
 
 /// Bytes of a path that fits into a socket's address, without the zero at its end.
 const PATH_BYTES: usize = 107;
@@ -55,6 +65,16 @@ const PATH_BYTES: usize = 107;
 pub enum Request {
     /// A new token.
     TokenCreate(NewTokenRequest),
+    /// A run of the collector.
+    Gc {
+        /// Remove, even if that is suspiciously much; else only tell.
+        confirm: bool,
+    },
+    /// A verification.
+    Verify {
+        /// Believe the bytes.
+        quick: bool,
+    },
 }
 
 /// What is answered.
@@ -63,6 +83,14 @@ pub enum Request {
 pub enum Reply {
     /// The new token.
     TokenCreated(TokenCreated),
+    /// What the run of the collector did.
+    Collected(Collected),
+    /// Something that the verification found; more lines follow.
+    Finding(Finding),
+    /// How the verification ended.
+    Verified(Verified),
+    /// It goes on; more lines follow.
+    Working,
     /// Not done.
     Refused {
         /// Why.
@@ -74,13 +102,34 @@ impl Reply {
     fn refused(reason: impl Into<String>) -> Self {
         Self::Refused { reason: reason.into() }
     }
+
+    /// Whether more lines follow.
+    fn is_on_the_way(&self) -> bool {
+        matches!(self, Self::Finding(_) | Self::Working)
+    }
+}
+
+/// Takes the lines that an answer sends on its way.
+#[derive(Debug, Clone)]
+pub struct Lines(mpsc::Sender<Reply>);
+
+impl Lines {
+    /// Sends a line; `false` when nobody reads any more.
+    pub async fn send(&self, line: Reply) -> bool {
+        self.0.send(line).await.is_ok()
+    }
+
+    /// Shows that the answer is still on its way, if there is room for that; `false` when nobody reads.
+    pub fn beat(&self) -> bool {
+        !matches!(self.0.try_send(Reply::Working), Err(mpsc::error::TrySendError::Closed(_)))
+    }
 }
 
 /// Answers requests.
 #[async_trait]
 pub trait AdminHandler: Send + Sync {
-    /// Does what is asked, or refuses.
-    async fn answer(&self, request: Request) -> Reply;
+    /// Does what is asked, or refuses. What takes long sends a line now and then.
+    async fn answer(&self, request: Request, lines: Lines) -> Reply;
 }
 
 /// Why a call failed.
@@ -140,6 +189,18 @@ impl Drop for AdminSocket {
 /// # Errors
 /// [`CallError`].
 pub async fn call(path: &Path, request: &Request) -> Result<Reply, CallError> {
+    converse_with(path, request, |_| ()).await
+}
+
+/// Asks the server behind a socket for something that takes long; `on_the_way` is given each line but the last.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn converse_with(
+    path: &Path,
+    request: &Request,
+    mut on_the_way: impl FnMut(Reply),
+) -> Result<Reply, CallError> {
     let connected = within_limit(path, |path| std::os::unix::net::UnixStream::connect(path));
     let stream = connected.and_then(|stream| {
         stream.set_nonblocking(true)?;
@@ -147,8 +208,15 @@ pub async fn call(path: &Path, request: &Request) -> Result<Reply, CallError> {
     });
     let mut stream = stream.map_err(|source| CallError::Connect { path: path.to_owned(), source })?;
     send(&mut stream, request).await?;
-    let line = timeout(ANSWER_TIME + LINE_TIME, line(&mut stream)).await.map_err(io::Error::from)??;
-    Ok(serde_json::from_str(&line)?)
+    let mut stream = BufReader::new(stream);
+    loop {
+        let line = timeout(ANSWER_TIME + LINE_TIME, line(&mut stream)).await.map_err(io::Error::from)??;
+        let reply: Reply = serde_json::from_str(&line)?;
+        if !reply.is_on_the_way() {
+            return Ok(reply);
+        }
+        on_the_way(reply);
+    }
 }
 
 /// Calls with the path, or with one that means the same and is short enough.
@@ -188,18 +256,43 @@ async fn converse(mut stream: UnixStream, handler: &dyn AdminHandler) {
     if !is_owner(&stream) {
         return;
     }
-    let reply = match timeout(LINE_TIME, line(&mut stream)).await {
+    let reply = match timeout(LINE_TIME, line(&mut BufReader::new(&mut stream))).await {
         Err(_) => Reply::refused("the question took too long"),
         Ok(Err(error)) => Reply::refused(error.to_string()),
         Ok(Ok(line)) => match serde_json::from_str(&line) {
             Err(error) => Reply::refused(format!("the question is not understood: {error}")),
-            Ok(request) => match timeout(ANSWER_TIME, handler.answer(request)).await {
+            Ok(request) => match answer(&mut stream, handler, request).await {
                 Ok(reply) => reply,
-                Err(_) => Reply::refused("the server is too busy"),
+                Err(_peer_has_gone) => return,
             },
         },
     };
     let _peer_has_gone = send(&mut stream, &reply).await;
+}
+
+/// Passes on the lines on the way; gives the last one.
+async fn answer(stream: &mut UnixStream, handler: &dyn AdminHandler, request: Request) -> io::Result<Reply> {
+    let (sender, mut lines) = mpsc::channel(LINES_WAITING);
+    let mut answer = handler.answer(request, Lines(sender));
+    loop {
+        let next = async {
+            tokio::select! {
+                biased;
+                Some(line) = lines.recv() => Err(line),
+                reply = &mut answer => Ok(reply),
+            }
+        };
+        match timeout(ANSWER_TIME, next).await {
+            Err(_) => return Ok(Reply::refused("the server is too busy")),
+            Ok(Err(line)) => send(stream, &line).await?,
+            Ok(Ok(reply)) => {
+                while let Ok(line) = lines.try_recv() {
+                    send(stream, &line).await?;
+                }
+                return Ok(reply);
+            }
+        }
+    }
 }
 
 fn is_owner(stream: &UnixStream) -> bool {
@@ -213,9 +306,9 @@ async fn send(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<(
     timeout(LINE_TIME, stream.write_all(&line)).await?
 }
 
-async fn line(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+async fn line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut line = String::new();
-    BufReader::new(stream.take(LINE_BYTES)).read_line(&mut line).await?;
+    stream.take(LINE_BYTES).read_line(&mut line).await?;
     if line.ends_with('\n') {
         return Ok(line);
     }
@@ -231,9 +324,17 @@ mod tests {
 
     #[async_trait]
     impl AdminHandler for Echo {
-        async fn answer(&self, request: Request) -> Reply {
-            let Request::TokenCreate(request) = request;
-            Reply::refused(request.name)
+        async fn answer(&self, request: Request, lines: Lines) -> Reply {
+            match request {
+                Request::TokenCreate(request) => Reply::refused(request.name),
+                Request::Gc { .. } => Reply::Collected(Collected::default()),
+                Request::Verify { .. } => {
+                    for _ in 0..3 * LINES_WAITING {
+                        assert!(lines.send(Reply::Working).await);
+                    }
+                    Reply::Verified(Verified::default())
+                }
+            }
         }
     }
 
@@ -263,6 +364,16 @@ mod tests {
         drop(socket);
         assert!(!path.exists());
         assert!(matches!(call(&path, &question("ci")).await, Err(CallError::Connect { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_sends_lines_on_its_way_and_ends_with_the_last_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("admin.sock");
+        let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
+        let mut lines = 0;
+        let reply = converse_with(&path, &Request::Verify { quick: true }, |_| lines += 1).await.expect("answered");
+        assert!(matches!(reply, Reply::Verified(_)) && lines == 3 * LINES_WAITING, "{reply:?} after {lines}");
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ mod exit;
 pub mod output;
 mod settings;
 pub mod token;
+pub mod upkeep;
 
 pub use exit::Exit;
 use settings::Flags;
@@ -53,6 +54,20 @@ pub enum Verb {
         request: NewTokenRequest,
         /// Print the token and nothing else.
         quiet: bool,
+    },
+    /// Run the collector.
+    Gc {
+        /// Remove what it finds.
+        confirm: bool,
+        /// Print JSON.
+        json: bool,
+    },
+    /// Verify everything that is stored.
+    Verify {
+        /// Believe the bytes.
+        quick: bool,
+        /// Print JSON lines.
+        json: bool,
     },
     /// Print the API's document.
     OpenApi,
@@ -101,6 +116,18 @@ enum VerbLine {
     /// Make tokens, on the machine of the server
     #[command(subcommand)]
     Token(TokenLine),
+    /// Tell which stored files no version needs any more, or remove them; the server may be running or not
+    #[command(
+        after_help = "Examples:\n  artifact-keeper gc              # only tells\n  artifact-keeper gc --confirm    # removes, also \
+        what the server found suspiciously much"
+    )]
+    Gc(upkeep::Gc),
+    /// Verify that everything stored is there and unchanged; the server may be running or not
+    #[command(
+        after_help = "Examples:\n  artifact-keeper verify\n  artifact-keeper verify --quick --json > findings.jsonl\n\n\
+        Exit codes: 0 no fault; 5 faults, one line each; 1 it could not be done"
+    )]
+    Verify(upkeep::Verify),
     /// Print the OpenAPI document of the HTTP API
     #[command(name = "openapi", after_help = "Example:\n  artifact-keeper openapi > openapi.json")]
     OpenApi,
@@ -154,6 +181,8 @@ impl From<Line> for Invocation {
             Some(VerbLine::Config { check, settings }) => (Verb::Config { check }, settings),
             Some(VerbLine::Migrate { check, settings }) => (Verb::Migrate { check }, settings),
             Some(VerbLine::Token(TokenLine::Create(create))) => create.into_verb(),
+            Some(VerbLine::Gc(gc)) => gc.into_verb(),
+            Some(VerbLine::Verify(verify)) => verify.into_verb(),
             Some(VerbLine::OpenApi) => (Verb::OpenApi, Settings::default()),
             Some(VerbLine::ErrorPage) => (Verb::ErrorPage, Settings::default()),
         };

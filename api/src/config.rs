@@ -36,6 +36,7 @@ pub use network::AllowedNetwork;
 pub use public_url::PublicUrl;
 pub use secret::Secret;
 pub use source::{Effective, Overrides, Source, environment};
+pub(crate) use value::size as parse_size;
 
 /// The file that is read from the working directory when it is there and no other is named.
 pub const DEFAULT_FILE: &str = "artifact-keeper.toml";
@@ -93,6 +94,20 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// Uploads at once.
     pub max_uploads: usize,
+    /// Time between two runs of the collector of blobs.
+    pub gc_period: Duration,
+    /// No blob younger than this is removed.
+    pub gc_grace: Duration,
+    /// Time between the end of a blob's row and that of its bytes.
+    pub gc_unlink_delay: Duration,
+    /// The part of all blobs or bytes, in hundredths, beyond which a run of the collector stops.
+    pub gc_max_percent: u8,
+    /// Blobs removed in a second at most.
+    pub gc_unlinks_per_second: u32,
+    /// Time between two runs of retention.
+    pub retention_period: Duration,
+    /// Time between two moments at which last uses are written down.
+    pub last_use_period: Duration,
 }
 
 /// Where certificate and key come from.

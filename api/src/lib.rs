@@ -12,6 +12,7 @@ pub mod config;
 pub mod datadir;
 mod error_page;
 pub mod http;
+pub mod jobs;
 mod logging;
 mod process;
 mod program;

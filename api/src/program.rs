@@ -24,7 +24,7 @@ pub fn program() -> Exit {
     let loaded = Config::load(&overrides, environment(), file.as_deref());
     let quiet = match &verb {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
-        Verb::TokenCreate { .. } => true,
+        Verb::TokenCreate { .. } | Verb::Gc { .. } | Verb::Verify { .. } => true,
         _ => false,
     };
     let Loaded { config, warnings, .. } = match loaded {
@@ -53,6 +53,8 @@ pub fn program() -> Exit {
                 let create = |request| token_offline(request, config, data_dir.clone(), blobs);
                 cli::token::run(request, quiet, &data_dir, create).await
             }
+            Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
+            Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }
     });

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
-use crate::admin_socket::token_create::Issuer;
+use crate::admin_socket::operator::Operator;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
@@ -28,6 +28,10 @@ use crate::cli::{Exit, output};
 use crate::config::{Config, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes};
+use crate::jobs::Runner;
+use crate::jobs::removal::Removal;
+use crate::jobs::retention::{LastUse, Retention};
+use crate::jobs::upkeep::Upkeep;
 use crate::process;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
@@ -123,8 +127,9 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         registry: registry.clone(),
         repositories: store.clone(),
         artifacts: store.clone(),
-        blobs,
+        blobs: blobs.clone(),
         identity: store.clone(),
+        lifecycle: store.clone(),
         authorities: Arc::new(network),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -132,14 +137,20 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let writer = store.clone();
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
     let app = App {
-        keeper,
+        keeper: keeper.clone(),
         authenticator: Authenticator::default(),
         front: front(&config),
         health: health.clone(),
         admission: Arc::new(admission(&config)),
     };
     let app = crate::server::into_app(Routes::new(app));
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Issuer(store.clone())))?;
+    let runner = Runner::new(store.clone());
+    let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
+    runner.schedule(upkeep.collect(config.gc_period), Arc::default());
+    runner.schedule(Removal(keeper.clone()), keeper.removals());
+    runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
+    runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
+    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { identity: store.clone(), upkeep }))?;
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
@@ -160,6 +171,10 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         tracing::warn!(connections = cut, "some requests did not finish in time and were cut");
     }
     drop(admin);
+    runner.finish().await;
+    if let Err(error) = keeper.record_uses().await {
+        tracing::warn!(%error, "the last uses of some versions are lost");
+    }
     store.close().await;
     tracing::info!("stopped");
     Ok(())

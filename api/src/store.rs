@@ -28,11 +28,16 @@ mod connections;
 #[cfg(test)]
 mod fixture;
 mod identity;
+mod jobs;
+mod ledger;
 mod publishing;
+mod removal;
 mod repositories;
+mod retention;
 mod rows;
 mod schema;
 mod search;
+mod self_check;
 mod sql;
 mod usage;
 mod writer;
@@ -139,6 +144,7 @@ impl Store {
         }
         let writing = place.writer().await?;
         let instance = schema::prepare(&writing).await?;
+        Self::end_leases(&writing).await.map_err(OpenError::Unreadable)?;
         let readers = place.readers().await?;
         let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
         let writer = Writer::start(place, writing);
@@ -224,6 +230,35 @@ mod tests {
         let store = folder.open().await;
         let local = super::fixture::repository(&store, "local").await;
         contract::quota_store(&store, &store, local.id).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_job_store() {
+        let folder = Folder::new();
+        contract::job_store(&folder.open().await).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_removal_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        contract::removal_store(&store, &store, &store).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_retention_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = super::fixture::repository(&store, "local").await;
+        contract::retention_store(&store, &store, local.id).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_ledger() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = super::fixture::repository(&store, "local").await;
+        contract::blob_ledger(&store, &store, local.id).await;
     }
 
     #[tokio::test]

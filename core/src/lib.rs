@@ -12,10 +12,14 @@
 pub mod access;
 pub mod artifact;
 pub mod blob;
+pub mod collector;
 pub mod digest;
 pub mod error;
 pub mod format;
 pub mod identity;
+pub mod jobs;
+pub mod ledger;
+pub mod lifecycle;
 pub mod limits;
 pub mod media_type;
 pub mod path;
@@ -23,9 +27,13 @@ pub mod pipeline;
 pub mod plugin;
 pub mod policy;
 pub mod quota;
+pub mod removal;
 pub mod repository;
+pub mod retention;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod upstream;
+pub mod uses;
+pub mod verifier;
 
 pub use inventory;

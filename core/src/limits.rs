@@ -50,3 +50,30 @@ pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(30);
 
 /// Bytes of a document fetched from an ecosystem's authority (a checksum database's answer).
 pub const AUTHORITY_DOCUMENT_BYTES: u64 = 1024 * 1024;
+
+/// Blobs whose rows the collector reads at once: a short statement each.
+pub const COLLECTOR_WINDOW: u32 = 5_000;
+
+/// Versions of a deleted repository that one transaction removes: it shares the writer with publishers.
+pub const REMOVAL_BATCH: u32 = 500;
+
+/// Retention rules of one repository, and package patterns of one rule.
+pub const RETENTION_RULES: usize = 20;
+
+/// Packages whose versions retention reads at once.
+pub const RETENTION_PACKAGES: u32 = 200;
+
+/// Versions whose last use is kept in memory until it is written down; more are written down earlier.
+pub const USES_IN_MEMORY: usize = 50_000;
+
+/// Rows that verification reads at once.
+pub const VERIFIER_WINDOW: u32 = 500;
+
+/// Blobs that the collector takes out of the books in one transaction: it shares the writer with publishers.
+pub const COLLECTOR_BATCH: u32 = 500;
+
+/// Blobs that one run of the collector removes at most, for it keeps their names in memory; the next goes on.
+pub const COLLECTOR_CANDIDATES: usize = 100_000;
+
+/// So few blobs are never suspicious, whatever part of all they are: in a small store every deletion is large.
+pub const COLLECTOR_UNSUSPICIOUS: u64 = 16;

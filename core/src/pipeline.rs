@@ -8,6 +8,8 @@ mod access;
 mod delete;
 mod hosted;
 mod publish;
+mod removal;
+mod retention;
 mod spool;
 
 use std::sync::Arc;
@@ -15,23 +17,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::access::{Action, Principal, authorize};
-use crate::artifact::{ArtifactStore, StoreError};
+use crate::artifact::{ArtifactStore, Coordinate, StoreError};
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
 use crate::format::{FormatHandler, FormatRequest, MaxAge, Route, Want};
 use crate::identity::IdentityStore;
+use crate::lifecycle::LifecycleStore;
 use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
 use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
 use crate::upstream::Authorities;
+use crate::uses::Uses;
 
 pub use delete::Deletion;
 pub use publish::{Published, Upload};
+pub use retention::RetentionPlan;
 
 /// Everything the services need.
 #[derive(Clone)]
@@ -46,6 +51,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// Users and tokens.
     pub identity: Arc<dyn IdentityStore>,
+    /// Quotas, retention and removal.
+    pub lifecycle: Arc<dyn LifecycleStore>,
     /// The outgoing network.
     pub authorities: Arc<dyn Authorities>,
 }
@@ -55,6 +62,8 @@ pub struct Keeper {
     ports: Ports,
     answers: Cache<(RepositoryId, Box<str>), Arc<Kept>>,
     inspections: Arc<Semaphore>,
+    removals: Arc<Notify>,
+    uses: Uses,
 }
 
 /// An answer kept ready, good while the repository's generation stays. The revision is that of the record it
@@ -63,6 +72,8 @@ struct Kept {
     generation: u64,
     revision: i64,
     answer: Answer,
+    /// The version whose file it is.
+    used: Option<Coordinate>,
 }
 
 /// What a reader gets.
@@ -121,7 +132,8 @@ impl Keeper {
             u32::try_from(key.1.len() + body + 256).unwrap_or(u32::MAX)
         };
         let answers = Cache::builder().max_capacity(ANSWER_CACHE_BYTES).weigher(weigh).build();
-        Self { ports, answers, inspections: Arc::new(Semaphore::new(parallel_inspections.max(1))) }
+        let inspections = Arc::new(Semaphore::new(parallel_inspections.max(1)));
+        Self { ports, answers, inspections, removals: Arc::default(), uses: Uses::default() }
     }
 
     /// The ports, for questions that need no service.
@@ -151,6 +163,9 @@ impl Keeper {
             && let Some(kept) = self.answers.get(&key)
             && (kept.generation, kept.revision) == (generation, repository.revision)
         {
+            if let Some(what) = &kept.used {
+                self.note_use(repository.id, what);
+            }
             return Ok(kept.answer.clone());
         }
         let route = handler.route(request)?;
@@ -164,8 +179,15 @@ impl Keeper {
             .answer(&route)
             .await
             .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
+        let used = match &route.want {
+            Want::File { coordinate, .. } if request.verb == "GET" => Some(coordinate.clone()),
+            _ => None,
+        };
+        if let Some(what) = &used {
+            self.note_use(repository.id, what);
+        }
         if cacheable && worth_keeping(&route, &answer) {
-            let kept = Kept { generation, revision: repository.revision, answer: answer.clone() };
+            let kept = Kept { generation, revision: repository.revision, answer: answer.clone(), used };
             self.answers.insert(key, Arc::new(kept));
         }
         Ok(answer)

@@ -72,6 +72,11 @@ impl Finished {
         self
     }
 
+    /// Its exit code; none when a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Its standard output without the last line end.
     pub(crate) fn stdout(&self) -> &str {
         self.stdout.trim_end_matches('\n')

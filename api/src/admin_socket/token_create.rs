@@ -7,17 +7,13 @@
 //! allowed here, with a warning: this is the door of the machine's owner.
 
 use std::fmt;
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use keeper_core::access::{Actions, Pattern, Scope};
 use keeper_core::artifact::StoreError;
 use keeper_core::identity::{IdentityStore, NewToken, TokenHash, TokenSecret};
 use keeper_core::repository::Actor;
 use serde::{Deserialize, Serialize};
-
-use super::{AdminHandler, Reply, Request};
 
 /// Days a token lives when nobody says otherwise.
 pub const DEFAULT_DAYS: u16 = 90;
@@ -218,20 +214,6 @@ pub async fn issue(
     };
     identity.create_token(new, &Actor::system()).await?;
     Ok(created)
-}
-
-/// Answers the socket's requests with a store.
-pub struct Issuer(pub Arc<dyn IdentityStore>);
-
-#[async_trait]
-impl AdminHandler for Issuer {
-    async fn answer(&self, request: Request) -> Reply {
-        let Request::TokenCreate(request) = request;
-        match issue(self.0.as_ref(), &request, Timestamp::now()).await {
-            Ok(created) => Reply::TokenCreated(created),
-            Err(error) => Reply::refused(error.to_string()),
-        }
-    }
 }
 
 fn texts(patterns: &[Pattern]) -> Vec<String> {

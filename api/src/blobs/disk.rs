@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, StagedBlob};
 use keeper_core::digest::Digest;
+use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 
 use super::durable::{refused_write, sync_folder};
 use super::lane::Lane;
@@ -109,6 +111,31 @@ impl BlobStore for DiskBlobs {
             })
             .await
     }
+}
+
+#[async_trait]
+impl WalkableBlobs for DiskBlobs {
+    async fn shelf(&self, first: u8) -> Result<Vec<StoredCopy>, BlobError> {
+        let folder = self.layout.blobs.join(format!("{first:02x}"));
+        self.reads.run(move || Ok(copies_in(&folder)?)).await
+    }
+}
+
+/// What is no blob of ours is left alone, and so is one that goes away while it is looked at.
+fn copies_in(folder: &Path) -> io::Result<Vec<StoredCopy>> {
+    let mut copies = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(location) = name.to_str().and_then(|name| BlobLocation::try_from(name).ok()) else { continue };
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        let modified_at = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::MAX);
+        copies.push(StoredCopy { blob: BlobInfo { location, size: metadata.len() }, modified_at });
+    }
+    Ok(copies)
 }
 
 /// Makes what is missing; the folders above the new ones are synced last, so that a crash leaves a part
@@ -226,6 +253,19 @@ mod tests {
         let blob = stored(&store, &sample(100)).await;
         let metadata = fs::metadata(path_of(&root, &blob.location)).expect("a file");
         assert_eq!((metadata.len(), metadata.mode() & 0o777), (100, 0o440));
+    }
+
+    #[tokio::test]
+    async fn a_walk_finds_every_copy_on_its_shelf_and_nothing_else() {
+        let (root, store) = store();
+        let blob = stored(&store, &sample(100)).await;
+        let first = blob.location.digest().as_bytes()[0];
+        fs::write(root.path().join(format!("blobs/sha256/{first:02x}/notes.txt")), "not ours").expect("a file");
+        let found = store.shelf(first).await.expect("a shelf");
+        let [copy] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(copy.blob, blob);
+        assert!(copy.modified_at <= Timestamp::now() && copy.modified_at > Timestamp::UNIX_EPOCH);
+        assert!(store.shelf(first.wrapping_add(1)).await.expect("a shelf").is_empty());
     }
 
     #[tokio::test]

@@ -96,7 +96,8 @@ pub(super) fn long_help() -> String {
          Examples:\n  artifact-keeper\n  artifact-keeper --listen 0.0.0.0:8080 --data-dir /var/lib/artifact-keeper\n  \
          artifact-keeper config --check --config /etc/artifact-keeper.toml\n\n\
          Exit codes: 0 fine; 1 failed while running; 2 bad usage or configuration;\n\
-         3 another process holds the data folder; 4 the database is newer than the program",
+         3 another process holds the data folder; 4 the database is newer than the program;\n\
+         5 a verification found faults",
         report::without_flag()
     )
 }

@@ -48,6 +48,9 @@ fn verbs_carry_their_flags() {
     assert!(matches!(parse("config --check").expect("config").verb, Verb::Config { check: true }));
     assert!(matches!(parse("migrate").expect("migrate").verb, Verb::Migrate { check: false }));
     assert!(matches!(parse("openapi").expect("openapi").verb, Verb::OpenApi));
+    assert!(matches!(parse("gc").expect("gc").verb, Verb::Gc { confirm: false, json: false }));
+    assert!(matches!(parse("gc --confirm --data-dir /d").expect("gc").verb, Verb::Gc { confirm: true, .. }));
+    assert!(matches!(parse("verify --quick --json").expect("v").verb, Verb::Verify { quick: true, json: true }));
     assert_eq!(parse("config --config k.toml").expect("file").file, Some(PathBuf::from("k.toml")));
     let words = "token create --name ci --actions read,publish --repositories go/*,generic/x --packages corp.example/* --data-dir /d -q";
     let invocation = parse(words).expect(words);
@@ -77,9 +80,17 @@ fn wrong_usage_ends_with_code_2_and_the_nearest_word() {
 
 #[test]
 fn every_help_has_an_example() {
-    for words in
-        ["--help", "-h", "serve --help", "config --help", "migrate --help", "token create --help", "openapi --help"]
-    {
+    for words in [
+        "--help",
+        "-h",
+        "serve --help",
+        "config --help",
+        "migrate --help",
+        "token create --help",
+        "gc --help",
+        "verify --help",
+        "openapi --help",
+    ] {
         let help = parse(words).expect_err(words);
         assert!(help.starts_with("0 ") && help.contains("Example"), "{words}: {help}");
     }

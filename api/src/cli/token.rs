@@ -99,6 +99,7 @@ async fn ask(data_dir: &Path, request: NewTokenRequest) -> Result<TokenCreated, 
     match admin_socket::call(&socket, &Request::TokenCreate(request)).await {
         Ok(Reply::TokenCreated(created)) => Ok(created),
         Ok(Reply::Refused { reason }) => Err((Exit::Failed, reason)),
+        Ok(_) => Err((Exit::Failed, "the server answered something else".to_owned())),
         Err(error) => Err((Exit::InUse, error.to_string())),
     }
 }

@@ -44,6 +44,13 @@ impl Draft {
             max_connections: 0,
             max_connections_per_address: 0,
             max_uploads: 0,
+            gc_period: Duration::ZERO,
+            gc_grace: Duration::ZERO,
+            gc_unlink_delay: Duration::ZERO,
+            gc_max_percent: 0,
+            gc_unlinks_per_second: 0,
+            retention_period: Duration::ZERO,
+            last_use_period: Duration::ZERO,
         };
         Self {
             config,

@@ -109,6 +109,7 @@ const BLANK: Setting = Setting {
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Shorter waits would cut off honest clients.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -347,6 +348,81 @@ pub static SETTINGS: &[Setting] = &[
         example: "32",
         help: "Uploads at once",
         read: |draft, text| value::count(text, 1..=10_000).map(|count| draft.config.max_uploads = count),
+        ..BLANK
+    },
+    Setting {
+        name: "gc_period",
+        group: Group::Limits,
+        default: Some("6h"),
+        example: "24h",
+        help: "Time between two runs of the collector, which removes files that no version needs",
+        read: |draft, text| value::duration(text, SHORTEST..=YEAR).map(|time| draft.config.gc_period = time),
+        ..BLANK
+    },
+    Setting {
+        name: "gc_grace",
+        group: Group::Limits,
+        default: Some("24h"),
+        example: "72h",
+        help: "No stored file younger than this is collected",
+        read: |draft, text| value::duration(text, Duration::ZERO..=YEAR).map(|time| draft.config.gc_grace = time),
+        ..BLANK
+    },
+    Setting {
+        name: "gc_unlink_delay",
+        group: Group::Limits,
+        default: Some("1h"),
+        example: "1h",
+        help: "How long the bytes of a collected file stay, for downloads under way",
+        read: |draft, text| {
+            value::duration(text, Duration::ZERO..=YEAR).map(|time| draft.config.gc_unlink_delay = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "gc_max_percent",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("10"),
+        example: "25",
+        help: "A run that would collect a larger part of all files or bytes stops until it is confirmed",
+        read: |draft, text| {
+            value::count(text, 0..=100).map(|percent| {
+                draft.config.gc_max_percent = u8::try_from(percent).unwrap_or(100);
+            })
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "gc_unlinks_per_second",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("50"),
+        example: "200",
+        help: "Files that the collector removes in a second at most",
+        read: |draft, text| {
+            value::count(text, 1..=100_000).map(|count| {
+                draft.config.gc_unlinks_per_second = u32::try_from(count).unwrap_or(u32::MAX);
+            })
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "retention_period",
+        group: Group::Limits,
+        default: Some("24h"),
+        example: "6h",
+        help: "Time between two runs of the repositories' retention rules",
+        read: |draft, text| value::duration(text, SHORTEST..=YEAR).map(|time| draft.config.retention_period = time),
+        ..BLANK
+    },
+    Setting {
+        name: "last_use_period",
+        group: Group::Limits,
+        default: Some("1h"),
+        example: "15m",
+        help: "How often the days on which versions were last downloaded are written down",
+        read: |draft, text| value::duration(text, SHORTEST..=YEAR).map(|time| draft.config.last_use_period = time),
         ..BLANK
     },
 ];

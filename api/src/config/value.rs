@@ -105,7 +105,7 @@ pub(super) fn count(text: &str, within: RangeInclusive<u64>) -> Read<usize> {
 }
 
 /// A size in bytes, at least 1.
-pub(super) fn size(text: &str) -> Read<u64> {
+pub(crate) fn size(text: &str) -> Read<u64> {
     let rule = || "expected a number of bytes, or a number with KiB, MiB, GiB or TiB".to_owned();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);

@@ -6,8 +6,11 @@ mod caller;
 mod cursor;
 mod form;
 mod json_body;
+mod quotas;
 mod repositories;
+mod retention;
 mod shared_body;
+mod size;
 mod upload;
 mod views;
 
@@ -46,11 +49,11 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories);
+type Operations = (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories),
+        (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -79,11 +82,13 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 4] = [
+const METHODS: [(&str, &str); 6] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
     ("/repositories", "GET, HEAD, POST"),
-    ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
+    ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
+    ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
+    ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
 ];
 
 /// What poem and the handlers report at this address.

@@ -146,7 +146,7 @@ impl ArtifactStore for Store {
 
 impl Store {
     /// What follows a commit: answers cached of the content before it are worth nothing from here on.
-    fn follow<T>(&self, of: RepositoryId) -> impl FnOnce(&publishing::Ended<T>) + Send + use<T> {
+    pub(super) fn follow<T>(&self, of: RepositoryId) -> impl FnOnce(&publishing::Ended<T>) + Send + use<T> {
         let catalog = self.catalog.clone();
         move |ended| {
             if ended.changed {

@@ -53,9 +53,7 @@ impl Catalog {
     pub(super) fn address(&self, of: RepositoryId) -> Result<RepositoryAddress, StoreError> {
         let now = self.now.load();
         let entry = now.by_id.get(&of);
-        entry
-            .map(|entry| entry.repository.address.clone())
-            .ok_or_else(|| StoreError::Unavailable(format!("there is no repository {}", of.0).into()))
+        entry.map(|entry| entry.repository.address.clone()).ok_or(StoreError::Retired)
     }
 
     /// Zero for a repository that is not there.

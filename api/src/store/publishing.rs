@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::artifacts::{by_coordinate, kind_word};
 use super::audit;
 use super::burial::bury;
+use super::ledger::is_trash;
 use super::sql::{corrupt, execute, micros, one};
 use super::usage;
 
@@ -123,7 +124,10 @@ pub(super) async fn relocate(
     new: BlobLocation,
 ) -> Result<bool, StoreError> {
     let values = [old.digest().to_hex().into(), old.as_str().into(), new.as_str().into()];
-    let moved = old.digest() == new.digest() && execute(on, RELOCATE, values).await? == 1;
+    if old.digest() != new.digest() || is_trash(on, &new).await? {
+        return Ok(false);
+    }
+    let moved = execute(on, RELOCATE, values).await? == 1;
     if moved {
         let detail = json!({ "from": old.as_str(), "to": new.as_str() });
         audit::record(on, &Actor::system(), "blob.relocate", old.digest().to_hex(), detail).await?;
@@ -193,7 +197,8 @@ const INSERT_BLOB: &str = "INSERT INTO blobs (digest, size, location, created_at
 const INSERT_FILE: &str = "INSERT INTO files (artifact, repository, path, name, media_type, digest, size, inline, \
     blob_digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-/// A blob that is there already keeps its live copy; the file then names that one.
+/// A blob that is there already keeps its live copy; the file then names that one. A copy that the collector
+/// has in its trash will be gone: the upload was too slow.
 async fn insert_file(
     on: &impl ConnectionTrait,
     of: RepositoryId,
@@ -208,7 +213,9 @@ async fn insert_file(
             let digest = blob.location.digest().to_hex();
             let location = blob.location.as_str();
             let values = [digest.as_str().into(), size.into(), location.into(), micros(at).into()];
-            execute(on, INSERT_BLOB, values).await?;
+            if execute(on, INSERT_BLOB, values).await? == 1 && is_trash(on, &blob.location).await? {
+                return Err(StoreError::TooLate);
+            }
             (None, Some(digest))
         }
     };
@@ -249,7 +256,7 @@ async fn insert_label(
 }
 
 /// The number in the row follows the one in memory, for a start later and for other processes to come.
-async fn next_generation(on: &impl ConnectionTrait, of: RepositoryId) -> Result<(), StoreError> {
+pub(super) async fn next_generation(on: &impl ConnectionTrait, of: RepositoryId) -> Result<(), StoreError> {
     let statement = "UPDATE repositories SET generation = generation + 1 WHERE id = $1";
     execute(on, statement, [of.0.into()]).await.map(drop)
 }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::Store;
 use super::audit;
 use super::catalog::Generated;
+use super::removal::revive;
 use super::sql::{all, corrupt, execute, micros, one, timestamp};
 use super::usage;
 
@@ -64,14 +65,27 @@ impl RepositoryStore for Store {
 }
 
 /// All repositories after a change, and the one that was changed.
-struct After {
-    all: Vec<Generated>,
-    changed: Option<Arc<Repository>>,
+pub(super) struct After {
+    pub(super) all: Vec<Generated>,
+    pub(super) changed: Option<Arc<Repository>>,
+}
+
+impl After {
+    /// After a change of the one at an address.
+    async fn change(on: &impl ConnectionTrait, at: &RepositoryAddress) -> Result<Self, StoreError> {
+        let all = load(on).await?;
+        let changed = all.iter().find(|(one, _)| one.address == *at).map(|(one, _)| one.clone());
+        Ok(Self { all, changed })
+    }
 }
 
 const INSERT: &str = "INSERT INTO repositories (format, name, kind, description, anonymous_read, default_upload, \
                       deletion, settings, created_at, revision, generation) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1)";
+
+/// For one whose row was revived.
+const REPLACE: &str = "UPDATE repositories SET kind = $3, description = $4, anonymous_read = $5, default_upload = $6, \
+                       deletion = $7, settings = $8, created_at = $9 WHERE format = $1 AND name = $2";
 
 async fn create(
     on: &impl ConnectionTrait,
@@ -83,6 +97,8 @@ async fn create(
     if details.default_upload {
         give_up_default(on, at.format.as_str(), RepositoryId(0), &by).await?;
     }
+    let now = Timestamp::now();
+    let statement = if revive(on, &at).await? { REPLACE } else { INSERT };
     let values = [
         at.format.as_str().into(),
         at.name.as_str().into(),
@@ -92,16 +108,15 @@ async fn create(
         details.default_upload.into(),
         details.deletion.as_str().into(),
         settings_text(&details.settings).into(),
-        micros(Timestamp::now()).into(),
+        micros(now).into(),
     ];
-    execute(on, INSERT, values).await?;
+    execute(on, statement, values).await?;
     audit::record(on, &by, "repository.create", at.to_string(), told(&details)).await?;
-    let all = load(on).await?;
-    let changed = all.iter().find(|(repository, _)| repository.address == at).map(|(repository, _)| repository.clone());
-    if let Some(made) = &changed {
+    let after = After::change(on, &at).await?;
+    if let Some(made) = &after.changed {
         usage::open(on, made.id).await?;
     }
-    Ok(After { all, changed })
+    Ok(after)
 }
 
 const UPDATE: &str = "UPDATE repositories SET description = $3, anonymous_read = $4, default_upload = $5, deletion = $6, \
@@ -134,9 +149,7 @@ async fn update(
     ];
     execute(on, UPDATE, values).await?;
     audit::record(on, &by, "repository.update", before.address.to_string(), told(&details)).await?;
-    let all = load(on).await?;
-    let changed = all.iter().find(|(repository, _)| repository.id == of).map(|(repository, _)| repository.clone());
-    Ok(After { all, changed })
+    After::change(on, &before.address).await
 }
 
 /// Takes the uploads that name no repository from the one that had them, unless it is `but`.
@@ -157,9 +170,18 @@ async fn give_up_default(
     audit::record(on, by, "repository.update", resource, json!({ "default_upload": false })).await
 }
 
-/// All repositories in order of address.
+/// All active repositories in order of address.
 pub(super) async fn load(on: &impl ConnectionTrait) -> Result<Vec<Generated>, StoreError> {
-    let rows: Vec<Row> = all(on, &format!("{SELECT} ORDER BY format, name"), []).await?;
+    loaded(on, "state = 'active'", Vec::new()).await
+}
+
+/// The repositories that meet a condition, in order of address.
+pub(super) async fn loaded(
+    on: &impl ConnectionTrait,
+    condition: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Generated>, StoreError> {
+    let rows: Vec<Row> = all(on, &format!("{SELECT} WHERE {condition} ORDER BY format, name"), values).await?;
     rows.into_iter().map(Row::parse).collect()
 }
 

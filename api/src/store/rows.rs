@@ -90,6 +90,11 @@ pub(super) struct FileRow {
 }
 
 impl FileRow {
+    /// Its address below the repository, as it is stored.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn parse(self) -> Result<ArtifactFile, StoreError> {
         let what = format!("file {}", self.path);
         let digest = Digest::try_from(self.digest.as_str()).map_err(|error| corrupt(&what, error))?;

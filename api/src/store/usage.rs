@@ -37,7 +37,8 @@ pub(super) async fn open(on: &impl ConnectionTrait, of: RepositoryId) -> Result<
 
 const ADD: &str = "UPDATE usage SET artifacts = artifacts + 1, bytes = bytes + $2, packages = packages + $3 \
     WHERE repository = $1 AND (limit_bytes IS NULL OR bytes + $2 <= limit_bytes) \
-    AND (limit_artifacts IS NULL OR artifacts < limit_artifacts)";
+    AND (limit_artifacts IS NULL OR artifacts < limit_artifacts) \
+    AND EXISTS (SELECT 1 FROM repositories WHERE id = $1 AND state = 'active')";
 
 /// Counts a version of so many bytes, unless it is too much.
 pub(super) async fn add(
@@ -50,7 +51,10 @@ pub(super) async fn add(
     if execute(on, ADD, values).await? == 1 {
         return Ok(());
     }
-    Err(StoreError::OverQuota(Box::new(read(on, of).await?)))
+    let usage = read(on, of).await?;
+    let quota = usage.limit.as_ref().map(|limit| limit.quota).unwrap_or_default();
+    // What still fits was refused for the other reason: the repository is on its way out.
+    Err(if quota.admits(&usage.used, bytes) { StoreError::Retired } else { StoreError::OverQuota(Box::new(usage)) })
 }
 
 const SUBTRACT: &str = "UPDATE usage SET artifacts = artifacts - $2, bytes = bytes - $3, packages = packages - $4 \

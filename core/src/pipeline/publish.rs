@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Keeper;
 use super::hosted::Hosted;
+use super::removal::deleting;
 use super::spool::Spool;
 use crate::access::{Action, Permit, Principal, authorize};
 use crate::artifact::{
@@ -121,6 +122,10 @@ impl Keeper {
             let address = RepositoryAddress { format: format.clone(), name: name.clone() };
             return match self.enter_api(who, &address, Action::Publish).await {
                 Err(failure) if *failure.code() == codes::REPOSITORY_NOT_FOUND => {
+                    let retired = self.retired(who, &address, Action::Publish).await?;
+                    if retired.is_some_and(|retired| retired.deleting) {
+                        return Err(deleting(&address));
+                    }
                     Err(self.of_another_format(who, name).await?.unwrap_or(failure))
                 }
                 other => other,

@@ -10,8 +10,13 @@ mod authorities;
 mod blobs;
 mod faults;
 mod identities;
+mod jobs;
+mod ledger;
 mod quotas;
+mod removal;
 mod repositories;
+mod retention;
+mod self_check;
 mod store;
 
 pub use authorities::NoAuthorities;
@@ -68,6 +73,31 @@ mod tests {
         let store = MemoryStore::new();
         let (one, _) = two_repositories(&store).await;
         contract::quota_store(&store, &store, one).await;
+    }
+
+    #[tokio::test]
+    async fn removals_keep_their_contract() {
+        let store = MemoryStore::new();
+        contract::removal_store(&store, &store, &store).await;
+    }
+
+    #[tokio::test]
+    async fn retention_keeps_its_contract() {
+        let store = MemoryStore::new();
+        let (one, _) = two_repositories(&store).await;
+        contract::retention_store(&store, &store, one).await;
+    }
+
+    #[tokio::test]
+    async fn jobs_keep_their_contract() {
+        contract::job_store(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn the_ledger_keeps_its_contract() {
+        let store = MemoryStore::new();
+        let (one, _) = two_repositories(&store).await;
+        contract::blob_ledger(&store, &store, one).await;
     }
 
     #[tokio::test]

@@ -186,19 +186,14 @@ async fn a_start_that_was_cut_off_is_continued() {
 
 #[tokio::test]
 async fn a_token_is_issued_for_a_user_that_exists() {
-    use crate::admin_socket::token_create::{IssueError, Issuer, NewTokenRequest, issue};
-    use crate::admin_socket::{AdminSocket, Reply, Request, call};
+    use crate::admin_socket::token_create::{IssueError, NewTokenRequest, issue};
     let store = Arc::new(Store::default());
     let request = NewTokenRequest::sample();
     let early = issue(store.as_ref(), &request, Timestamp::UNIX_EPOCH).await;
     assert!(matches!(early, Err(IssueError::NoUser(_))));
     start(&store, &config(&[]), Reveal::Terminal).await;
 
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("admin.sock");
-    let _socket = AdminSocket::serve(&path, Arc::new(Issuer(store.clone()))).expect("served");
-    let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
-    let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
+    let created = issue(store.as_ref(), &request, Timestamp::UNIX_EPOCH).await.expect("issued");
     assert!(created.expires_at.is_some() && created.packages.is_none());
     let found = store.credential(&TokenHash::of(&created.token), Timestamp::UNIX_EPOCH).await.expect("asked");
     assert!(matches!(found, Credential::Valid(user) if created.token.starts_with(&user.credential)));

@@ -9,7 +9,7 @@ use keeper_core::repository::{
     Deletion, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName, Settings,
 };
 use poem::web::Data;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, Object, OpenApi};
@@ -100,12 +100,10 @@ impl Repositories {
         let (address, kind, details) = checked(&app, body.0)?;
         let stores = app.keeper.ports();
         let created = stores.repositories.create(&address, kind, details, &caller.actor()).await;
-        let repository = created.map_err(|error| match error {
-            StoreError::AlreadyExists => {
-                Failure::new(&codes::REPOSITORY_EXISTS, format!("repository \"{address}\" exists")).field("name")
-            }
-            other => other.into(),
-        })?;
+        let repository = match created {
+            Err(StoreError::AlreadyExists) => return Err(app.keeper.taken(&address).await?.into()),
+            created => created.map_err(Failure::from)?,
+        };
         let location = format!("{}/api/repositories/{address}", caller.facts.base_url);
         Ok(CreateAnswer::Created(Json(RepositoryView::of(&repository, Default::default())), location))
     }
@@ -163,6 +161,41 @@ impl Repositories {
         })?;
         Ok(Json(view(&app, &updated).await?))
     }
+
+    /// Delete a repository.
+    ///
+    /// It is hidden at once; what it held is removed in the background, also after a restart. Its name stays
+    /// reserved until an administrator releases it, here or by repeating the call later. Under a name that was
+    /// released and taken again, the numbers of deleted versions stay taken.
+    #[oai(path = "/repositories/:format/:name", method = "delete", operation_id = "delete_repository")]
+    async fn delete(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Its format.
+        format: Path<String>,
+        /// Its name.
+        name: Path<String>,
+        /// `true`: also when it holds versions.
+        #[oai(default)]
+        force: Query<bool>,
+        /// `true`: the name may be taken again; for administrators of the instance.
+        #[oai(default)]
+        release_name: Query<bool>,
+    ) -> Result<DeleteAnswer, Refused> {
+        let address = address(&app, &format, &name)?;
+        let (who, by) = (&caller.principal, caller.actor());
+        app.keeper.delete_repository(who, &by, &address, force.0, release_name.0).await?;
+        Ok(DeleteAnswer::Deleted)
+    }
+}
+
+/// A repository was deleted.
+#[derive(ApiResponse)]
+enum DeleteAnswer {
+    /// Nobody finds it any more.
+    #[oai(status = 204)]
+    Deleted,
 }
 
 async fn view(app: &App, repository: &Repository) -> Result<RepositoryView, Failure> {
@@ -170,7 +203,8 @@ async fn view(app: &App, repository: &Repository) -> Result<RepositoryView, Fail
     Ok(RepositoryView::of(repository, counts))
 }
 
-fn address(app: &App, format: &str, name: &str) -> Result<RepositoryAddress, Failure> {
+/// The address that a path names.
+pub(super) fn address(app: &App, format: &str, name: &str) -> Result<RepositoryAddress, Failure> {
     let (format, _) = app.keeper.ports().registry.named(format)?;
     let name = RepositoryName::try_from(name)
         .map_err(|fault| Failure::new(&codes::INVALID_FIELD, fault.to_string()).field("name"))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::store::{MemoryStore, Rows, VersionRow};
+use super::store::{BlobRow, MemoryStore, Rows, VersionRow};
 use crate::artifact::{
     Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
     FileContent, FilePath, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome,
@@ -153,15 +153,18 @@ impl ArtifactStore for MemoryStore {
     }
 
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError> {
-        Ok(self.call()?.blobs.get(&of).cloned())
+        Ok(self.call()?.blobs.get(&of).map(|row| row.blob.location.clone()))
     }
 
     async fn relocate(&self, old: &BlobLocation, new: &BlobLocation) -> Result<bool, StoreError> {
         let mut rows = self.call()?;
-        if old.digest() != new.digest() || rows.blobs.get(&old.digest()) != Some(old) {
+        if old.digest() != new.digest() || rows.trash.contains_key(new) {
             return Ok(false);
         }
-        rows.blobs.insert(new.digest(), new.clone());
+        match rows.blobs.get_mut(&old.digest()) {
+            Some(row) if row.blob.location == *old => row.blob.location = new.clone(),
+            _ => return Ok(false),
+        }
         for file in rows.versions.values_mut().flat_map(|row| &mut row.artifact.files) {
             if let FileContent::Stored(blob) = &mut file.content
                 && blob.location == *old
@@ -196,7 +199,8 @@ impl Rows {
     fn insert(&mut self, of: RepositoryId, what: Publication) -> Result<Artifact, StoreError> {
         self.refuse_taken_paths(of, &what.files)?;
         self.refuse_over_quota(of, &what.files)?;
-        let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file)).collect();
+        self.refuse_trash(&what.files)?;
+        let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file, what.published_at)).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
         let artifact = Artifact {
             id: what.id,
@@ -216,7 +220,7 @@ impl Rows {
             warnings: what.warnings,
         };
         let Coordinate { package, version } = what.coordinate.clone();
-        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key };
+        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key, pinned: false, last_used_on: None };
         self.versions.insert((of, package, version), row);
         self.point(of, &what.coordinate, &what.labels);
         self.bump(of);
@@ -231,9 +235,10 @@ impl Rows {
     }
 
     /// Points a file to the copy of its bytes that is already live, if one is; its own becomes so otherwise.
-    fn on_live_blob(&mut self, mut file: ArtifactFile) -> ArtifactFile {
+    fn on_live_blob(&mut self, mut file: ArtifactFile, at: Timestamp) -> ArtifactFile {
         if let FileContent::Stored(blob) = &mut file.content {
-            blob.location = self.blobs.entry(file.digest).or_insert_with(|| blob.location.clone()).clone();
+            let new = || BlobRow { blob: blob.clone(), recorded_at: at };
+            *blob = self.blobs.entry(file.digest).or_insert_with(new).blob.clone();
         }
         file
     }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
+use jiff::Timestamp;
 
 use super::faults::Faults;
 use crate::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
 use crate::digest::Digest;
+use crate::ledger::{StoredCopy, WalkableBlobs};
 use crate::limits::IO_CHUNK_BYTES;
 
 /// Bytes in memory.
@@ -28,6 +30,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Kept {
     blobs: BTreeMap<BlobLocation, Bytes>,
+    committed: BTreeMap<BlobLocation, Timestamp>,
     incarnations: u64,
 }
 
@@ -105,6 +108,19 @@ impl BlobStore for MemoryBlobs {
     }
 }
 
+#[async_trait]
+impl WalkableBlobs for MemoryBlobs {
+    async fn shelf(&self, first: u8) -> Result<Vec<StoredCopy>, BlobError> {
+        let kept = self.shared.call()?;
+        let on_shelf = kept.blobs.iter().filter(|(location, _)| location.digest().as_bytes()[0] == first);
+        let copies = on_shelf.map(|(location, bytes)| StoredCopy {
+            blob: BlobInfo { location: location.clone(), size: bytes.len() as u64 },
+            modified_at: kept.committed[location],
+        });
+        Ok(copies.collect())
+    }
+}
+
 struct Stage {
     shared: Arc<Shared>,
     limit_bytes: u64,
@@ -145,6 +161,7 @@ impl StagedBlob for Stage {
         let text = format!("{digest}.{:0width$}", kept.incarnations, width = BlobLocation::INCARNATION_CHARACTERS);
         let location = BlobLocation::try_from(text.as_str()).expect("a digest, a dot and ten digits");
         kept.blobs.insert(location.clone(), self.bytes.into());
+        kept.committed.insert(location.clone(), Timestamp::now());
         Ok(BlobInfo { location, size })
     }
 }

@@ -34,7 +34,12 @@ impl RepositoryStore for MemoryStore {
         if rows.repositories.contains_key(at) {
             return Err(StoreError::AlreadyExists);
         }
-        let id = RepositoryId(rows.repositories.len() as i64 + 1);
+        let id = match rows.retired.get(at) {
+            Some(retired) if retired.deleting || !retired.released => return Err(StoreError::AlreadyExists),
+            Some(retired) => retired.repository.id,
+            None => RepositoryId((rows.repositories.len() + rows.retired.len()) as i64 + 1),
+        };
+        rows.retired.remove(at);
         let (address, created_at) = (at.clone(), Timestamp::now());
         Ok(rows.keep(with(details, Identity { id, address, kind, created_at, revision: 1 })))
     }

@@ -8,11 +8,14 @@ use jiff::Timestamp;
 
 use super::faults::Faults;
 use crate::artifact::{Artifact, ArtifactState, Coordinate, Label, PackageName, SortKey, StoreError, VersionName};
-use crate::blob::BlobLocation;
+use crate::blob::{BlobInfo, BlobLocation};
 use crate::digest::Digest;
 use crate::identity::{NewToken, TokenHash};
+use crate::jobs::JobRecord;
 use crate::quota::SetQuota;
+use crate::removal::RetiredRepository;
 use crate::repository::{Repository, RepositoryAddress, RepositoryId};
+use crate::retention::{Day, SetRules};
 
 /// Repositories, artifacts and identities in memory.
 #[derive(Debug)]
@@ -24,20 +27,33 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) repositories: BTreeMap<RepositoryAddress, Arc<Repository>>,
+    pub(super) retired: BTreeMap<RepositoryAddress, RetiredRepository>,
     pub(super) generations: BTreeMap<RepositoryId, u64>,
     pub(super) versions: BTreeMap<(RepositoryId, PackageName, VersionName), VersionRow>,
     pub(super) labels: BTreeMap<(RepositoryId, PackageName), Vec<Label>>,
-    /// The live copy of each digest; it stays when the last file goes, as the collector is not here.
-    pub(super) blobs: HashMap<Digest, BlobLocation>,
+    /// The live copy of each digest; it stays when the last file goes, until the collector takes it.
+    pub(super) blobs: BTreeMap<Digest, BlobRow>,
+    pub(super) trash: BTreeMap<BlobLocation, (u64, Timestamp)>,
+    pub(super) sightings: BTreeMap<BlobLocation, Timestamp>,
     pub(super) quotas: BTreeMap<RepositoryId, SetQuota>,
+    pub(super) rules: BTreeMap<RepositoryId, SetRules>,
+    pub(super) jobs: BTreeMap<String, (String, JobRecord)>,
     pub(super) users: BTreeMap<String, UserRow>,
     pub(super) tokens: HashMap<TokenHash, NewToken>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct BlobRow {
+    pub(super) blob: BlobInfo,
+    pub(super) recorded_at: Timestamp,
 }
 
 #[derive(Debug)]
 pub(super) struct VersionRow {
     pub(super) artifact: Artifact,
     pub(super) sort_key: SortKey,
+    pub(super) pinned: bool,
+    pub(super) last_used_on: Option<Day>,
 }
 
 #[derive(Debug)]

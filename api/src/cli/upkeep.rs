@@ -1,0 +1,246 @@
+//! `gc` and `verify`: in the data folder itself, or through the server that holds it.
+//!
+//! What was found goes to stdout, one line each, what is said about it to stderr: `verify --json` can be read
+//! by a program as it is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clap::Args;
+use keeper_core::collector::Collected;
+use keeper_core::verifier::{Finding, Listener, Verified};
+use serde::Serialize;
+
+use super::{Exit, Settings, Verb, output};
+use crate::admin_socket::{self, Reply, Request};
+use crate::blobs::DiskBlobs;
+use crate::cli::settings::Flags;
+use crate::config::{Config, Overrides};
+use crate::datadir::{self, DataDir};
+use crate::jobs::Runner;
+use crate::jobs::collect::blobs;
+use crate::jobs::upkeep::Upkeep;
+use crate::run::{self, StartError};
+use crate::store::Store;
+
+/// The words of `gc`.
+#[derive(Debug, Args)]
+pub(super) struct Gc {
+    /// Remove what no version needs; without it, nothing is changed
+    #[arg(long, conflicts_with = "dry_run")]
+    confirm: bool,
+    /// Only tell what would be removed (what happens without a flag)
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The words of `verify`.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Do not read stored files, only look whether they are there with their length
+    #[arg(long)]
+    quick: bool,
+    /// Print findings and the summary as lines of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+struct Place {
+    /// The data folder of the server [KEEPER_DATA_DIR] [default: ./keeper-data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Read this file instead of artifact-keeper.toml in the current folder
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Place {
+    fn into_settings(self) -> Settings {
+        let folder = self.data_dir.into_iter();
+        let flags = folder.fold(Overrides::default(), |flags, folder| flags.with("data_dir", folder));
+        Settings { file: self.file, flags: Flags(flags) }
+    }
+}
+
+impl Gc {
+    pub(super) fn into_verb(self) -> (Verb, Settings) {
+        (Verb::Gc { confirm: self.confirm, json: self.json }, self.place.into_settings())
+    }
+}
+
+impl Verify {
+    pub(super) fn into_verb(self) -> (Verb, Settings) {
+        (Verb::Verify { quick: self.quick, json: self.json }, self.place.into_settings())
+    }
+}
+
+/// Runs the collector and tells what it found or did.
+pub async fn gc(config: &Config, confirm: bool, json: bool) -> Exit {
+    let collected = match Here::open(config).await {
+        Ok(Some(here)) => here.end(|upkeep| async move { upkeep.gc(confirm, &|| true).await }).await,
+        Ok(None) => match ask(config, Request::Gc { confirm }, |_| ()).await {
+            Ok(Reply::Collected(collected)) => Ok(collected),
+            Ok(_) => Err((Exit::Failed, MISUNDERSTOOD.to_owned())),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    match collected {
+        Ok(collected) if json => line(&collected),
+        Ok(collected) => output::stdout(&told(&collected, confirm)).map_or(Exit::Failed, |()| Exit::Fine),
+        Err((exit, reason)) => refuse(exit, &reason),
+    }
+}
+
+const MISUNDERSTOOD: &str = "the server answered something else";
+
+fn told(collected: &Collected, confirm: bool) -> String {
+    let Collected { stored, unreferenced, orphans, waiting, discarded, unlinked, in_trash, suspicious } = collected;
+    let mut text = format!(
+        "stored:      {}\nnot needed:  {}\nno row:      {}\ntoo young:   {}\nin trash:    {}\n",
+        blobs(*stored),
+        blobs(*unreferenced),
+        blobs(*orphans),
+        blobs(*waiting),
+        blobs(*in_trash)
+    );
+    if confirm {
+        text += &format!("discarded:   {}\nremoved:     {}\n", blobs(*discarded), blobs(*unlinked));
+    } else {
+        text += "Nothing was changed.";
+        if *suspicious {
+            text += " The server will not remove that much by itself.";
+        }
+        text += " To remove what is not needed or has no row: artifact-keeper gc --confirm\n";
+    }
+    text
+}
+
+/// Verifies everything and tells what it found.
+pub async fn verify(config: &Config, quick: bool, json: bool) -> Exit {
+    let verified = match Here::open(config).await {
+        Ok(Some(here)) => here.end(|upkeep| async move { upkeep.verify(quick, &Printer { json }).await }).await,
+        Ok(None) => {
+            let print = |reply| {
+                if let Reply::Finding(finding) = reply {
+                    print_finding(&finding, json);
+                }
+            };
+            match ask(config, Request::Verify { quick }, print).await {
+                Ok(Reply::Verified(verified)) => Ok(verified),
+                Ok(_) => Err((Exit::Failed, MISUNDERSTOOD.to_owned())),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    match verified {
+        Ok(verified) => summary(&verified, json),
+        Err((exit, reason)) => refuse(exit, &reason),
+    }
+}
+
+fn summary(verified: &Verified, json: bool) -> Exit {
+    let Verified { blobs, bytes, files, repositories, faults, notes, stopped } = verified;
+    if json {
+        line(verified);
+    } else {
+        output::stderr(&format!(
+            "{faults} faults and {notes} notes in {blobs} blobs ({bytes} bytes), {files} files, {repositories} repositories"
+        ));
+    }
+    match (faults, stopped) {
+        (1.., _) => Exit::Faults,
+        (0, true) => refuse(Exit::Failed, "it was stopped before its end"),
+        (0, false) => Exit::Fine,
+    }
+}
+
+/// Prints findings of a verification in this process.
+struct Printer {
+    json: bool,
+}
+
+#[async_trait]
+impl Listener for Printer {
+    async fn hear(&self, finding: Option<Finding>, _so_far: Verified) -> bool {
+        finding.is_none_or(|finding| print_finding(&finding, self.json))
+    }
+}
+
+fn print_finding(finding: &Finding, json: bool) -> bool {
+    if json {
+        return line(finding) == Exit::Fine;
+    }
+    let Finding { code, subject, detail, fault } = finding;
+    let kind = if *fault { "fault" } else { "note" };
+    output::stdout(&format!("{kind} {code} {subject}: {detail}\n")).is_ok()
+}
+
+fn line(what: &impl Serialize) -> Exit {
+    let text = serde_json::to_string(what).map(|text| text + "\n").unwrap_or_default();
+    output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
+}
+
+fn refuse(exit: Exit, reason: &str) -> Exit {
+    output::stderr(reason);
+    exit
+}
+
+async fn ask(config: &Config, request: Request, on_the_way: impl FnMut(Reply)) -> Result<Reply, (Exit, String)> {
+    let socket = datadir::admin_socket(&config.data_dir);
+    match admin_socket::converse_with(&socket, &request, on_the_way).await {
+        Ok(Reply::Refused { reason }) => Err((Exit::Failed, reason)),
+        Ok(reply) => Ok(reply),
+        Err(error) => Err((Exit::InUse, error.to_string())),
+    }
+}
+
+/// The data folder, open and locked by this process.
+struct Here {
+    _data: DataDir,
+    store: Arc<Store>,
+    upkeep: Upkeep,
+}
+
+impl Here {
+    /// `None` when a server holds it.
+    async fn open(config: &Config) -> Result<Option<Self>, (Exit, String)> {
+        let data = match DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk) {
+            Ok(data) => data,
+            Err(error) if error.is_in_use() => return Ok(None),
+            Err(error) => return Err((Exit::from(&error), error.to_string())),
+        };
+        if !config.database.exists() {
+            let folder = config.data_dir.display();
+            let text = format!("there is no server's data in {folder}; name its folder with --data-dir");
+            return Err((Exit::Usage, text));
+        }
+        let told = |error: StartError| (error.exit(), error.to_string());
+        let store = Store::open(&run::database_address(&config.database)).await;
+        let store = Arc::new(store.map_err(|error| told(error.into()))?);
+        let blobs = DiskBlobs::open(&config.blobs, &data.tmp()).map_err(|error| told(error.into()))?;
+        let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), Arc::new(blobs));
+        Ok(Some(Self { _data: data, store, upkeep }))
+    }
+
+    /// Does this and closes the folder.
+    async fn end<T, F>(self, what: impl FnOnce(Upkeep) -> F) -> Result<T, (Exit, String)>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
+        let done = what(self.upkeep).await;
+        self.store.close().await;
+        done.map_err(|reason| (Exit::Failed, reason))
+    }
+}

@@ -1,0 +1,86 @@
+//! The upkeep that an operator asks for: the collector and the verification, over a store that is open here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keeper_core::collector::{Collected, Collector, Mode};
+use keeper_core::error::Failure;
+use keeper_core::verifier::{Finding, Listener, Verified, Verifier};
+
+use super::{Runner, collect};
+use crate::admin_socket::{Lines, Reply};
+use crate::blobs::DiskBlobs;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Collector and verifier of one data folder.
+#[derive(Clone)]
+pub struct Upkeep {
+    runner: Runner,
+    collector: Arc<Collector>,
+    verifier: Arc<Verifier>,
+}
+
+impl Upkeep {
+    /// Over this store and these blobs.
+    #[must_use]
+    pub fn new(config: &Config, runner: Runner, store: Arc<Store>, blobs: Arc<DiskBlobs>) -> Self {
+        Self {
+            runner,
+            collector: collect::collector(config, store.clone(), blobs.clone()),
+            verifier: Arc::new(Verifier::new(store.clone(), store.clone(), store, blobs)),
+        }
+    }
+
+    /// The collector as a job.
+    #[must_use]
+    pub fn collect(&self, period: Duration) -> collect::Collect {
+        collect::Collect::new(self.collector.clone(), period)
+    }
+
+    /// Runs the collector: without `confirm` it only tells, with it nothing is too suspicious to be removed.
+    ///
+    /// # Errors
+    /// Why it did not run, for the operator.
+    pub async fn gc(&self, confirm: bool, goes_on: &(dyn Fn() -> bool + Send + Sync)) -> Result<Collected, String> {
+        let stop = self.runner.stopping();
+        let goes_on = |_: &Collected| goes_on() && !stop.is_cancelled();
+        let mode = if confirm { Mode::Confirmed } else { Mode::DryRun };
+        let run = self.collector.run(mode, &goes_on);
+        if !confirm {
+            return run.await.map_err(|error| in_full(&error));
+        }
+        match self.runner.once(collect::NAME, run, collect::told).await {
+            Ok(Some(collected)) => Ok(collected),
+            Ok(None) => Err("the collector is running already; see GET /api/status, and repeat later".to_owned()),
+            Err(error) => Err(in_full(&error)),
+        }
+    }
+
+    /// Verifies everything.
+    ///
+    /// # Errors
+    /// Why it did not end, for the operator.
+    pub async fn verify(&self, quick: bool, listener: &dyn Listener) -> Result<Verified, String> {
+        self.verifier.run(quick, listener).await.map_err(|error| in_full(&error))
+    }
+}
+
+/// An operator is told the cause as well.
+fn in_full(error: &Failure) -> String {
+    match &error.cause {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+#[async_trait]
+impl Listener for Lines {
+    async fn hear(&self, finding: Option<Finding>, _so_far: Verified) -> bool {
+        match finding {
+            Some(finding) => self.send(Reply::Finding(finding)).await,
+            None => self.beat(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Deleting repositories: hidden at once, emptied in the background, resumed after a crash.
+
+use super::Keeper;
+use crate::access::{Action, Principal, authorize};
+use crate::error::{Failure, codes};
+use crate::limits::REMOVAL_BATCH;
+use crate::removal::{RetiredRepository, Retirement};
+use crate::repository::{Actor, Deletion, RepositoryAddress};
+
+impl Keeper {
+    /// Deletes a repository; with `force` also one that holds versions. `release_name` lets the name be taken
+    /// again, also that of one deleted before.
+    ///
+    /// # Errors
+    /// Who may not, `repository_not_empty`, `repository_deleting`, `deletion_forbidden`.
+    pub async fn delete_repository(
+        &self,
+        who: &Principal,
+        by: &Actor,
+        address: &RepositoryAddress,
+        force: bool,
+        release_name: bool,
+    ) -> Result<(), Failure> {
+        let repository = match self.enter_api(who, address, Action::Manage).await {
+            Ok((repository, _permit)) => repository,
+            Err(failure) => return self.delete_again(who, by, address, release_name, failure).await,
+        };
+        if release_name {
+            self.require_admin(who)?;
+        }
+        let held = self.ports.repositories.counts(repository.id).await?;
+        if repository.deletion == Deletion::Never && held.artifacts > 0 {
+            let detail = format!("repository \"{address}\" never deletes, and it holds {} versions", held.artifacts);
+            return Err(Failure::new(&codes::DELETION_FORBIDDEN, detail));
+        }
+        match self.ports.lifecycle.retire(repository.id, force, release_name, by).await? {
+            Retirement::Begun => {
+                tracing::info!(repository.name = %address, principal.name = %by.login, "deleting a repository");
+                self.removals.notify_one();
+                Ok(())
+            }
+            Retirement::NotEmpty(counts) => Err(Failure::new(
+                &codes::REPOSITORY_NOT_EMPTY,
+                format!("repository \"{address}\" holds {} versions of {} packages", counts.artifacts, counts.packages),
+            )),
+        }
+    }
+
+    /// The same on one that is not there: it may be on its way out, or its name may be wanted.
+    async fn delete_again(
+        &self,
+        who: &Principal,
+        by: &Actor,
+        address: &RepositoryAddress,
+        release_name: bool,
+        absent: Failure,
+    ) -> Result<(), Failure> {
+        let Some(retired) = self.retired(who, address, Action::Manage).await? else { return Err(absent) };
+        if release_name {
+            self.require_admin(who)?;
+            return Ok(self.ports.lifecycle.release_name(retired.repository.id, by).await?);
+        }
+        Err(if retired.deleting { deleting(address) } else { absent })
+    }
+
+    /// The retired repository at an address, for those who might do this to it if it were there.
+    pub(super) async fn retired(
+        &self,
+        who: &Principal,
+        address: &RepositoryAddress,
+        action: Action,
+    ) -> Result<Option<RetiredRepository>, Failure> {
+        let retired = self.ports.lifecycle.retired(address).await?;
+        Ok(retired.filter(|retired| authorize(who, action, &retired.repository).is_ok()))
+    }
+
+    /// Why a repository of this address cannot be made.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn taken(&self, address: &RepositoryAddress) -> Result<Failure, Failure> {
+        Ok(match self.ports.lifecycle.retired(address).await? {
+            Some(retired) if retired.deleting => deleting(address),
+            Some(_) => Failure::new(
+                &codes::REPOSITORY_EXISTS,
+                format!("repository \"{address}\" was deleted, and its name is still reserved"),
+            )
+            .hint("Choose another name, or release this one: DELETE with ?release_name=true."),
+            None => Failure::new(&codes::REPOSITORY_EXISTS, format!("repository \"{address}\" exists")),
+        }
+        .field("name"))
+    }
+
+    /// Waits until a repository is being deleted.
+    pub fn removals(&self) -> std::sync::Arc<tokio::sync::Notify> {
+        self.removals.clone()
+    }
+
+    /// Goes on with all removals that are not finished. Answers how many versions were removed.
+    ///
+    /// # Errors
+    /// What the store reports; what was removed stays removed, the next call goes on.
+    pub async fn remove_retired(&self, goes_on: &(dyn Fn() -> bool + Send + Sync)) -> Result<u64, Failure> {
+        let mut removed = 0;
+        for repository in self.ports.lifecycle.unfinished().await? {
+            let mut after = None;
+            while goes_on() {
+                let step = self.ports.lifecycle.remove_some(repository.id, after, REMOVAL_BATCH).await?;
+                removed += step.versions;
+                after = step.last;
+                if step.finished {
+                    tracing::info!(repository.name = %repository.address, "a repository is deleted");
+                    break;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The answer to whoever wants to use a repository on its way out.
+pub(super) fn deleting(address: &RepositoryAddress) -> Failure {
+    Failure::new(&codes::REPOSITORY_DELETING, format!("repository \"{address}\" is being deleted"))
+}

@@ -1,0 +1,100 @@
+//! Last uses, on their way to the database: a download costs one look into memory and never waits for a write.
+//!
+//! A version is noted once a day. What is noted is written down by a job and when the server stops; a crash
+//! loses at most what that job had not written yet, and then a version looks less used than it is by at most a
+//! day. Bounds: [`USES_IN_MEMORY`] versions; while more wait, further ones are not noted.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::artifact::Coordinate;
+use crate::limits::USES_IN_MEMORY;
+use crate::repository::RepositoryId;
+use crate::retention::{Day, day_of};
+
+/// A version that was used on a day.
+pub type Use = (RepositoryId, Coordinate, Day);
+
+/// What was used and is not written down.
+#[derive(Debug, Default)]
+pub struct Uses(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    day: Day,
+    today: HashSet<(RepositoryId, Coordinate)>,
+    waiting: Vec<Use>,
+}
+
+impl Uses {
+    /// A version was downloaded now.
+    pub fn note(&self, of: RepositoryId, what: &Coordinate) {
+        self.note_on(day_of(Timestamp::now()), of, what);
+    }
+
+    fn note_on(&self, day: Day, of: RepositoryId, what: &Coordinate) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.day != day || noted.today.len() >= USES_IN_MEMORY {
+            noted.day = day;
+            noted.today.clear();
+        }
+        if noted.waiting.len() < USES_IN_MEMORY && noted.today.insert((of, what.clone())) {
+            noted.waiting.push((of, what.clone(), day));
+        }
+    }
+
+    /// Takes what waits, to write it down.
+    #[must_use]
+    pub fn take(&self) -> Vec<Use> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting)
+    }
+
+    /// Gives back what could not be written down.
+    pub fn give_back(&self, mut uses: Vec<Use>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.append(&mut noted.waiting);
+        uses.truncate(USES_IN_MEMORY);
+        noted.waiting = uses;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::{PackageName, VersionName};
+
+    fn version(number: usize) -> Coordinate {
+        Coordinate {
+            package: PackageName::try_from("example.com/m").expect("a package"),
+            version: VersionName::try_from(format!("v{number}").as_str()).expect("a version"),
+        }
+    }
+
+    #[test]
+    fn a_version_waits_once_for_each_day_on_which_it_is_used() {
+        let (uses, of) = (Uses::default(), RepositoryId(1));
+        for (day, number) in [(7, 1), (7, 1), (7, 2), (8, 1), (8, 1)] {
+            uses.note_on(day, of, &version(number));
+        }
+        let taken = uses.take();
+        let shown: Vec<_> = taken.iter().map(|(_, what, day)| format!("{} {day}", what.version)).collect();
+        assert_eq!(shown, ["v1 7", "v2 7", "v1 8"]);
+        uses.note_on(8, of, &version(1));
+        assert!(uses.take().is_empty(), "it is noted for this day");
+        uses.give_back(taken.clone());
+        assert_eq!(uses.take(), taken);
+    }
+
+    #[test]
+    fn memory_is_bounded_while_nothing_is_written_down() {
+        let (uses, of) = (Uses::default(), RepositoryId(1));
+        for number in 0..=USES_IN_MEMORY {
+            uses.note_on(7, of, &version(number));
+        }
+        assert_eq!(uses.take().len(), USES_IN_MEMORY);
+        uses.note_on(7, of, &version(USES_IN_MEMORY));
+        assert_eq!(uses.take().len(), 1, "what was not noted is noted when there is room");
+    }
+}

@@ -1,0 +1,269 @@
+//! Verification: proves that what the books say is what is stored, while everything goes on.
+//!
+//! Shape of a finding: `blob_corrupt 9f86….k3v5w7x2m1: its bytes have the digest 2c26…`. A *fault* is a broken
+//! promise; a *note* is worth knowing and no fault: a stored copy that no row names is the collector's, or an
+//! upload that is just being published.
+//!
+//! Each blob is read in constant memory. What changes during the run is looked at again before it is told.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::artifact::{ArtifactStore, StoreError};
+use crate::blob::{BlobError, BlobInfo};
+use crate::digest::Digest;
+use crate::error::Failure;
+use crate::ledger::{BlobLedger, LedgerEntry, WalkableBlobs};
+use crate::limits::VERIFIER_WINDOW;
+use crate::repository::{Counts, RepositoryAddress};
+
+/// The totals of a repository: as they are kept, and as they are when somebody counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The row that every change keeps.
+    pub kept: Counts,
+    /// Counted at the same moment.
+    pub counted: Counts,
+}
+
+/// A part of the file rows, judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JudgedFiles {
+    /// Rows looked at.
+    pub files: u64,
+    /// Paths of damaged rows, and what is wrong with each.
+    pub faults: Vec<(String, String)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<i64>,
+}
+
+/// What a store can say of itself.
+#[async_trait]
+pub trait SelfCheck: Send + Sync {
+    /// What the database finds wrong with its own structure; empty when it is sound.
+    async fn integrity(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The totals of all repositories.
+    async fn totals(&self) -> Result<Vec<Totals>, StoreError>;
+
+    /// Judges file rows: each agrees with itself, and bytes in the row have their digest. From the beginning,
+    /// or where the last call said to go on.
+    async fn files(&self, from: Option<i64>, limit: u32) -> Result<JudgedFiles, StoreError>;
+}
+
+/// Something that verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its kind: `blob_missing`, `blob_corrupt`, `file_corrupt`, `count_wrong`, `database_corrupt`, `orphan`.
+    pub code: String,
+    /// What it is about.
+    pub subject: String,
+    /// What is wrong.
+    pub detail: String,
+    /// Whether a promise is broken.
+    pub fault: bool,
+}
+
+/// How far a run is, and what it found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Blobs looked at.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// File rows looked at.
+    pub files: u64,
+    /// Repositories whose totals were counted.
+    pub repositories: u64,
+    /// Broken promises.
+    pub faults: u64,
+    /// Notes.
+    pub notes: u64,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+/// Is told each finding and, without one, how far the run is; says whether it shall go on.
+#[async_trait]
+pub trait Listener: Send + Sync {
+    /// Takes a finding or a sign of life.
+    async fn hear(&self, finding: Option<Finding>, so_far: Verified) -> bool;
+}
+
+/// Verifies a store and its blobs.
+pub struct Verifier {
+    ledger: Arc<dyn BlobLedger>,
+    artifacts: Arc<dyn ArtifactStore>,
+    check: Arc<dyn SelfCheck>,
+    blobs: Arc<dyn WalkableBlobs>,
+}
+
+/// A run under way.
+struct Run<'a> {
+    of: &'a Verifier,
+    listener: &'a dyn Listener,
+    so_far: Verified,
+}
+
+impl Verifier {
+    /// A verifier over these.
+    #[must_use]
+    pub fn new(
+        ledger: Arc<dyn BlobLedger>,
+        artifacts: Arc<dyn ArtifactStore>,
+        check: Arc<dyn SelfCheck>,
+        blobs: Arc<dyn WalkableBlobs>,
+    ) -> Self {
+        Self { ledger, artifacts, check, blobs }
+    }
+
+    /// Looks at everything. A `quick` run believes the bytes and looks only whether they are there, as many
+    /// as recorded.
+    ///
+    /// # Errors
+    /// When it cannot be done; a fault of what is stored is a finding.
+    pub async fn run(&self, quick: bool, listener: &dyn Listener) -> Result<Verified, Failure> {
+        let mut run = Run { of: self, listener, so_far: Verified::default() };
+        let goes_on = run.database().await? && run.totals().await? && run.files().await?;
+        let goes_on = goes_on && run.blobs(quick).await? && run.orphans().await?;
+        run.so_far.stopped = !goes_on;
+        Ok(run.so_far)
+    }
+}
+
+impl Run<'_> {
+    async fn fault(&mut self, code: &str, subject: impl Into<String>, detail: impl Into<String>) -> bool {
+        self.so_far.faults += 1;
+        self.tell(code, subject.into(), detail.into(), true).await
+    }
+
+    async fn tell(&self, code: &str, subject: String, detail: String, fault: bool) -> bool {
+        let finding = Finding { code: code.to_owned(), subject, detail, fault };
+        self.listener.hear(Some(finding), self.so_far).await
+    }
+
+    async fn goes_on(&self) -> bool {
+        self.listener.hear(None, self.so_far).await
+    }
+
+    async fn database(&mut self) -> Result<bool, Failure> {
+        for line in self.of.check.integrity().await? {
+            if !self.fault("database_corrupt", "database", line).await {
+                return Ok(false);
+            }
+        }
+        Ok(self.goes_on().await)
+    }
+
+    async fn totals(&mut self) -> Result<bool, Failure> {
+        for Totals { repository, kept, counted } in self.of.check.totals().await? {
+            self.so_far.repositories += 1;
+            if kept != counted {
+                let text = |counts: Counts| {
+                    format!("{} packages, {} versions, {} bytes", counts.packages, counts.artifacts, counts.bytes)
+                };
+                let detail = format!("it has {}; its row says {}", text(counted), text(kept));
+                if !self.fault("count_wrong", repository.to_string(), detail).await {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(self.goes_on().await)
+    }
+
+    async fn files(&mut self) -> Result<bool, Failure> {
+        let mut from = None;
+        loop {
+            let JudgedFiles { files, faults, next } = self.of.check.files(from, VERIFIER_WINDOW).await?;
+            self.so_far.files += files;
+            for (path, reason) in faults {
+                if !self.fault("file_corrupt", path, reason).await {
+                    return Ok(false);
+                }
+            }
+            if !self.goes_on().await {
+                return Ok(false);
+            }
+            if next.is_none() {
+                return Ok(true);
+            }
+            from = next;
+        }
+    }
+
+    async fn blobs(&mut self, quick: bool) -> Result<bool, Failure> {
+        let mut after = None;
+        loop {
+            let window = self.of.ledger.entries(after, VERIFIER_WINDOW).await?;
+            let Some(last) = window.last() else { return Ok(true) };
+            after = Some(last.blob.location.digest());
+            for LedgerEntry { blob, .. } in window {
+                if let Some((code, reason)) = self.judge(&blob, quick).await?
+                    && !self.fault(code, blob.location.as_str(), reason).await
+                {
+                    return Ok(false);
+                }
+                self.so_far.blobs += 1;
+                self.so_far.bytes += blob.size;
+                if !self.goes_on().await {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// What is wrong with a blob, if something is and it is still the live copy.
+    async fn judge(&self, blob: &BlobInfo, quick: bool) -> Result<Option<(&'static str, String)>, Failure> {
+        let found = if quick { self.look(blob).await } else { self.read(blob).await };
+        let fault = match found {
+            Ok(None) => return Ok(None),
+            Ok(Some(reason)) => ("blob_corrupt", reason),
+            Err(BlobError::Missing(_)) => ("blob_missing", "its bytes are not there".to_owned()),
+            Err(BlobError::Corrupt(_, reason)) => ("blob_corrupt", reason),
+            Err(error) => return Err(error.into()),
+        };
+        let live = self.of.artifacts.blob_location(blob.location.digest()).await?;
+        Ok((live.as_ref() == Some(&blob.location)).then_some(fault))
+    }
+
+    /// Opening it looks at its length; nothing else is read.
+    async fn look(&self, blob: &BlobInfo) -> Result<Option<String>, BlobError> {
+        let first = blob.size.min(1);
+        let range = crate::blob::ByteRange { start: 0, end: first };
+        self.of.blobs.open(blob, Some(range)).await.map(|_| None)
+    }
+
+    async fn read(&self, blob: &BlobInfo) -> Result<Option<String>, BlobError> {
+        let mut stream = self.of.blobs.open(blob, None).await?;
+        let mut hasher = Sha256::new();
+        while let Some(chunk) = stream.next().await {
+            hasher.update(&chunk?);
+        }
+        let found = Digest::from(<[u8; 32]>::from(hasher.finalize()));
+        Ok((found != blob.location.digest()).then(|| format!("its bytes have the digest {found}")))
+    }
+
+    async fn orphans(&mut self) -> Result<bool, Failure> {
+        for shelf in 0..=u8::MAX {
+            let stored = self.of.blobs.shelf(shelf).await?;
+            for stranger in self.of.ledger.strangers(shelf, stored, None).await? {
+                self.so_far.notes += 1;
+                let at = stranger.copy.blob.location.as_str().to_owned();
+                let detail = "no row names it: the collector's, or an upload on its way".to_owned();
+                if !self.tell("orphan", at, detail, false).await {
+                    return Ok(false);
+                }
+            }
+            if !self.goes_on().await {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

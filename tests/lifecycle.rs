@@ -1,0 +1,16 @@
+//! What ends, ends as promised and takes nothing else with it: quotas, the collector, verification, the end of
+//! a repository, retention.
+//!
+//! ```text
+//! workshop   a server whose collector leaves the work to the command line, and short words for its content
+//! quotas     how much a repository may hold
+//! collector  bytes that nobody needs, among publishers, kills and orphans
+//! deletion   the end of a repository
+//! verify     faults are found and named
+//! ```
+
+mod collector;
+mod deletion;
+mod quotas;
+mod verify;
+mod workshop;

@@ -1,0 +1,71 @@
+//! A verification of sound data finds nothing; each fault is found and named, and ends with exit code 5.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use super::workshop::{blobs, publish, server, verify};
+use crate::harness::command::run;
+use crate::harness::server::Server;
+
+/// Changes the database behind the back of a stopped server.
+fn sql(server: &Server, statement: &str) {
+    run(Command::new("sqlite3").arg(server.data().join("keeper.db")).arg(statement)).succeeded();
+}
+
+#[test]
+fn sound_data_has_no_faults_with_and_without_a_server() {
+    let mut server = server(&[]);
+    for number in 0..3 {
+        publish(&server, "example.com/m", number, number).expect(201);
+    }
+    for flags in ["", "--quick"] {
+        let (findings, summary) = verify(&server, flags);
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!((&summary["blobs"], &summary["repositories"]), (&3.into(), &1.into()), "{summary}");
+    }
+    server.command("verify").succeeded().says(&["0 faults and 0 notes in 3 blobs"]);
+    server.stop();
+    assert_eq!(verify(&server, "").0, [""; 0]);
+}
+
+#[test]
+fn a_flipped_byte_a_short_file_and_a_missing_one_are_named() {
+    let server = server(&[]);
+    for number in 0..4 {
+        publish(&server, "example.com/m", number, number).expect(201);
+    }
+    let paths: Vec<_> = blobs(&server).into_iter().collect();
+    let name = |at: usize| paths[at].file_name().expect("a name").to_string_lossy().into_owned();
+    let change = |at: usize, with: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(&paths[at]).expect("a blob");
+        with(&mut bytes);
+        fs::set_permissions(&paths[at], fs::Permissions::from_mode(0o640)).expect("writable");
+        fs::write(&paths[at], bytes).expect("a blob");
+    };
+    change(0, &|bytes| bytes[10_000] ^= 1);
+    change(1, &|bytes| bytes.truncate(10_000));
+    fs::remove_file(&paths[2]).expect("a blob");
+    let (mut found, summary) = verify(&server, "");
+    found.sort();
+    let mut expected =
+        [format!("blob_corrupt {}", name(0)), format!("blob_corrupt {}", name(1)), format!("blob_missing {}", name(2))];
+    expected.sort();
+    assert_eq!(found, expected, "{summary}");
+    let (quick, _) = verify(&server, "--quick");
+    assert_eq!(quick.len(), 2, "a quick look does not read the bytes: {quick:?}");
+    server.command("verify").failed().says(&["fault blob_missing", "3 faults"]);
+}
+
+#[test]
+fn a_wrong_total_and_a_damaged_row_are_named() {
+    let mut server = server(&[]);
+    publish(&server, "example.com/m", 0, 0).expect(201);
+    server.stop();
+    sql(&server, "UPDATE usage SET artifacts = artifacts + 1");
+    sql(&server, "UPDATE files SET inline = zeroblob(length(inline)) WHERE path LIKE '%.info'");
+    let expected = ["count_wrong go/local", "file_corrupt example.com/m/@v/v1.0.0.info"];
+    assert_eq!(verify(&server, "").0, expected);
+    server.start_again();
+    assert_eq!(verify(&server, "--quick").0, expected);
+}
