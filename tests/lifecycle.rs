@@ -6,11 +6,15 @@
 //! quotas     how much a repository may hold
 //! collector  bytes that nobody needs, among publishers, kills and orphans
 //! deletion   the end of a repository
+//! retention  rules of what is kept
+//! status     what the server says of itself
 //! verify     faults are found and named
 //! ```
 
 mod collector;
 mod deletion;
 mod quotas;
+mod retention;
+mod status;
 mod verify;
 mod workshop;

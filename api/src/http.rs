@@ -42,6 +42,7 @@ pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
 pub use request::{Front, HostRule, RequestFacts};
 
+use crate::status::Status;
 use error::{Shape, answer};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,6 +59,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
+    /// What the server can say of itself.
+    pub status: Arc<Status>,
 }
 
 /// The app as poem runs it.

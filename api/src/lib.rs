@@ -18,6 +18,7 @@ mod process;
 mod program;
 pub mod run;
 pub mod server;
+pub mod status;
 pub mod store;
 pub mod upstream;
 

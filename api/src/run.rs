@@ -37,6 +37,7 @@ use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
 use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
+use crate::status::Status;
 use crate::store::{OpenError, Store};
 use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
 
@@ -142,6 +143,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         front: front(&config),
         health: health.clone(),
         admission: Arc::new(admission(&config)),
+        status: Arc::new(Status::new(store.clone(), &config.database, &config.blobs)),
     };
     let app = crate::server::into_app(Routes::new(app));
     let runner = Runner::new(store.clone());

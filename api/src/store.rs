@@ -16,6 +16,8 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
+pub use size::StoreSize;
+
 use catalog::Catalog;
 use connections::Place;
 use writer::Writer;
@@ -38,6 +40,7 @@ mod rows;
 mod schema;
 mod search;
 mod self_check;
+mod size;
 mod sql;
 mod usage;
 mod writer;

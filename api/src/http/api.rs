@@ -11,6 +11,7 @@ mod repositories;
 mod retention;
 mod shared_body;
 mod size;
+mod status;
 mod upload;
 mod views;
 
@@ -33,6 +34,8 @@ enum Group {
     Artifacts,
     /// The places that hold them: create, list, read, change.
     Repositories,
+    /// The server itself.
+    Instance,
 }
 
 /// The endpoint of the API and its document, in pretty JSON.
@@ -49,11 +52,12 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention);
+type Operations =
+    (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention, status::Status);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention),
+        (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention, status::Status),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -82,13 +86,14 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 6] = [
+const METHODS: [(&str, &str); 7] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
     ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
     ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
+    ("/status", "GET, HEAD"),
 ];
 
 /// What poem and the handlers report at this address.

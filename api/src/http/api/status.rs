@@ -1,0 +1,137 @@
+//! `/api/status`: the server itself.
+
+use std::sync::Arc;
+
+use keeper_core::error::Failure;
+use keeper_core::jobs::JobRecord;
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::Group;
+use super::caller::Caller;
+use super::views::time;
+use crate::http::{App, Refused};
+use crate::status::Snapshot;
+
+pub(super) struct Status;
+
+/// The server and what it holds.
+#[derive(Object)]
+struct StatusView {
+    /// Its version.
+    version: String,
+    /// When it started.
+    started_at: String,
+    /// How long ago, in seconds.
+    uptime_s: u64,
+    /// The database.
+    database: DatabaseView,
+    /// Where files are stored.
+    storage: StorageView,
+    /// Totals of all repositories; deleted versions do not count.
+    counts: TotalsView,
+    /// Background work that has ever run, by name.
+    jobs: Vec<JobView>,
+}
+
+/// The database.
+#[derive(Object)]
+struct DatabaseView {
+    /// `sqlite`.
+    kind: String,
+    /// Bytes of its file.
+    bytes: u64,
+    /// Bytes of its write-ahead log.
+    log_bytes: u64,
+}
+
+/// Where files are stored.
+#[derive(Object)]
+struct StorageView {
+    /// `disk`.
+    kind: String,
+    /// Bytes that can still be stored.
+    #[oai(skip_serializing_if_is_none)]
+    free_bytes: Option<u64>,
+    /// Bytes of the whole disk.
+    #[oai(skip_serializing_if_is_none)]
+    total_bytes: Option<u64>,
+}
+
+/// Totals of all repositories.
+#[derive(Object)]
+struct TotalsView {
+    /// Repositories.
+    repositories: u64,
+    /// Packages with at least one version, in each repository.
+    packages: u64,
+    /// Versions.
+    artifacts: u64,
+    /// Bytes of their files; equal files are stored once and count each time.
+    bytes: u64,
+}
+
+/// A background job.
+#[derive(Object)]
+struct JobView {
+    /// Its name: `gc`, `last_use`, `repository_removal`, `retention`.
+    name: String,
+    /// Whether it is running.
+    running: bool,
+    /// When its last run began.
+    #[oai(skip_serializing_if_is_none)]
+    began_at: Option<String>,
+    /// When its last run ended.
+    #[oai(skip_serializing_if_is_none)]
+    ended_at: Option<String>,
+    /// Whether that one failed.
+    failed: bool,
+    /// What it did, or why it failed.
+    outcome: String,
+}
+
+#[OpenApi(tag = "Group::Instance")]
+impl Status {
+    /// Read the status of the server.
+    ///
+    /// For administrators of the instance. Costs the same however much is stored.
+    #[oai(path = "/status", method = "get", operation_id = "get_status")]
+    async fn read(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<StatusView>, Refused> {
+        app.keeper.require_admin(&caller.principal)?;
+        Ok(Json(StatusView::of(app.status.now().await.map_err(Failure::from)?)))
+    }
+}
+
+impl StatusView {
+    fn of(now: Snapshot) -> Self {
+        let counts = now.store.counts;
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: time(now.began_at),
+            uptime_s: now.uptime.as_secs(),
+            database: DatabaseView { kind: "sqlite".to_owned(), bytes: now.store.bytes, log_bytes: now.log_bytes },
+            storage: StorageView { kind: "disk".to_owned(), free_bytes: now.free_bytes, total_bytes: now.total_bytes },
+            counts: TotalsView {
+                repositories: now.store.repositories,
+                packages: counts.packages,
+                artifacts: counts.artifacts,
+                bytes: counts.bytes,
+            },
+            jobs: now.jobs.into_iter().map(JobView::of).collect(),
+        }
+    }
+}
+
+impl JobView {
+    fn of(job: JobRecord) -> Self {
+        Self {
+            running: job.lease_until.is_some_and(|until| until > jiff::Timestamp::now()),
+            began_at: job.began_at.map(time),
+            ended_at: job.ended_at.map(time),
+            name: job.name,
+            failed: job.failed,
+            outcome: job.outcome,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the database holds and how long its file is, at a cost that does not grow.
+
+use keeper_core::artifact::StoreError;
+use keeper_core::repository::Counts;
+use sea_orm::FromQueryResult;
+
+use super::Store;
+use super::sql::one;
+use super::usage::number;
+
+/// Totals of all active repositories, and the database's own length.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreSize {
+    /// Repositories.
+    pub repositories: u64,
+    /// What they hold together.
+    pub counts: Counts,
+    /// Bytes of the database's file.
+    pub bytes: u64,
+}
+
+const TOTALS: &str = "SELECT COUNT(*) AS repositories, CAST(COALESCE(SUM(u.packages), 0) AS BIGINT) AS packages, \
+    CAST(COALESCE(SUM(u.artifacts), 0) AS BIGINT) AS artifacts, CAST(COALESCE(SUM(u.bytes), 0) AS BIGINT) AS bytes \
+    FROM usage u JOIN repositories r ON r.id = u.repository WHERE r.state = 'active'";
+
+#[derive(FromQueryResult, Default)]
+struct TotalsRow {
+    repositories: i64,
+    packages: i64,
+    artifacts: i64,
+    bytes: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PagesRow {
+    page_count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PageRow {
+    page_size: i64,
+}
+
+impl Store {
+    /// As it is now. Reads one row for each repository.
+    pub(crate) async fn size(&self) -> Result<StoreSize, StoreError> {
+        let totals: TotalsRow = one(&self.readers, TOTALS, []).await?.unwrap_or_default();
+        let pages: Option<PagesRow> = one(&self.readers, "PRAGMA page_count", []).await?;
+        let page: Option<PageRow> = one(&self.readers, "PRAGMA page_size", []).await?;
+        let bytes = pages.map_or(0, |row| row.page_count) * page.map_or(0, |row| row.page_size);
+        Ok(StoreSize {
+            repositories: number(totals.repositories)?,
+            counts: Counts {
+                packages: number(totals.packages)?,
+                artifacts: number(totals.artifacts)?,
+                bytes: number(totals.bytes)?,
+            },
+            bytes: number(bytes)?,
+        })
+    }
+}
