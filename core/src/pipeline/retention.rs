@@ -10,7 +10,7 @@ use crate::artifact::{ArtifactId, Coordinate};
 use crate::error::Failure;
 use crate::limits::{REMOVAL_BATCH, RETENTION_PACKAGES};
 use crate::repository::{Deletion, Repository, RepositoryId};
-use crate::retention::{Doomed, Rules};
+use crate::retention::{Doomed, PackageVersions, Rules};
 
 /// What rules would remove.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,28 +82,40 @@ impl Keeper {
         goes_on: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<u64, Failure> {
         let lifecycle = &self.ports.lifecycle;
-        let Some(set) = lifecycle.rules(repository.id).await? else { return Ok(0) };
+        let set = lifecycle.rules(repository.id).await?;
+        let Some(set) = set.filter(|_| repository.deletion != Deletion::Never) else { return Ok(0) };
         let (known_since, mut removed, mut last) = (lifecycle.uses_known_since().await?, 0, 0);
-        while repository.deletion != Deletion::Never {
+        while goes_on() {
             let packages = lifecycle.packages(repository.id, last, RETENTION_PACKAGES).await?;
             let Some(package) = packages.last() else { break };
             last = package.key;
-            for package in &packages {
-                // Only what looks like work is asked of the writer, who looks again.
-                let mut expected = set.rules.doomed(package, known_since, Timestamp::now()).len();
-                while expected > 0 && goes_on() {
-                    let gone =
-                        lifecycle.apply_rules(repository.id, package.key, Timestamp::now(), REMOVAL_BATCH).await?;
-                    removed += gone.len() as u64;
-                    expected = if gone.is_empty() { 0 } else { expected.saturating_sub(gone.len()) };
-                }
-            }
-            if !goes_on() {
-                break;
+            // Only what looks like work is asked of the writer, who looks again.
+            let is_work =
+                |package: &&PackageVersions| !set.rules.doomed(package, known_since, Timestamp::now()).is_empty();
+            for package in packages.iter().filter(is_work) {
+                removed += self.thin_out(repository.id, package.key, goes_on).await?;
             }
         }
         if removed > 0 {
             tracing::info!(repository.name = %repository.address, versions = removed, "retention removed versions");
+        }
+        Ok(removed)
+    }
+
+    /// A few versions at a time, until the rules say nothing more of the package.
+    async fn thin_out(
+        &self,
+        of: RepositoryId,
+        package: i64,
+        goes_on: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<u64, Failure> {
+        let mut removed = 0;
+        while goes_on() {
+            let gone = self.ports.lifecycle.apply_rules(of, package, Timestamp::now(), REMOVAL_BATCH).await?;
+            removed += gone.len() as u64;
+            if gone.len() < REMOVAL_BATCH as usize {
+                break;
+            }
         }
         Ok(removed)
     }

@@ -62,7 +62,7 @@ async fn a_blob_is_waste_when_its_last_file_is_gone(
     delete(artifacts, of, "example.com/waste", "v2").await;
     assert!(!entry(ledger, &blob).await.expect("it").referenced, "nobody names it");
     let gone = ledger.discard(std::slice::from_ref(&blob), Timestamp::MAX).await.expect("discarded");
-    assert_eq!(gone, [blob.clone()], "what nobody names is discarded");
+    assert_eq!(gone, std::slice::from_ref(&blob), "what nobody names is discarded");
     assert!(entry(ledger, &blob).await.is_none(), "and is recorded no more");
     assert!(artifacts.blob_location(blob.location.digest()).await.expect("an answer").is_none(), "for nobody");
     ledger.forget(&[blob.location]).await.expect("forgotten");
@@ -86,7 +86,7 @@ async fn a_copy_in_the_trash_is_never_named_again(
     let late = publication("example.com/late", "v1", "late");
     let blob = blob_of(&late);
     let gone = ledger.discard(std::slice::from_ref(&blob), Timestamp::MAX).await.expect("discarded");
-    assert_eq!(gone, [blob.clone()], "a copy that no row names can be discarded");
+    assert_eq!(gone, std::slice::from_ref(&blob), "a copy that no row names can be discarded");
     let refused = artifacts.publish(of, late).await;
     assert!(matches!(refused, Err(StoreError::TooLate)), "its publication comes too late: {refused:?}");
     let again = publication("example.com/late", "v1", "late");
@@ -106,7 +106,7 @@ async fn the_trash_is_emptied_when_its_time_has_come(ledger: &dyn BlobLedger) {
     let (due, waiting) = (copy(b"due"), copy(b"waiting"));
     ledger.discard(std::slice::from_ref(&due), now).await.expect("discarded");
     ledger.discard(std::slice::from_ref(&waiting), later).await.expect("discarded");
-    assert_eq!(ledger.trash(now, None, 10).await.expect("trash"), [due.clone()], "only what is due");
+    assert_eq!(ledger.trash(now, None, 10).await.expect("trash"), std::slice::from_ref(&due), "only what is due");
     let mut both = vec![due.location.clone(), waiting.location.clone()];
     both.sort();
     assert_eq!(trash(ledger).await, both, "in order of location");
