@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! workshop   a server whose collector leaves the work to the command line, and short words for its content
+//! document   the commands of the user guide
 //! quotas     how much a repository may hold
 //! collector  bytes that nobody needs, among publishers, kills and orphans
 //! deletion   the end of a repository
@@ -13,6 +14,7 @@
 
 mod collector;
 mod deletion;
+mod document;
 mod quotas;
 mod retention;
 mod status;
