@@ -2,7 +2,7 @@
 //!
 //! Order: data folder and its lock → database and migrations → blobs → first start → sockets last → "ready".
 //! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
-//! accept no more → requests in flight finish → the writer drains → the lock is released.
+//! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
 
 use std::io;
 use std::net::SocketAddr;
@@ -148,10 +148,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let app = crate::server::into_app(Routes::new(app));
     let runner = Runner::new(store.clone());
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
-    runner.schedule(upkeep.collect(config.gc_period), Arc::default());
-    runner.schedule(Removal(keeper.clone()), keeper.removals());
-    runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
-    runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
+    schedule(&config, &runner, &keeper, &upkeep);
     let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { identity: store.clone(), upkeep }))?;
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
@@ -180,6 +177,14 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What runs now and then.
+fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep) {
+    runner.schedule(upkeep.collect(config.gc_period), Arc::default());
+    runner.schedule(Removal(keeper.clone()), keeper.removals());
+    runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
+    runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
 }
 
 /// The address of the database file, as the store takes it.
