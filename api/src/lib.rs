@@ -18,6 +18,7 @@ mod program;
 pub mod run;
 pub mod server;
 pub mod store;
+pub mod token_request;
 pub mod upstream;
 
 pub use program::program;

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod blobs;
+mod directory;
 mod fixture;
 mod identities;
 mod publishing;
@@ -12,6 +13,7 @@ mod repositories;
 
 pub use artifacts::artifact_store;
 pub use blobs::blob_store;
+pub use directory::directory;
 pub use fixture::{address, details, publication, stored_file};
 pub use identities::identity_store;
 pub use repositories::{repository_content, repository_store};
