@@ -9,6 +9,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tests drive real programs; the server runs none")]
 
+mod access;
 mod archives;
 mod bad_input;
 mod chains;
@@ -18,6 +19,7 @@ mod gomod_differential;
 mod guide_document;
 mod guide_recipes;
 mod harness;
+mod matrix;
 mod memory;
 mod openapi;
 mod private_over_https;

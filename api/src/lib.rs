@@ -17,6 +17,7 @@ mod process;
 mod program;
 pub mod run;
 pub mod server;
+pub mod sign_in;
 pub mod store;
 pub mod token_request;
 pub mod upstream;

@@ -33,6 +33,7 @@ use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
 use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
+use crate::sign_in::SignIn;
 use crate::store::{OpenError, Store};
 use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
 
@@ -133,7 +134,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
     let app = App {
         keeper,
-        authenticator: Authenticator::default(),
+        authenticator: Authenticator::new(store.clone()),
+        sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
         front: front(&config),
         health: health.clone(),
         admission: Arc::new(admission(&config)),

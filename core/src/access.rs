@@ -152,7 +152,8 @@ pub struct User {
 
 impl User {
     /// When the scope ends: a session's own end is none, for its user may sign in again.
-    fn scope_expires_at(&self) -> Option<Timestamp> {
+    #[must_use]
+    pub fn scope_expires_at(&self) -> Option<Timestamp> {
         match self.means {
             Means::Token(_) => self.expires_at,
             Means::Session(_) => None,

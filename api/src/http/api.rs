@@ -5,10 +5,18 @@ mod artifacts;
 mod caller;
 mod cursor;
 mod form;
+mod grants;
+mod groups;
 mod json_body;
+mod me;
+mod paging;
 mod repositories;
+mod revision;
+mod session;
 mod shared_body;
+mod tokens;
 mod upload;
+mod users;
 mod views;
 
 use std::sync::Arc;
@@ -30,6 +38,8 @@ enum Group {
     Artifacts,
     /// The places that hold them: create, list, read, change.
     Repositories,
+    /// Who may come in and do what: sessions, users, groups, grants, tokens.
+    Access,
 }
 
 /// The endpoint of the API and its document, in pretty JSON.
@@ -46,11 +56,29 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories);
+type Operations = (
+    artifacts::Artifacts,
+    repositories::Repositories,
+    session::Sessions,
+    me::Me,
+    tokens::Tokens,
+    users::Users,
+    groups::Groups,
+    grants::Grants,
+);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories),
+        (
+            artifacts::Artifacts,
+            repositories::Repositories,
+            session::Sessions,
+            me::Me,
+            tokens::Tokens,
+            users::Users,
+            groups::Groups,
+            grants::Grants,
+        ),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -79,11 +107,26 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 4] = [
+const METHODS: [(&str, &str); 19] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/grants", "GET, HEAD, POST"),
+    ("/grants/{id}", "DELETE"),
+    ("/groups", "GET, HEAD, POST"),
+    ("/groups/{name}", "GET, HEAD, PATCH, DELETE"),
+    ("/groups/{name}/members", "GET, HEAD"),
+    ("/groups/{name}/members/{login}", "PUT, DELETE"),
+    ("/me", "GET, HEAD"),
+    ("/me/password", "PUT"),
+    ("/me/sessions", "GET, HEAD"),
+    ("/me/sessions/{id}", "DELETE"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
+    ("/session", "POST, DELETE"),
+    ("/tokens", "GET, HEAD, POST"),
+    ("/tokens/{id}", "GET, HEAD, DELETE"),
+    ("/users", "GET, HEAD, POST"),
+    ("/users/{login}", "GET, HEAD, PATCH, DELETE"),
 ];
 
 /// What poem and the handlers report at this address.
@@ -114,7 +157,8 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&openapi()).expect("JSON");
         let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
             let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
-            let mut methods: Vec<_> = methods.chain(["HEAD".to_owned()]).collect();
+            let mut methods: Vec<_> = methods.collect();
+            methods.extend(methods.contains(&"GET".to_owned()).then(|| "HEAD".to_owned()));
             methods.sort();
             (path.clone(), methods)
         });

@@ -122,12 +122,17 @@ async fn principal(
     if owner.disabled {
         return Ok(None);
     }
-    let granted: Vec<GrantedRow> = all(on, GRANTED, [user_id.into()]).await?;
-    let grants = granted.into_iter().filter_map(|row| row.parse(&owner.login)).collect();
+    let grants = granted(on, user_id, &owner.login).await?;
     let kind = UserKind::parse(&owner.kind).ok_or_else(|| corrupt("a user", "unknown kind"))?;
     let identity = identity(owner.issuer, owner.subject)?;
     let (login, admin) = (owner.login, owner.admin);
     Ok(Some(User { identity, login, kind, admin, grants, means, credential, scope, expires_at: None }))
+}
+
+/// What a user was given, directly and by groups.
+async fn granted(on: &impl ConnectionTrait, user_id: i64, login: &str) -> Result<Vec<Grant>, StoreError> {
+    let rows: Vec<GrantedRow> = all(on, GRANTED, [user_id.into()]).await?;
+    Ok(rows.into_iter().filter_map(|row| row.parse(login)).collect())
 }
 
 impl GrantedRow {

@@ -112,6 +112,13 @@ impl User {
         self.scope.lacks(scope).or_else(|| self.rights().lack(scope))
     }
 
+    /// Whether the credential allows at least as much as this scope, whatever its user may: the rule for looking
+    /// after other tokens of one's own.
+    #[must_use]
+    pub fn outranks(&self, scope: &Scope) -> bool {
+        self.scope.lacks(scope).is_none()
+    }
+
     fn reaches(&self, action: Action, repositories: &Pattern) -> bool {
         self.scope.holds(action, repositories) && self.rights().hold(action, repositories)
     }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use keeper_core::access::Grant;
 use keeper_core::artifact::{Page, StoreError};
 use keeper_core::identity::{GrantId, GrantRecord, GrantStore, Grantee, GroupName, Login, NewGrant, Window};
 use keeper_core::repository::Actor;
@@ -31,6 +32,13 @@ impl GrantStore for Store {
             Some(Grantee::Group(name)) => ("p.name = $1", Some(name.as_str().into())),
         };
         window(&self.readers, &format!("{SELECT} WHERE {condition}"), "g.uid", value, of, Row::parse).await
+    }
+
+    async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError> {
+        match users::find(&self.readers, login).await? {
+            Some(user) => super::granted(&self.readers, user.key, login.as_str()).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn delete_grant(&self, id: GrantId, by: &Actor) -> Result<bool, StoreError> {

@@ -169,6 +169,8 @@ async fn grants_reach_a_user_directly_and_by_groups(store: &dyn Directory) {
     assert!(store.identity_generation() > before, "a membership raises the generation");
     let both = [what("go/local", Role::Reader), what("go/team-*", Role::Publisher)];
     assert_eq!(valid(store, hash).await.grants, both, "directly and by the group");
+    assert_eq!(store.grants_of(&login("ann")).await.expect("an answer"), both);
+    assert_eq!(store.grants_of(&login("nobody")).await.expect("an answer"), []);
     assert_eq!(store.group(&team.name).await.expect("an answer").expect("the group").members, 1);
     let members = store.members(&team.name, ALL).await.expect("an answer").items;
     assert_eq!(members.iter().map(|one| one.login.as_str()).collect::<Vec<_>>(), ["ann"]);

@@ -270,6 +270,10 @@ impl GrantStore for MemoryStore {
         Ok(page(wanted.map(|record| (record.id.0, record.clone())), window))
     }
 
+    async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError> {
+        Ok(self.call()?.grants_of(login))
+    }
+
     async fn delete_grant(&self, id: GrantId, _by: &Actor) -> Result<bool, StoreError> {
         Ok(self.change()?.grants.remove(&id).is_some())
     }
