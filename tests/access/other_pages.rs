@@ -73,6 +73,23 @@ fn nobody_is_signed_in_as_somebody_else_by_another_page() {
     problem("S22", &form, 415, &["unsupported_media_type"]);
 }
 
+/// Both were used a moment before, so that what is remembered of one is not taken for the other.
+#[test]
+fn a_cookie_is_no_token_and_a_token_no_cookie() {
+    let server = server(&[]);
+    let cookie = session(&server, "admin");
+    let me = format!("{}/api/me", server.url);
+    send("GET", &me, &[("Cookie", &cookie)], &[]).expect(200);
+    let (name, value) = cookie.split_once('=').expect("a pair");
+    for authorization in [format!("Bearer {value}"), crate::harness::people::basic(value)] {
+        let answer = send("GET", &me, &[("Authorization", &authorization)], &[]);
+        assert_eq!(answer.status, 401, "{}", answer.text());
+    }
+    server.api("GET", "/api/me", None).expect(200);
+    let planted = format!("{name}={ADMIN_TOKEN}");
+    problem("a token as a cookie", &send("GET", &me, &[("Cookie", &planted)], &[]), 401, &["invalid_credentials"]);
+}
+
 #[test]
 fn two_credentials_are_one_too_many() {
     let server = server(&[]);

@@ -66,12 +66,18 @@ impl Stage {
 
     /// Asks a route. In place of `{…}` stands something that exists, on `go/private` where it is of a repository.
     pub(super) fn perform(&self, method: &str, path: &str, who: &Credential) -> Response {
+        self.perform_on("private", method, path, who)
+    }
+
+    /// The same with another repository in the place of `go/private`, where the route names one.
+    pub(super) fn perform_on(&self, repository: &str, method: &str, path: &str, who: &Credential) -> Response {
         if (method, path) == ("POST", "/api/artifacts") {
-            let form = RawForm::module(MODULE, "v2.0.0-dry").text("repository", "private").text("dry_run", "true");
+            let form = RawForm::module(MODULE, "v1.9.0").text("repository", "private").text("dry_run", "true");
             let form = form.file(archives::module(b"module example.com/m\n")).finished();
             return ask_with(&self.server, method, path, who, &raw_form::content_type(), &form);
         }
-        let filled = self.filled(method, path);
+        let filled = self.filled(method, &path.replace("{format}/{name}", &format!("go/{repository}")));
+        let filled = filled.replace("/private/", &format!("/{repository}/"));
         let body = self.body(method, path);
         ask(&self.server, method, &filled, who, body.as_ref())
     }
@@ -92,7 +98,7 @@ impl Stage {
                 let login = if method == "PUT" { self.user() } else { member };
                 path.replace("{name}", &name).replace("{login}", &login)
             }
-            _ => path.replace("{format}", "go").replace("{name}", "private"),
+            _ => path.to_owned(),
         };
         assert!(!filled.contains('{'), "tests/matrix/requests.rs does not say what stands in {path}");
         filled

@@ -36,9 +36,14 @@ const SESSION_NOTED: Duration = Duration::from_secs(10 * 60);
 /// Recognises callers.
 pub struct Authenticator {
     directory: Arc<dyn Directory>,
+    tokens: Memory,
+    sessions: Memory,
+}
+
+/// What is remembered of one kind of credential. The kinds are kept apart: the value of a cookie is no token.
+struct Memory {
     known: Cache<TokenHash, Known>,
-    noted_tokens: Cache<TokenHash, ()>,
-    noted_sessions: Cache<TokenHash, ()>,
+    noted: Cache<TokenHash, ()>,
 }
 
 /// Somebody recognised while the generation was this one.
@@ -71,12 +76,7 @@ impl Authenticator {
     /// Recognises whom this directory knows.
     #[must_use]
     pub fn new(directory: Arc<dyn Directory>) -> Self {
-        Self {
-            directory,
-            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CREDENTIAL_CACHE).build(),
-            noted_tokens: Cache::builder().max_capacity(REMEMBERED).time_to_live(TOKEN_NOTED).build(),
-            noted_sessions: Cache::builder().max_capacity(REMEMBERED).time_to_live(SESSION_NOTED).build(),
-        }
+        Self { directory, tokens: Memory::new(TOKEN_NOTED), sessions: Memory::new(SESSION_NOTED) }
     }
 
     /// Who sends this.
@@ -111,7 +111,7 @@ impl Authenticator {
         let hash = TokenHash::of(&secret);
         let now = Timestamp::now();
         let generation = self.directory.identity_generation();
-        if let Some(user) = self.remembered(&hash, generation, now) {
+        if let Some(user) = self.tokens.get(&hash, generation, now) {
             return Ok(Principal::User(Box::new(user)));
         }
         match self.directory.credential(&hash, now).await? {
@@ -137,7 +137,7 @@ impl Authenticator {
         }
         let now = Timestamp::now();
         let generation = self.directory.identity_generation();
-        if let Some(user) = self.remembered(&hash, generation, now) {
+        if let Some(user) = self.sessions.get(&hash, generation, now) {
             return Ok(Principal::User(Box::new(user)));
         }
         match self.directory.session(&hash, now).await? {
@@ -146,24 +146,35 @@ impl Authenticator {
         }
     }
 
-    fn remembered(&self, hash: &TokenHash, generation: u64, now: Timestamp) -> Option<User> {
-        let known = self.known.get(hash).filter(|known| known.generation == generation)?;
-        known.user.expires_at.is_none_or(|end| end > now).then_some(known.user)
-    }
-
     /// Remembers somebody, and now and then writes down that the credential was used.
     fn recognised(&self, hash: TokenHash, generation: u64, user: User, now: Timestamp, asked: &Asked<'_>) -> Principal {
-        let noted = match user.means {
-            Means::Token(_) => &self.noted_tokens,
-            Means::Session(_) => &self.noted_sessions,
+        let memory = match user.means {
+            Means::Token(_) => &self.tokens,
+            Means::Session(_) => &self.sessions,
         };
-        if !noted.contains_key(&hash) {
-            noted.insert(hash, ());
+        if !memory.noted.contains_key(&hash) {
+            memory.noted.insert(hash, ());
             let from = asked.facts.peer.map(|peer| peer.to_string());
             tokio::spawn(note(self.directory.clone(), user.means, now, from));
         }
-        self.known.insert(hash, Known { generation, user: user.clone() });
+        memory.known.insert(hash, Known { generation, user: user.clone() });
         Principal::User(Box::new(user))
+    }
+}
+
+impl Memory {
+    /// The use of a credential is written down this often.
+    fn new(noted: Duration) -> Self {
+        Self {
+            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CREDENTIAL_CACHE).build(),
+            noted: Cache::builder().max_capacity(REMEMBERED).time_to_live(noted).build(),
+        }
+    }
+
+    /// Whom the hash belongs to, if that was found out in this generation and has not ended since.
+    fn get(&self, hash: &TokenHash, generation: u64, now: Timestamp) -> Option<User> {
+        let known = self.known.get(hash).filter(|known| known.generation == generation)?;
+        known.user.expires_at.is_none_or(|end| end > now).then_some(known.user)
     }
 }
 

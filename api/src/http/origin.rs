@@ -77,7 +77,9 @@ mod tests {
             https: true,
             peer: None,
         };
-        let rows: [(&[(&str, &str)], bool, bool); 10] = [
+        /// Headers, and whether they do for a cookie and for Basic.
+        type Row = (&'static [(&'static str, &'static str)], bool, bool);
+        let rows: [Row; 10] = [
             (&[], false, true),
             (&[("x-keeper-request", "1")], false, true),
             (&[("sec-fetch-site", "same-origin")], false, true),
