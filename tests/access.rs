@@ -1,6 +1,7 @@
 //! Who may come in, and what each may give away.
 //!
 //! ```text
+//! command_line what the owner of the data folder can do
 //! sign_in      passwords, limits, cookies, the first password
 //! other_pages  what a page of somebody else can make a browser do
 //! tokens       a token is never more than the one that asked for it
@@ -10,6 +11,7 @@
 //!
 //! The rights on each route are in `matrix`.
 
+mod command_line;
 mod other_pages;
 mod revocation;
 mod sign_in;

@@ -14,6 +14,7 @@
 //! A path of a socket has at most 107 bytes; a longer one is reached through `/proc/self/fd`, by the open
 //! folder (source: `unix(7)`, "Pathname sockets").
 
+use std::fmt;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -30,8 +31,10 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+pub mod administration;
 pub mod token_create;
 
+use administration::TokenLine;
 use token_create::{NewTokenRequest, TokenCreated};
 
 /// Bytes of a line.
@@ -55,19 +58,59 @@ const PATH_BYTES: usize = 107;
 pub enum Request {
     /// A new token.
     TokenCreate(NewTokenRequest),
+    /// The tokens of a user, or all.
+    TokenList {
+        /// The login of their owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    },
+    /// An end to a token.
+    TokenRevoke {
+        /// Its id.
+        id: String,
+    },
+    /// A new password for a person.
+    UserSetPassword {
+        /// The login.
+        user: String,
+    },
 }
 
 /// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Reply {
     /// The new token.
     TokenCreated(TokenCreated),
+    /// The tokens, in order of their creation.
+    Tokens {
+        /// Each.
+        tokens: Vec<TokenLine>,
+    },
+    /// The token counts no more.
+    TokenRevoked,
+    /// The new password.
+    PasswordSet {
+        /// Its text, shown this once.
+        password: String,
+    },
     /// Not done.
     Refused {
         /// Why.
         reason: String,
     },
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TokenCreated(created) => created.fmt(f),
+            Self::Tokens { tokens } => tokens.fmt(f),
+            Self::TokenRevoked => f.write_str("TokenRevoked"),
+            Self::PasswordSet { .. } => f.write_str("PasswordSet(…)"),
+            Self::Refused { reason } => write!(f, "Refused({reason:?})"),
+        }
+    }
 }
 
 impl Reply {
@@ -80,7 +123,7 @@ impl Reply {
 #[async_trait]
 pub trait AdminHandler: Send + Sync {
     /// Does what is asked, or refuses.
-    async fn answer(&self, request: Request) -> Reply;
+    async fn answer(&self, request: &Request) -> Reply;
 }
 
 /// Why a call failed.
@@ -193,7 +236,7 @@ async fn converse(mut stream: UnixStream, handler: &dyn AdminHandler) {
         Ok(Err(error)) => Reply::refused(error.to_string()),
         Ok(Ok(line)) => match serde_json::from_str(&line) {
             Err(error) => Reply::refused(format!("the question is not understood: {error}")),
-            Ok(request) => match timeout(ANSWER_TIME, handler.answer(request)).await {
+            Ok(request) => match timeout(ANSWER_TIME, handler.answer(&request)).await {
                 Ok(reply) => reply,
                 Err(_) => Reply::refused("the server is too busy"),
             },
@@ -231,9 +274,11 @@ mod tests {
 
     #[async_trait]
     impl AdminHandler for Echo {
-        async fn answer(&self, request: Request) -> Reply {
-            let Request::TokenCreate(request) = request;
-            Reply::refused(request.name)
+        async fn answer(&self, request: &Request) -> Reply {
+            match request {
+                Request::TokenCreate(request) => Reply::refused(request.name.clone()),
+                other => Reply::refused(format!("{other:?}")),
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
-use crate::admin_socket::token_create::Issuer;
+use crate::admin_socket::administration::Administration;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
@@ -141,7 +141,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         admission: Arc::new(admission(&config)),
     };
     let app = crate::server::into_app(Routes::new(app));
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Issuer(store.clone())))?;
+    let admin =
+        AdminSocket::serve(&data.admin_socket(), Arc::new(Administration::new(store.clone(), data.first_password())))?;
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 

@@ -5,7 +5,7 @@
 //! that many attempts at once are no way around the count (see [`limits`]).
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use keeper_core::error::{Failure, codes};
@@ -89,15 +89,20 @@ impl SignIn {
 
     /// Called when a password was changed: the file of the first one has done its duty.
     pub fn password_changed(&self, login: &Login) {
-        if login.as_str() != ADMINISTRATOR {
-            return;
+        forget_first_password(&self.first_password, login);
+    }
+}
+
+/// Removes the file of the generated password, when this is the login that it was for.
+pub(crate) fn forget_first_password(file: &Path, login: &Login) {
+    if login.as_str() != ADMINISTRATOR {
+        return;
+    }
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the file of the first password could not be removed");
         }
-        match std::fs::remove_file(&self.first_password) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "the file of the first password could not be removed");
-            }
-            _ => {}
-        }
+        _ => {}
     }
 }
 

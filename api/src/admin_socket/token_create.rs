@@ -7,10 +7,6 @@
 //! warning, and the scope is not compared with what the user may: this is the door of the machine's owner, and
 //! rights are decided when the token is used.
 
-use std::fmt;
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use jiff::Timestamp;
 use keeper_core::access::Pattern;
 use keeper_core::artifact::StoreError;
@@ -18,8 +14,8 @@ use keeper_core::error::Problem;
 use keeper_core::identity::{Directory, Login};
 use keeper_core::repository::Actor;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-use super::{AdminHandler, Reply, Request};
 use crate::token_request::{self, TokenPlan, TokenRequest};
 
 /// What is asked for.
@@ -147,20 +143,6 @@ pub async fn issue(
     };
     directory.create_token(plan.token(&secret, owner), &Actor::system()).await?;
     Ok(created)
-}
-
-/// Answers the socket's requests with a store.
-pub struct Issuer(pub Arc<dyn Directory>);
-
-#[async_trait]
-impl AdminHandler for Issuer {
-    async fn answer(&self, request: Request) -> Reply {
-        let Request::TokenCreate(request) = request;
-        match issue(self.0.as_ref(), &request, Timestamp::now()).await {
-            Ok(created) => Reply::TokenCreated(created),
-            Err(error) => Reply::refused(error.to_string()),
-        }
-    }
 }
 
 fn texts(patterns: &[Pattern]) -> Vec<String> {

@@ -95,7 +95,8 @@ async fn a_start_that_was_cut_off_is_continued() {
 
 #[tokio::test]
 async fn a_token_is_issued_for_a_user_that_exists() {
-    use crate::admin_socket::token_create::{IssueError, Issuer, NewTokenRequest, issue};
+    use crate::admin_socket::administration::Administration;
+    use crate::admin_socket::token_create::{IssueError, NewTokenRequest, issue};
     use crate::admin_socket::{AdminSocket, Reply, Request, call};
     let store = Arc::new(Store::default());
     let request = NewTokenRequest::sample();
@@ -105,7 +106,9 @@ async fn a_token_is_issued_for_a_user_that_exists() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("admin.sock");
-    let _socket = AdminSocket::serve(&path, Arc::new(Issuer(store.clone()))).expect("served");
+    let _socket =
+        AdminSocket::serve(&path, Arc::new(Administration::new(store.clone(), folder.path().join("first-password"))))
+            .expect("served");
     let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
     let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
     assert!(created.expires_at.is_some() && created.packages.is_none());
