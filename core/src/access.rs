@@ -281,10 +281,12 @@ pub fn authorize_admin(who: &Principal) -> Result<(), Denial> {
     };
     let scope = &user.scope;
     let everywhere = scope.packages.is_none() && scope.repositories.contains(&Pattern::everything());
-    if user.admin && everywhere && scope.actions.contains(Action::Admin) {
-        return Ok(());
+    let held = held_somewhere(user);
+    match held.contains(Action::Admin) {
+        true if everywhere => Ok(()),
+        true => Err(Denial::Refused { action: Action::Admin, has: "admin, but not everywhere".to_owned() }),
+        false => Err(Denial::Refused { action: Action::Admin, has: held.to_words() }),
     }
-    Err(Denial::Refused { action: Action::Admin, has: scope.actions.to_words() })
 }
 
 /// May this principal publish anywhere at all? Asked before an upload's body is read.
@@ -301,8 +303,17 @@ pub fn held_actions(user: &User, address: &RepositoryAddress) -> Actions {
     if !user.scope.repositories.iter().any(|pattern| pattern.matches(&address)) {
         return Actions::default();
     }
-    let granted = user.grants.iter().filter(|grant| grant.repositories.matches(&address));
-    let granted = granted.fold(0, |held, grant| held | grant.role.actions().0);
+    held_by(user, user.grants.iter().filter(|grant| grant.repositories.matches(&address)))
+}
+
+/// What the user's rights and the token's actions leave on some repository or other; for texts of refusals.
+fn held_somewhere(user: &User) -> Actions {
+    held_by(user, user.grants.iter())
+}
+
+/// What these grants and the token's actions leave.
+fn held_by<'a>(user: &User, grants: impl Iterator<Item = &'a Grant>) -> Actions {
+    let granted = grants.fold(0, |held, grant| held | grant.role.actions().0);
     let all = Actions::from_iter(Action::ALL).0;
     let rights = if user.admin { all } else { granted };
     let scope = if user.scope.actions.contains(Action::Admin) { all } else { user.scope.actions.0 };
@@ -386,7 +397,9 @@ mod tests {
             let who = granted(grants, actions, repositories);
             let Principal::User(user) = &who else { unreachable!("a user was made") };
             assert_eq!(held_actions(user, &private.address).to_words(), held, "row {row}");
-            assert!(authorize_admin(&who).is_err(), "row {row}: no grant makes an administrator");
+            let admin = authorize_admin(&who);
+            let told = matches!(&admin, Err(Denial::Refused { has, .. }) if !has.contains("admin"));
+            assert!(told, "row {row}: no grant makes an administrator: {admin:?}");
         }
     }
 

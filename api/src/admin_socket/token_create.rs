@@ -3,7 +3,7 @@
 //! Shape: [`NewTokenRequest`] is what is asked, as texts; [`NewTokenRequest::check`] makes a [`TokenPlan`] of it,
 //! [`issue`] a token. Unknown fields are refused: a mistyped restriction must not make an unrestricted token.
 //!
-//! The rules of a token are those of [`token_request`](crate::token_request). `never` is allowed here, with a
+//! The rules of a token are those of [`token_request`]. `never` is allowed here, with a
 //! warning, and the scope is not compared with what the user may: this is the door of the machine's owner, and
 //! rights are decided when the token is used.
 

@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Actions, Denial, Grant, Pattern, Principal, Role, Scope, User, authorize_admin};
+use super::{Action, Actions, Denial, Grant, Pattern, Principal, Role, Scope, User, authorize_admin, held_somewhere};
 
 /// In which way something asked for is too wide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,9 @@ pub fn authorize_grant(who: &Principal, repositories: &Pattern, role: Role) -> R
     let needed = role.actions();
     let needed = Action::ALL.into_iter().filter(|action| *action == Action::Manage || needed.contains(*action));
     let missing = needed.rev().find(|action| !user.reaches(*action, repositories));
-    missing.map_or(Ok(()), |action| Err(Denial::Refused { action, has: user.scope.actions.to_words() }))
+    let Some(action) = missing else { return Ok(()) };
+    let has: Actions = Action::ALL.into_iter().filter(|action| user.reaches(*action, repositories)).collect();
+    Err(Denial::Refused { action, has: has.to_words() })
 }
 
 /// May this principal manage anything at all?
@@ -165,10 +167,11 @@ pub fn authorize_some_grants(who: &Principal) -> Result<(), Denial> {
         Principal::Anonymous => return Err(Denial::LoginRequired),
         Principal::User(user) => user,
     };
-    let allowed = user.scope.actions.contains(Action::Manage) || user.scope.actions.contains(Action::Admin);
-    let held = user.admin || user.grants.iter().any(|grant| grant.role == Role::Owner);
-    let denial = Denial::Refused { action: Action::Manage, has: user.scope.actions.to_words() };
-    if allowed && held { Ok(()) } else { Err(denial) }
+    let held = held_somewhere(user);
+    if held.contains(Action::Manage) {
+        return Ok(());
+    }
+    Err(Denial::Refused { action: Action::Manage, has: held.to_words() })
 }
 
 #[cfg(test)]
