@@ -9,6 +9,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tests drive real programs; the server runs none")]
 
+mod access;
 mod archives;
 mod bad_input;
 mod chains;
@@ -19,6 +20,7 @@ mod guide_document;
 mod guide_recipes;
 mod harness;
 mod lifecycle;
+mod matrix;
 mod memory;
 mod openapi;
 mod private_over_https;

@@ -18,6 +18,7 @@
 //! A path of a socket has at most 107 bytes; a longer one is reached through `/proc/self/fd`, by the open
 //! folder (source: `unix(7)`, "Pathname sockets").
 
+use std::fmt;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -34,9 +35,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+pub mod administration;
 pub mod operator;
 pub mod token_create;
 
+use administration::TokenLine;
 use keeper_core::collector::Collected;
 use keeper_core::verifier::{Finding, Verified};
 use token_create::{NewTokenRequest, TokenCreated};
@@ -75,10 +78,26 @@ pub enum Request {
         /// Believe the bytes.
         quick: bool,
     },
+    /// The tokens of a user, or all.
+    TokenList {
+        /// The login of their owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    },
+    /// An end to a token.
+    TokenRevoke {
+        /// Its id.
+        id: String,
+    },
+    /// A new password for a person.
+    UserSetPassword {
+        /// The login.
+        user: String,
+    },
 }
 
 /// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Reply {
     /// The new token.
@@ -91,11 +110,39 @@ pub enum Reply {
     Verified(Verified),
     /// It goes on; more lines follow.
     Working,
+    /// The tokens, in order of their creation.
+    Tokens {
+        /// Each.
+        tokens: Vec<TokenLine>,
+    },
+    /// The token counts no more.
+    TokenRevoked,
+    /// The new password.
+    PasswordSet {
+        /// Its text, shown this once.
+        password: String,
+    },
     /// Not done.
     Refused {
         /// Why.
         reason: String,
     },
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TokenCreated(created) => created.fmt(f),
+            Self::Collected(collected) => collected.fmt(f),
+            Self::Finding(finding) => finding.fmt(f),
+            Self::Verified(verified) => verified.fmt(f),
+            Self::Working => f.write_str("Working"),
+            Self::Tokens { tokens } => tokens.fmt(f),
+            Self::TokenRevoked => f.write_str("TokenRevoked"),
+            Self::PasswordSet { .. } => f.write_str("PasswordSet(…)"),
+            Self::Refused { reason } => write!(f, "Refused({reason:?})"),
+        }
+    }
 }
 
 impl Reply {
@@ -334,6 +381,7 @@ mod tests {
                     }
                     Reply::Verified(Verified::default())
                 }
+                other => Reply::refused(format!("{other:?}")),
             }
         }
     }

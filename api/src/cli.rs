@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::admin_socket::token_create::NewTokenRequest;
+use crate::admin_socket::Request;
 use crate::config::Overrides;
 
 pub mod config;
@@ -48,11 +48,11 @@ pub enum Verb {
         /// Only say whether it is.
         check: bool,
     },
-    /// Make a token.
-    TokenCreate {
+    /// Look after users and tokens in the data folder.
+    Administer {
         /// What is asked for.
-        request: NewTokenRequest,
-        /// Print the token and nothing else.
+        request: Request,
+        /// Print what was asked for and nothing else.
         quiet: bool,
     },
     /// Run the collector.
@@ -113,9 +113,12 @@ enum VerbLine {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Make tokens, on the machine of the server
+    /// Make, list and revoke tokens, on the machine of the server
     #[command(subcommand)]
     Token(TokenLine),
+    /// Look after users, on the machine of the server
+    #[command(subcommand)]
+    User(UserLine),
     /// Tell which stored files no version needs any more, or remove them; the server may be running or not
     #[command(
         after_help = "Examples:\n  artifact-keeper gc              # only tells\n  artifact-keeper gc --confirm    # removes, also \
@@ -145,6 +148,35 @@ enum TokenLine {
         --repositories go/local --packages 'corp.example/*' --expires 30d)"
     )]
     Create(token::Create),
+    /// List tokens: id, first characters, user, name, actions, repositories, end, last use
+    #[command(after_help = "Example:\n  artifact-keeper token list --user ci")]
+    List {
+        /// Only those of this user
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        folder: token::Folder,
+    },
+    /// Revoke a token; it counts no more from the next request on
+    #[command(after_help = "Example:\n  artifact-keeper token revoke 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b")]
+    Revoke {
+        /// Its id, as 'token list' shows it
+        id: String,
+        #[command(flatten)]
+        folder: token::Folder,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserLine {
+    /// Give a person a new password, generated, and print it; for those who are locked out
+    #[command(name = "set-password", after_help = "Example:\n  artifact-keeper user set-password admin")]
+    SetPassword {
+        /// The login
+        user: String,
+        #[command(flatten)]
+        folder: token::Folder,
+    },
 }
 
 /// The flags of a verb that reads the whole configuration.
@@ -181,6 +213,11 @@ impl From<Line> for Invocation {
             Some(VerbLine::Config { check, settings }) => (Verb::Config { check }, settings),
             Some(VerbLine::Migrate { check, settings }) => (Verb::Migrate { check }, settings),
             Some(VerbLine::Token(TokenLine::Create(create))) => create.into_verb(),
+            Some(VerbLine::Token(TokenLine::List { user, folder })) => folder.verb(Request::TokenList { user }),
+            Some(VerbLine::Token(TokenLine::Revoke { id, folder })) => folder.verb(Request::TokenRevoke { id }),
+            Some(VerbLine::User(UserLine::SetPassword { user, folder })) => {
+                folder.verb(Request::UserSetPassword { user })
+            }
             Some(VerbLine::Gc(gc)) => gc.into_verb(),
             Some(VerbLine::Verify(verify)) => verify.into_verb(),
             Some(VerbLine::OpenApi) => (Verb::OpenApi, Settings::default()),

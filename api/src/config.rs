@@ -55,6 +55,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The folder of the stored files; the blob store makes its own folders in it.
     pub blobs: PathBuf,
+    /// Whether people may sign in over plain http from other machines, against advice.
+    pub allow_insecure_http: bool,
     /// Whether the data may lie on a network file system, against advice.
     pub allow_network_disk: bool,
     /// The address that users see, if it is not simply what they asked.

@@ -13,9 +13,11 @@
 
 pub mod api;
 mod authenticate;
+mod cookie;
 mod error;
 mod formats;
 mod health;
+mod origin;
 mod pages;
 mod problem;
 mod ranges;
@@ -29,6 +31,7 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method};
+use jiff::{SignedDuration, Timestamp};
 use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::pipeline::Keeper;
@@ -36,7 +39,7 @@ use keeper_core::repository::FormatKey;
 use poem::{Endpoint, Request, Response};
 
 pub use api::admission::Admission;
-pub use authenticate::Authenticator;
+pub use authenticate::{Asked, Authenticator};
 pub use error::Refused;
 pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
@@ -45,7 +48,13 @@ pub use request::{Front, HostRule, RequestFacts};
 use crate::status::Status;
 use error::{Shape, answer};
 
+use crate::sign_in::SignIn;
+
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static X_TOKEN_EXPIRES: HeaderName = HeaderName::from_static("x-token-expires");
+
+/// The end of a token is told so long before.
+const TOKEN_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What the routes need.
 pub struct App {
@@ -53,6 +62,8 @@ pub struct App {
     pub keeper: Arc<Keeper>,
     /// Recognises callers.
     pub authenticator: Authenticator,
+    /// Judges passwords.
+    pub sign_in: SignIn,
     /// How this server is known outside.
     pub front: Front,
     /// The probes.
@@ -117,14 +128,19 @@ impl Routes {
     }
 
     async fn answered(&self, request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
-        let identity = self.app.keeper.ports().identity.as_ref();
-        let who = match self.app.authenticator.principal(request.headers(), identity).await {
+        let asked =
+            Asked { method: request.method(), path: request.original_uri().path(), headers: request.headers(), facts };
+        let who = match self.app.authenticator.principal(&asked).await {
             Ok(who) => who,
             Err(failure) => return Err(self.with_hint_of_format(failure, &request, facts)),
         };
         tracing::Span::current().record("principal.name", who.login());
+        let ends = ends_soon(&who);
         match AssertUnwindSafe(self.route(who, request, facts)).catch_unwind().await {
-            Ok(result) => result,
+            Ok(result) => result.map(|mut response| {
+                response.headers_mut().extend(ends.map(|ends| (X_TOKEN_EXPIRES.clone(), ends)));
+                response
+            }),
             Err(_panic) => Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked")),
         }
     }
@@ -185,6 +201,13 @@ impl Endpoint for Routes {
         };
         Ok(self.finish(response, &facts))
     }
+}
+
+/// When the caller's token ends, if that is soon.
+fn ends_soon(who: &Principal) -> Option<HeaderValue> {
+    let Principal::User(user) = who else { return None };
+    let end = user.scope_expires_at().filter(|end| *end < Timestamp::now() + TOKEN_WARNING)?;
+    HeaderValue::try_from(end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
 }
 
 fn read_only(request: &Request) -> Result<(), Failure> {

@@ -18,8 +18,10 @@ mod process;
 mod program;
 pub mod run;
 pub mod server;
+pub mod sign_in;
 pub mod status;
 pub mod store;
+pub mod token_request;
 pub mod upstream;
 
 pub use program::program;

@@ -1,8 +1,10 @@
 //! The verbs of the command line, each with its exit code.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::admin_socket::token_create::{NewTokenRequest, TokenCreated, issue};
+use crate::admin_socket::administration::Administration;
+use crate::admin_socket::{Reply, Request};
 use crate::cli::{self, Exit, Invocation, Verb, output};
 use crate::config::{Config, Loaded, environment};
 use crate::datadir::{DataDir, private_files};
@@ -24,7 +26,7 @@ pub fn program() -> Exit {
     let loaded = Config::load(&overrides, environment(), file.as_deref());
     let quiet = match &verb {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
-        Verb::TokenCreate { .. } | Verb::Gc { .. } | Verb::Verify { .. } => true,
+        Verb::Administer { .. } | Verb::Gc { .. } | Verb::Verify { .. } => true,
         _ => false,
     };
     let Loaded { config, warnings, .. } = match loaded {
@@ -48,10 +50,10 @@ pub fn program() -> Exit {
         match verb {
             Verb::Serve => serve(config).await,
             Verb::Migrate { check } => migrate(&config, check).await,
-            Verb::TokenCreate { request, quiet } => {
+            Verb::Administer { request, quiet } => {
                 let (data_dir, blobs) = (config.data_dir.clone(), config.blobs.clone());
-                let create = |request| token_offline(request, config, data_dir.clone(), blobs);
-                cli::token::run(request, quiet, &data_dir, create).await
+                let offline = |request| offline(request, config, data_dir.clone(), blobs);
+                cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
             Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
@@ -108,14 +110,14 @@ async fn opened(config: &Config) -> Result<(DataDir, Store), StartError> {
     Ok((data, store))
 }
 
-/// Makes a token in the data folder itself; `None` when a server holds it.
-async fn token_offline(
-    request: NewTokenRequest,
+/// Does what is asked in the data folder itself; `None` when a server holds it.
+async fn offline(
+    request: Arc<Request>,
     config: Config,
     data_dir: PathBuf,
     blobs: PathBuf,
-) -> Result<Option<TokenCreated>, (Exit, String)> {
-    let _lock = match DataDir::open(&data_dir, &blobs, config.allow_network_disk) {
+) -> Result<Option<Reply>, (Exit, String)> {
+    let data = match DataDir::open(&data_dir, &blobs, config.allow_network_disk) {
         Ok(data) => data,
         Err(error) if error.is_in_use() => return Ok(None),
         Err(error) => return Err((Exit::from(&error), error.to_string())),
@@ -131,7 +133,8 @@ async fn token_offline(
         let error = StartError::from(error);
         (error.exit(), error.to_string())
     })?;
-    let created = issue(&store, &request, jiff::Timestamp::now()).await;
+    let store = Arc::new(store);
+    let reply = Administration::new(store.clone(), data.first_password()).answer(&request).await;
     store.close().await;
-    created.map(Some).map_err(|error| (Exit::Failed, error.to_string()))
+    Ok(Some(reply))
 }

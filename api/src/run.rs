@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
+use crate::admin_socket::administration::Administration;
 use crate::admin_socket::operator::Operator;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
@@ -37,6 +38,7 @@ use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
 use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
+use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
 use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
@@ -139,7 +141,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
     let app = App {
         keeper: keeper.clone(),
-        authenticator: Authenticator::default(),
+        authenticator: Authenticator::new(store.clone()),
+        sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
         front: front(&config),
         health: health.clone(),
         admission: Arc::new(admission(&config)),
@@ -149,7 +152,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let runner = Runner::new(store.clone());
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     schedule(&config, &runner, &keeper, &upkeep);
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { identity: store.clone(), upkeep }))?;
+    let administration = Administration::new(store.clone(), data.first_password());
+    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep }))?;
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 

@@ -5,7 +5,7 @@
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
 //! request asks first, the repository at an address, is answered from memory (`catalog`).
 //!
-//! The three ports are implemented in one file each: `repositories`, `artifacts`, `identity`.
+//! The ports are implemented in one file each: `repositories`, `artifacts`, and those of `identity` below it.
 //!
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
@@ -123,12 +123,13 @@ impl From<DbErr> for OpenError {
 /// The database, open. The ports
 /// [`RepositoryStore`](keeper_core::repository::RepositoryStore),
 /// [`ArtifactStore`](keeper_core::artifact::ArtifactStore) and
-/// [`IdentityStore`](keeper_core::identity::IdentityStore) are its methods.
+/// [`Directory`](keeper_core::identity::Directory) are its methods.
 pub struct Store {
     instance: Uuid,
     readers: DatabaseConnection,
     writer: Writer,
     catalog: Arc<Catalog>,
+    identities: Arc<identity::Generation>,
 }
 
 impl Store {
@@ -151,7 +152,7 @@ impl Store {
         let readers = place.readers().await?;
         let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
         let writer = Writer::start(place, writing);
-        Ok(Self { instance, readers, writer, catalog: Arc::new(Catalog::new(catalog)) })
+        Ok(Self { instance, readers, writer, catalog: Arc::new(Catalog::new(catalog)), identities: Arc::default() })
     }
 
     /// The names of the migrations that opening the database at this address would make; changes nothing.
@@ -268,5 +269,7 @@ mod tests {
     async fn it_keeps_the_promises_of_an_identity_store() {
         let folder = Folder::new();
         contract::identity_store(&folder.open().await).await;
+        let folder = Folder::new();
+        contract::directory(&folder.open().await).await;
     }
 }

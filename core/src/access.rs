@@ -3,17 +3,27 @@
 //! Permission is a value. Services take a permit and cannot be called without one, so a path around
 //! [`authorize`] does not compile. Everything here is pure: it decides on records already loaded.
 //!
-//! Rule of a credential: the right of its user, cut down by the actions, repository patterns and package
-//! patterns of the token; plus whatever a stranger may do. An empty or unparsable restriction means
-//! *nothing*, never *everything*.
+//! Rule of a credential: the right of its user (grants, direct and by groups; an administrator has all), cut
+//! down by the actions, repository patterns and package patterns of the token; plus whatever a stranger may do.
+//! A session has no such limits. An empty or unparsable restriction means *nothing*, never *everything*.
+//!
+//! `pattern` is what grants and tokens name repositories and packages by, `role` what a grant allows, `reach` the
+//! rule that nobody gives away more than he has.
 
-use std::fmt;
+mod pattern;
+mod reach;
+mod role;
 
 use jiff::Timestamp;
 
 use crate::artifact::PackageName;
 use crate::error::{Code, Failure, codes};
+use crate::identity::{Identity, SessionId, TokenId, UserKind};
 use crate::repository::{Actor, Repository, RepositoryAddress, RepositoryId};
+
+pub use pattern::Pattern;
+pub use reach::{Rights, TooWide, authorize_grant, authorize_some_grants, authorize_token};
+pub use role::{Grant, Role};
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,88 +107,10 @@ impl FromIterator<Action> for Actions {
     }
 }
 
-/// A pattern over slash-separated names in which `*` stands for any run of characters without a slash, and
-/// a trailing `/*` or a whole `*` for everything below. `go/local`, `go/team-*`, `corp.example/team/*`, `*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// Length in bytes of a pattern.
-    pub const MAX_BYTES: usize = 512;
-
-    /// Checks a pattern.
-    ///
-    /// # Errors
-    /// Says which rule it breaks.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() || text.len() > Self::MAX_BYTES {
-            return Err("a pattern has 1 to 512 characters");
-        }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace() || "\\?[]{},".contains(c)) {
-            return Err("a pattern holds names, '/' and '*' only");
-        }
-        if text.contains("**") || text.split('/').any(str::is_empty) {
-            return Err("a pattern holds no '**' and no empty part");
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a name fits.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        if self.0 == "*" {
-            return true;
-        }
-        let (head, below) = match self.0.strip_suffix("/*") {
-            Some(head) => (head, true),
-            None => (self.0.as_str(), false),
-        };
-        let mut parts = name.split('/');
-        for pattern in head.split('/') {
-            match parts.next() {
-                Some(part) if part_matches(pattern, part) => {}
-                _ => return false,
-            }
-        }
-        if below { parts.next().is_some() } else { parts.next().is_none() }
-    }
-}
-
-/// Matches one segment; linear in practice, since at most one backtrack point is kept.
-fn part_matches(pattern: &str, part: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|first| part.strip_prefix(first)) else {
-        return false;
-    };
-    let mut pieces: Vec<_> = pieces.collect();
-    let Some(last) = pieces.pop() else {
-        return rest.is_empty();
-    };
-    for piece in pieces {
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// What a token restricts its user to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The actions.
+    /// The actions; `admin` stands for all of them.
     pub actions: Actions,
     /// Repositories as `format/name` patterns.
     pub repositories: Vec<Pattern>,
@@ -186,19 +118,47 @@ pub struct Scope {
     pub packages: Option<Vec<Pattern>>,
 }
 
+/// What proved who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// A token, by Bearer or Basic.
+    Token(TokenId),
+    /// A browser's session, by its cookie.
+    Session(SessionId),
+}
+
 /// Somebody with a verified credential.
 #[derive(Debug, Clone)]
 pub struct User {
+    /// Who it is, for ever: the login is only a name.
+    pub identity: Identity,
     /// The login.
     pub login: String,
+    /// A person or a robot.
+    pub kind: UserKind,
     /// Whether the user administers the instance.
     pub admin: bool,
-    /// The display part of the token (`akp_Ab12`).
+    /// What the user was given, directly and by groups.
+    pub grants: Vec<Grant>,
+    /// What proved it.
+    pub means: Means,
+    /// The display part of the credential (`akp_Ab12`).
     pub credential: String,
-    /// What the token allows.
+    /// What the credential allows.
     pub scope: Scope,
-    /// When the token ends.
+    /// When the credential ends.
     pub expires_at: Option<Timestamp>,
+}
+
+impl User {
+    /// When the scope ends: a session's own end is none, for its user may sign in again.
+    #[must_use]
+    pub fn scope_expires_at(&self) -> Option<Timestamp> {
+        match self.means {
+            Means::Token(_) => self.expires_at,
+            Means::Session(_) => None,
+        }
+    }
 }
 
 /// Who is asking.
@@ -206,7 +166,7 @@ pub struct User {
 pub enum Principal {
     /// Nobody in particular.
     Anonymous,
-    /// The holder of a token.
+    /// The holder of a credential.
     User(Box<User>),
 }
 
@@ -309,15 +269,23 @@ pub fn authorize(who: &Principal, action: Action, repository: &Repository) -> Re
     Err(Denial::Hidden)
 }
 
-/// May this principal administer the instance?
+/// May this principal administer the instance? A token limited to some repositories or packages may not, for an
+/// administrator could lift the limit.
 ///
 /// # Errors
 /// As [`authorize`].
 pub fn authorize_admin(who: &Principal) -> Result<(), Denial> {
-    match who {
-        Principal::Anonymous => Err(Denial::LoginRequired),
-        Principal::User(user) if user.admin && user.scope.actions.contains(Action::Admin) => Ok(()),
-        Principal::User(user) => Err(Denial::Refused { action: Action::Admin, has: user.scope.actions.to_words() }),
+    let user = match who {
+        Principal::Anonymous => return Err(Denial::LoginRequired),
+        Principal::User(user) => user,
+    };
+    let scope = &user.scope;
+    let everywhere = scope.packages.is_none() && scope.repositories.contains(&Pattern::everything());
+    let held = held_somewhere(user);
+    match held.contains(Action::Admin) {
+        true if everywhere => Ok(()),
+        true => Err(Denial::Refused { action: Action::Admin, has: "admin, but not everywhere".to_owned() }),
+        false => Err(Denial::Refused { action: Action::Admin, has: held.to_words() }),
     }
 }
 
@@ -329,15 +297,28 @@ pub fn may_publish_somewhere(who: &Principal, repositories: &[impl AsRef<Reposit
 
 /// What the user's rights and the token's scope leave, for one repository. Publishing or deleting without
 /// reading would be of no use, so each action includes reading.
-fn held_actions(user: &User, address: &RepositoryAddress) -> Actions {
+#[must_use]
+pub fn held_actions(user: &User, address: &RepositoryAddress) -> Actions {
     let address = address.to_string();
-    if !user.admin || !user.scope.repositories.iter().any(|pattern| pattern.matches(&address)) {
+    if !user.scope.repositories.iter().any(|pattern| pattern.matches(&address)) {
         return Actions::default();
     }
-    let scope = user.scope.actions;
-    let held = Action::ALL.into_iter().filter(|action| scope.contains(*action) || scope.contains(Action::Admin));
-    let held: Actions = held.collect();
-    if held == Actions::default() { held } else { Actions(held.0 | 1 << Action::Read as u8) }
+    held_by(user, user.grants.iter().filter(|grant| grant.repositories.matches(&address)))
+}
+
+/// What the user's rights and the token's actions leave on some repository or other; for texts of refusals.
+fn held_somewhere(user: &User) -> Actions {
+    held_by(user, user.grants.iter())
+}
+
+/// What these grants and the token's actions leave.
+fn held_by<'a>(user: &User, grants: impl Iterator<Item = &'a Grant>) -> Actions {
+    let granted = grants.fold(0, |held, grant| held | grant.role.actions().0);
+    let all = Actions::from_iter(Action::ALL).0;
+    let rights = if user.admin { all } else { granted };
+    let scope = if user.scope.actions.contains(Action::Admin) { all } else { user.scope.actions.0 };
+    let held = rights & scope;
+    if held == 0 { Actions(0) } else { Actions(held | 1 << Action::Read as u8) }
 }
 
 #[cfg(test)]
@@ -364,18 +345,11 @@ mod tests {
     }
 
     fn token(actions: &str, repositories: &[&str], packages: Option<&[&str]>) -> Principal {
-        let patterns = |list: &[&str]| list.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect();
-        Principal::User(Box::new(User {
-            login: "admin".into(),
-            admin: true,
-            credential: "akp_Test".into(),
-            scope: Scope {
-                actions: Actions::parse_words(actions).expect("actions"),
-                repositories: patterns(repositories),
-                packages: packages.map(patterns),
-            },
-            expires_at: None,
-        }))
+        Principal::User(Box::new(sample::user("admin", &[], actions, repositories, packages)))
+    }
+
+    fn granted(grants: &[&str], actions: &str, repositories: &[&str]) -> Principal {
+        Principal::User(Box::new(sample::user("ann", grants, actions, repositories, None)))
     }
 
     #[test]
@@ -403,6 +377,46 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_what_the_grants_and_the_token_both_allow() {
+        let private = repository("private", false);
+        let rows: [(&[&str], &str, &[&str], &str); 12] = [
+            (&[], "admin", &["*"], ""),
+            (&["go/private reader"], "admin", &["*"], "read"),
+            (&["go/private publisher"], "admin", &["*"], "read,publish"),
+            (&["go/private publisher"], "read", &["*"], "read"),
+            (&["go/* maintainer"], "delete", &["go/private"], "read,delete"),
+            (&["go/other owner"], "admin", &["*"], ""),
+            (&["go/private owner"], "admin", &["go/other"], ""),
+            (&["go/private reader", "go/* publisher"], "read,publish", &["*"], "read,publish"),
+            (&["* owner"], "admin", &["*"], "read,publish,delete,manage"),
+            (&["go/private reader"], "publish", &["*"], ""),
+            (&["go/private owner"], "", &["*"], ""),
+            (&["npm/private owner"], "admin", &["*"], ""),
+        ];
+        for (row, (grants, actions, repositories, held)) in rows.into_iter().enumerate() {
+            let who = granted(grants, actions, repositories);
+            let Principal::User(user) = &who else { unreachable!("a user was made") };
+            assert_eq!(held_actions(user, &private.address).to_words(), held, "row {row}");
+            let admin = authorize_admin(&who);
+            let told = matches!(&admin, Err(Denial::Refused { has, .. }) if !has.contains("admin"));
+            assert!(told, "row {row}: no grant makes an administrator: {admin:?}");
+        }
+    }
+
+    #[test]
+    fn a_limited_token_of_an_administrator_does_not_administer() {
+        assert_eq!(authorize_admin(&token("admin", &["*"], None)), Ok(()));
+        for who in [
+            token("admin", &["go/*"], None),
+            token("admin", &[], None),
+            token("admin", &["*"], Some(&["*"])),
+            token("read,publish,delete,manage", &["*"], None),
+        ] {
+            assert!(matches!(authorize_admin(&who), Err(Denial::Refused { .. })), "{who:?}");
+        }
+    }
+
+    #[test]
     fn a_permit_for_some_packages_refuses_the_others() {
         let private = repository("private", false);
         let who = token("publish", &["*"], Some(&["corp.example/a/*"]));
@@ -416,27 +430,46 @@ mod tests {
         let none = authorize(&token("publish", &["*"], Some(&[])), Action::Publish, &private).expect("a permit");
         assert!(none.check_package(&package("corp.example/a/x")).is_err());
     }
+}
 
-    #[test]
-    fn patterns_match_whole_segments() {
-        let rows = [
-            ("*", "go/local", true),
-            ("go/local", "go/local", true),
-            ("go/local", "go/locals", false),
-            ("go/*", "go/local", true),
-            ("go/*", "go", false),
-            ("go/team-*", "go/team-x", true),
-            ("go/team-*", "go/team-x/y", false),
-            ("corp/*", "corp/a/b", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "axxbyy", false),
-            ("a*a", "a", false),
-        ];
-        for (pattern, name, expected) in rows {
-            assert_eq!(Pattern::parse(pattern).expect("a pattern").matches(name), expected, "{pattern} on {name}");
-        }
-        for bad in ["", "a**b", "a//b", "/a", "a b", "a?"] {
-            assert!(Pattern::parse(bad).is_err(), "{bad}");
+/// Users for the tests of this module and its neighbours.
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+    use crate::identity::UserId;
+
+    pub(crate) fn patterns(list: &[&str]) -> Vec<Pattern> {
+        list.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
+    }
+
+    pub(crate) fn scope(actions: &str, repositories: &[&str], packages: Option<&[&str]>) -> Scope {
+        let actions = Actions::parse_words(actions).expect("actions");
+        Scope { actions, repositories: patterns(repositories), packages: packages.map(patterns) }
+    }
+
+    /// The holder of a token; grants are written `go/local reader`, and only `admin` is an administrator.
+    pub(crate) fn user(
+        login: &str,
+        grants: &[&str],
+        actions: &str,
+        repositories: &[&str],
+        packages: Option<&[&str]>,
+    ) -> User {
+        let grant = |text: &&str| {
+            let (repositories, role) = text.split_once(' ').expect("a pattern and a role");
+            let repositories = Pattern::parse(repositories).expect("a pattern");
+            Grant { repositories, role: Role::parse(role).expect("a role") }
+        };
+        User {
+            identity: Identity::local(UserId::default()),
+            login: login.to_owned(),
+            kind: UserKind::Person,
+            admin: login == "admin",
+            grants: grants.iter().map(grant).collect(),
+            means: Means::Token(TokenId::default()),
+            credential: "akp_Test".to_owned(),
+            scope: scope(actions, repositories, packages),
+            expires_at: None,
         }
     }
 }

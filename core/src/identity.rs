@@ -1,96 +1,61 @@
-//! Users, tokens, and the port that keeps them.
+//! Who may come in: users, groups, grants, tokens, sessions, and the ports that keep them.
 //!
-//! Shape of a token: `akp_` (personal) or `aks_` (robot), 30 base62 characters from the system's generator
-//! (178 bits), 6 base62 characters of the CRC-32 (IEEE) over everything before: 40 characters. A mistyped
-//! token is recognised without asking the store. Kept is only the SHA-256 of the whole token: a fast hash is
-//! right for 178 random bits.
+//! ```text
+//! user ─n─ token      a text that a program sends; limited to a scope
+//!   │ └─n─ session    a cookie that a browser sends; the whole right of its user
+//!   n
+//! group ─n─ grant ─n─ user        a role on the repositories that a pattern matches
+//! ```
+//!
+//! One file for each of them. Of the text of a token or a cookie only the SHA-256 is kept: a fast hash is right
+//! for 178 and 256 random bits.
+//!
+//! Every change of any of them raises one [generation](IdentityStore::identity_generation), and whoever remembers what a
+//! credential stood for believes it only while the generation stays.
+
+mod grant;
+mod group;
+mod secret;
+mod session;
+mod token;
+mod user;
+
+use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use crate::access::{Scope, User};
+use crate::access::User;
 use crate::artifact::StoreError;
 use crate::digest::Digest;
-use crate::repository::Actor;
 
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const RANDOM_CHARACTERS: usize = 30;
-const CHECK_CHARACTERS: usize = 6;
+pub use grant::{GrantId, GrantRecord, GrantStore, Grantee, NewGrant};
+pub use group::{GroupId, GroupName, GroupRecord, GroupStore};
+pub use secret::{MalformedToken, TokenSecret};
+pub use session::{NewSession, SESSION_IDLE, SESSION_LIFE, SESSIONS_PER_USER, SessionId, SessionRecord, SessionStore};
+pub use token::{NewToken, TokenId, TokenRecord, TokenStore};
+pub use user::{Email, Login, NewUser, UserChange, UserId, UserKind, UserRecord, UserStore};
 
-/// A token's text. Never printed by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenSecret(String);
-
-/// A text that begins like a token and is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the token looks cut off or mistyped (40 characters, begins akp_ or aks_)")]
-pub struct MalformedToken;
-
-impl TokenSecret {
-    /// Length in characters.
-    pub const CHARACTERS: usize = 40;
-
-    /// A new personal token from bytes of the system's generator; bytes of 248 and more are skipped, so that
-    /// every character is equally likely. `None` when too few of them were usable.
-    #[must_use]
-    pub fn from_random(bytes: &[u8]) -> Option<Self> {
-        let usable = bytes.iter().filter(|byte| **byte < 248);
-        let body: String =
-            usable.map(|byte| char::from(BASE62[usize::from(byte % 62)])).take(RANDOM_CHARACTERS).collect();
-        if body.len() < RANDOM_CHARACTERS {
-            return None;
-        }
-        let head = format!("akp_{body}");
-        let check = check_characters(&head);
-        Some(Self(head + &check))
-    }
-
-    /// Recognises a token. `Ok(None)` when the text does not begin like one (a bootstrap token need not).
-    ///
-    /// # Errors
-    /// [`MalformedToken`] when it does, and its length, alphabet or check characters are wrong.
-    pub fn parse(text: &str) -> Result<Option<Self>, MalformedToken> {
-        if !text.starts_with("akp_") && !text.starts_with("aks_") {
-            return Ok(None);
-        }
-        let plain = text.bytes().skip(4).all(|byte| byte.is_ascii_alphanumeric());
-        if text.len() != Self::CHARACTERS || !plain {
-            return Err(MalformedToken);
-        }
-        let (head, check) = text.split_at(Self::CHARACTERS - CHECK_CHARACTERS);
-        if check_characters(head) == check { Ok(Some(Self(text.to_owned()))) } else { Err(MalformedToken) }
-    }
-
-    /// The text, for the one answer that shows it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a text holds something shaped like a token of ours anywhere; such texts are never logged.
-    #[must_use]
-    pub fn occurs_in(text: &str) -> bool {
-        let begins = text.match_indices("akp_").chain(text.match_indices("aks_"));
-        begins.into_iter().any(|(at, _)| {
-            text.get(at..at + Self::CHARACTERS).is_some_and(|candidate| matches!(Self::parse(candidate), Ok(Some(_))))
-        })
-    }
+/// Who somebody is, for ever, as the one who vouches for it says it: an identity provider's address and its own
+/// name for the person, or [`Identity::LOCAL`] and the user's id. A login is only a name and may change hands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Who vouches.
+    pub issuer: String,
+    /// The issuer's own name for the user, never given to another.
+    pub subject: String,
 }
 
-impl std::fmt::Debug for TokenSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenSecret(…)")
-    }
-}
+impl Identity {
+    /// The issuer of users whose password is kept here.
+    pub const LOCAL: &'static str = "local";
 
-fn check_characters(head: &str) -> String {
-    let mut rest = crc32fast::hash(head.as_bytes());
-    let mut characters = [b'0'; CHECK_CHARACTERS];
-    for character in characters.iter_mut().rev() {
-        *character = BASE62[(rest % 62) as usize];
-        rest /= 62;
+    /// The identity of a user of our own.
+    #[must_use]
+    pub fn local(id: UserId) -> Self {
+        Self { issuer: Self::LOCAL.to_owned(), subject: id.to_string() }
     }
-    characters.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// What is kept of a credential's text.
@@ -105,27 +70,10 @@ impl TokenHash {
     }
 }
 
-/// A token about to be kept.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// What is kept of its text.
-    pub hash: TokenHash,
-    /// Its first characters, for display.
-    pub display: String,
-    /// What it is for.
-    pub name: String,
-    /// The login of its owner.
-    pub owner: String,
-    /// What it allows.
-    pub scope: Scope,
-    /// When it ends; `None` never does.
-    pub expires_at: Option<Timestamp>,
-}
-
 /// What a presented credential turned out to be.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// A live token.
+    /// A live one.
     Valid(Box<User>),
     /// A token that has ended at this time.
     Expired {
@@ -134,62 +82,98 @@ pub enum Credential {
         /// When it ended.
         at: Timestamp,
     },
-    /// A live token of a disabled user.
+    /// A live one of a disabled user.
     Disabled,
     /// Nothing that is known, or revoked.
     Unknown,
 }
 
-/// Keeps users and tokens. Every change writes its audit row in the same transaction.
+/// What credentials stand for.
 #[async_trait]
 pub trait IdentityStore: Send + Sync {
-    /// What a hash belongs to, at this time.
+    /// What the hash of a token belongs to, at this time.
     async fn credential(&self, hash: &TokenHash, now: Timestamp) -> Result<Credential, StoreError>;
 
-    /// The password hash (a PHC string) of a user.
-    async fn password(&self, login: &str) -> Result<Option<String>, StoreError>;
+    /// What the hash of a session's cookie belongs to, at this time. One that has ended is unknown.
+    async fn session(&self, hash: &TokenHash, now: Timestamp) -> Result<Credential, StoreError>;
 
-    /// Whether any administrator exists.
-    async fn has_administrator(&self) -> Result<bool, StoreError>;
-
-    /// A new user; `AlreadyExists` when the login is taken.
-    async fn create_user(&self, login: &str, admin: bool, password: &str, by: &Actor) -> Result<(), StoreError>;
-
-    /// A new token of an existing user; `AlreadyExists` when the hash is known.
-    async fn create_token(&self, token: NewToken, by: &Actor) -> Result<(), StoreError>;
+    /// Raised by every change of users, groups, grants, tokens and sessions, before the change is answered.
+    /// Answered from memory: every request asks.
+    fn identity_generation(&self) -> u64;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// All ports of this module together, as the services hold them.
+pub trait Directory: IdentityStore + UserStore + GroupStore + GrantStore + TokenStore + SessionStore {}
 
-    fn sample() -> TokenSecret {
-        TokenSecret::from_random(&(0..64).collect::<Vec<u8>>()).expect("enough bytes")
-    }
+impl<T: IdentityStore + UserStore + GroupStore + GrantStore + TokenStore + SessionStore> Directory for T {}
 
-    #[test]
-    fn a_token_is_recognised_and_a_mistyped_one_is_not() {
-        let token = sample();
-        assert_eq!(token.reveal().len(), TokenSecret::CHARACTERS);
-        assert_eq!(TokenSecret::parse(token.reveal()), Ok(Some(token.clone())));
-        for at in 4..TokenSecret::CHARACTERS {
-            let mut bytes = token.reveal().as_bytes().to_vec();
-            bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
-            let mistyped = String::from_utf8(bytes).expect("ASCII");
-            assert_eq!(TokenSecret::parse(&mistyped), Err(MalformedToken), "{mistyped}");
+/// A part of a list: entries in order of their ids, which is the order of creation.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The last entry already seen.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How a change of a record ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited<T> {
+    /// Done.
+    Done(T),
+    /// There is no such record.
+    Absent,
+    /// The record no longer has the revision that the change was made for.
+    Stale,
+    /// Nobody would be left to administer the instance.
+    LastAdministrator,
+}
+
+/// Declares the id of a kind of record.
+macro_rules! ids {
+    ($( $(#[$doc:meta])* $name:ident; )*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// A new one; later ones are greater.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(uuid::Uuid::now_v7())
+            }
         }
-        assert_eq!(TokenSecret::parse(&token.reveal()[..39]), Err(MalformedToken));
-        assert_eq!(TokenSecret::parse("a-bootstrap-token"), Ok(None));
-    }
 
-    #[test]
-    fn a_token_inside_a_text_is_found() {
-        assert!(TokenSecret::occurs_in(&format!("/{}/go/local", sample().reveal())));
-        assert!(!TokenSecret::occurs_in("/akp_/go/local"));
-    }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )* };
+}
+use ids;
 
-    #[test]
-    fn debug_output_hides_the_token() {
-        assert!(!format!("{:?}", sample()).contains("akp_"));
+/// Checks a name of a user or a group: `[a-z0-9][a-z0-9._-]{0,63}`.
+fn check_name(text: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let first = text.bytes().next().is_some_and(plain);
+    let rest = text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'));
+    if first && rest && text.len() <= 64 { Ok(()) } else { Err("a name is [a-z0-9][a-z0-9._-]{0,63}") }
+}
+
+/// Checks a text for people: one line, at most so many characters.
+///
+/// # Errors
+/// Says the rule.
+pub fn check_line(text: &str, characters: usize) -> Result<(), String> {
+    if text.chars().count() <= characters && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(format!("one line of at most {characters} characters"))
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.issuer, self.subject)
     }
 }

@@ -25,7 +25,7 @@ use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
 use crate::format::{FormatHandler, FormatRequest, MaxAge, Route, Want};
-use crate::identity::IdentityStore;
+use crate::identity::Directory;
 use crate::lifecycle::LifecycleStore;
 use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES};
 use crate::media_type::MediaType;
@@ -49,8 +49,8 @@ pub struct Ports {
     pub artifacts: Arc<dyn ArtifactStore>,
     /// Bytes.
     pub blobs: Arc<dyn BlobStore>,
-    /// Users and tokens.
-    pub identity: Arc<dyn IdentityStore>,
+    /// Users, groups, grants, tokens, sessions.
+    pub identity: Arc<dyn Directory>,
     /// Quotas, retention and removal.
     pub lifecycle: Arc<dyn LifecycleStore>,
     /// The outgoing network.

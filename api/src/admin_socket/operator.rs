@@ -1,19 +1,15 @@
 //! Answers the socket's requests with what the server has open.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use jiff::Timestamp;
-use keeper_core::identity::IdentityStore;
 
-use super::token_create::issue;
+use super::administration::Administration;
 use super::{AdminHandler, Lines, Reply, Request};
 use crate::jobs::upkeep::Upkeep;
 
 /// Whoever owns the data folder, at work on a running server.
 pub struct Operator {
     /// Users and tokens.
-    pub identity: Arc<dyn IdentityStore>,
+    pub administration: Administration,
     /// Collector and verifier.
     pub upkeep: Upkeep,
 }
@@ -22,10 +18,6 @@ pub struct Operator {
 impl AdminHandler for Operator {
     async fn answer(&self, request: Request, lines: Lines) -> Reply {
         match request {
-            Request::TokenCreate(request) => match issue(self.identity.as_ref(), &request, Timestamp::now()).await {
-                Ok(created) => Reply::TokenCreated(created),
-                Err(error) => Reply::refused(error.to_string()),
-            },
             Request::Gc { confirm } => {
                 let ran = self.upkeep.gc(confirm, &|| lines.beat()).await;
                 ran.map_or_else(Reply::refused, Reply::Collected)
@@ -34,6 +26,7 @@ impl AdminHandler for Operator {
                 let ran = self.upkeep.verify(quick, &lines).await;
                 ran.map_or_else(Reply::refused, Reply::Verified)
             }
+            other => self.administration.answer(&other).await,
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use keeper_core::access::{Action, Actions, Pattern, Scope};
 use keeper_core::artifact::StoreError;
 use keeper_core::error::Failure;
-use keeper_core::identity::{Credential, IdentityStore, NewToken, TokenHash};
+use keeper_core::identity::{Credential, Directory, Login, NewToken, NewUser, TokenHash};
 use keeper_core::plugin::Registry;
 use keeper_core::repository::{
     Actor, Deletion, FormatKey, InvalidName, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName,
@@ -32,7 +32,7 @@ pub const BOOTSTRAP_TOKEN: &str = "bootstrap";
 #[derive(Clone, Copy)]
 pub struct Ports<'a> {
     /// Users and tokens.
-    pub identity: &'a dyn IdentityStore,
+    pub identity: &'a dyn Directory,
     /// Repositories.
     pub repositories: &'a dyn RepositoryStore,
     /// The formats of this build.
@@ -172,7 +172,8 @@ async fn administrator(
         }
     };
     let hash = ports.passwords.hash(&password).await?;
-    ports.identity.create_user(ADMINISTRATOR, true, &hash, &Actor::system()).await?;
+    let administrator_user = NewUser::person(Login::try_from(ADMINISTRATOR)?, true, hash);
+    ports.identity.create_user(administrator_user, &Actor::system()).await?;
     Ok(administrator)
 }
 
@@ -188,17 +189,18 @@ fn reveal_generated(password: &Secret, reveal: Reveal<'_>) -> Result<Administrat
     }
 }
 
-async fn bootstrap_token(identity: &dyn IdentityStore, token: &Secret) -> Result<(), FirstStartError> {
+async fn bootstrap_token(identity: &dyn Directory, token: &Secret) -> Result<(), FirstStartError> {
     let everywhere = Pattern::parse("*").expect("a lone star is a pattern");
     let new = NewToken {
         hash: TokenHash::of(token.reveal()),
         display: BOOTSTRAP_TOKEN.to_owned(),
         name: BOOTSTRAP_TOKEN.to_owned(),
-        owner: ADMINISTRATOR.to_owned(),
+        owner: Login::try_from(ADMINISTRATOR)?,
         scope: Scope { actions: Actions::from_iter(Action::ALL), repositories: vec![everywhere], packages: None },
         expires_at: None,
     };
-    Ok(identity.create_token(new, &Actor::system()).await?)
+    identity.create_token(new, &Actor::system()).await?;
+    Ok(())
 }
 
 /// The warning about values that are read at first start only and now say something else.

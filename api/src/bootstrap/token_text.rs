@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_random_text_is_taken_and_an_example_is_not() {
-        let ours = TokenSecret::from_random(&(0..64).collect::<Vec<u8>>()).expect("enough bytes");
+        let ours = TokenSecret::from_random(keeper_core::identity::UserKind::Person, &(0..64).collect::<Vec<u8>>())
+            .expect("enough bytes");
         let rows = [
             ("c0ffee1234deadbeef5678badcab1e90", true),
             ("90812374650918273465091827364509", true),

@@ -54,7 +54,9 @@ fn verbs_carry_their_flags() {
     assert_eq!(parse("config --config k.toml").expect("file").file, Some(PathBuf::from("k.toml")));
     let words = "token create --name ci --actions read,publish --repositories go/*,generic/x --packages corp.example/* --data-dir /d -q";
     let invocation = parse(words).expect(words);
-    let Verb::TokenCreate { request, quiet: true } = invocation.verb else { panic!("{:?}", invocation.verb) };
+    let Verb::Administer { request: Request::TokenCreate(request), quiet: true } = invocation.verb else {
+        panic!("{:?}", invocation.verb)
+    };
     assert_eq!(request.actions, ["read", "publish"]);
     assert_eq!(request.repositories, ["go/*", "generic/x"]);
     assert_eq!(request.packages.as_deref(), Some(&["corp.example/*".to_owned()][..]));
@@ -87,6 +89,9 @@ fn every_help_has_an_example() {
         "config --help",
         "migrate --help",
         "token create --help",
+        "token list --help",
+        "token revoke --help",
+        "user set-password --help",
         "gc --help",
         "verify --help",
         "openapi --help",

@@ -1,14 +1,16 @@
-//! `token create`.
+//! `token create`, `token list`, `token revoke`, `user set-password`: what the owner of the data folder may ask for.
 //!
-//! The token goes to stdout alone, everything said about it to stderr: `TOKEN=$(artifact-keeper token create …)`
+//! A new secret goes to stdout alone, everything said about it to stderr: `TOKEN=$(artifact-keeper token create …)`
 //! works as it is, and `--quiet` only leaves out the talk.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Exit, Settings, Verb, output};
+use crate::admin_socket::administration::TokenLine;
 use crate::admin_socket::token_create::{NewTokenRequest, TokenCreated};
 use crate::admin_socket::{self, Reply, Request};
 use crate::cli::settings::Flags;
@@ -47,6 +49,26 @@ pub(super) struct Create {
     file: Option<PathBuf>,
 }
 
+/// Where the data is, for verbs that work on it.
+#[derive(Debug, Args)]
+pub(super) struct Folder {
+    /// The data folder of the server [KEEPER_DATA_DIR] [default: ./keeper-data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Read this file instead of artifact-keeper.toml in the current folder
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Folder {
+    /// The verb that asks for this.
+    pub(super) fn verb(self, request: Request) -> (Verb, Settings) {
+        let folder = self.data_dir.into_iter();
+        let flags = folder.fold(Overrides::default(), |flags, folder| flags.with("data_dir", folder));
+        (Verb::Administer { request, quiet: false }, Settings { file: self.file, flags: Flags(flags) })
+    }
+}
+
 impl Create {
     pub(super) fn into_verb(self) -> (Verb, Settings) {
         let request = NewTokenRequest {
@@ -59,34 +81,36 @@ impl Create {
         };
         let folder = self.data_dir.into_iter();
         let flags = folder.fold(Overrides::default(), |flags, folder| flags.with("data_dir", folder));
-        (Verb::TokenCreate { request, quiet: self.quiet }, Settings { file: self.file, flags: Flags(flags) })
+        let verb = Verb::Administer { request: Request::TokenCreate(request), quiet: self.quiet };
+        (verb, Settings { file: self.file, flags: Flags(flags) })
     }
 }
 
-/// Checks the request, has it done, and prints the token. `create` makes the token in the data folder itself;
-/// it answers `None` when a server holds the folder, which is then asked through its socket.
-pub async fn run<F>(
-    request: NewTokenRequest,
-    quiet: bool,
-    data_dir: &Path,
-    create: impl FnOnce(NewTokenRequest) -> F,
-) -> Exit
+/// Checks the request, has it done, and prints what came of it. `offline` does it in the data folder itself; it
+/// answers `None` when a server holds the folder, which is then asked through its socket.
+pub async fn run<F>(request: Request, quiet: bool, data_dir: &Path, offline: impl FnOnce(Arc<Request>) -> F) -> Exit
 where
-    F: Future<Output = Result<Option<TokenCreated>, (Exit, String)>>,
+    F: Future<Output = Result<Option<Reply>, (Exit, String)>>,
 {
-    if let Err(faults) = request.check(jiff::Timestamp::now()) {
+    if let Request::TokenCreate(request) = &request
+        && let Err(faults) = request.check(jiff::Timestamp::now())
+    {
         for fault in faults {
             output::stderr(&fault);
         }
         return Exit::Usage;
     }
-    let created = match create(request.clone()).await {
-        Ok(Some(created)) => Ok(created),
-        Ok(None) => ask(data_dir, request).await,
+    let request = Arc::new(request);
+    let reply = match offline(request.clone()).await {
+        Ok(Some(reply)) => Ok(reply),
+        Ok(None) => {
+            let socket = crate::datadir::admin_socket(data_dir);
+            admin_socket::call(&socket, &request).await.map_err(|error| (Exit::InUse, error.to_string()))
+        }
         Err(error) => Err(error),
     };
-    match created {
-        Ok(created) => print(&created, quiet),
+    match reply {
+        Ok(reply) => print(&reply, quiet),
         Err((exit, reason)) => {
             output::stderr(&reason);
             exit
@@ -94,17 +118,39 @@ where
     }
 }
 
-async fn ask(data_dir: &Path, request: NewTokenRequest) -> Result<TokenCreated, (Exit, String)> {
-    let socket = crate::datadir::admin_socket(data_dir);
-    match admin_socket::call(&socket, &Request::TokenCreate(request)).await {
-        Ok(Reply::TokenCreated(created)) => Ok(created),
-        Ok(Reply::Refused { reason }) => Err((Exit::Failed, reason)),
-        Ok(_) => Err((Exit::Failed, "the server answered something else".to_owned())),
-        Err(error) => Err((Exit::InUse, error.to_string())),
-    }
+fn print(reply: &Reply, quiet: bool) -> Exit {
+    let text = match reply {
+        Reply::Refused { reason } => {
+            output::stderr(reason);
+            return Exit::Failed;
+        }
+        Reply::TokenCreated(created) => return print_token(created, quiet),
+        Reply::Tokens { tokens } => tokens.iter().map(line).collect(),
+        Reply::TokenRevoked => {
+            output::stderr("The token counts no more.");
+            String::new()
+        }
+        Reply::PasswordSet { password } => {
+            output::stderr("All sessions of the user ended. The new password is shown this once:");
+            format!("{password}\n")
+        }
+        Reply::Collected(_) | Reply::Finding(_) | Reply::Verified(_) | Reply::Working => {
+            output::stderr("the server answered something else");
+            return Exit::Failed;
+        }
+    };
+    output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
 }
 
-fn print(created: &TokenCreated, quiet: bool) -> Exit {
+/// A token in one line, its columns separated by tabs.
+fn line(token: &TokenLine) -> String {
+    let TokenLine { id, display, name, user, actions, repositories, expires_at, used_at } = token;
+    let day = |at: &Option<jiff::Timestamp>| at.map_or("never".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());
+    let (ends, used) = (day(expires_at), day(used_at));
+    format!("{id}\t{display}\t{user}\t{name}\t{actions}\t{repositories}\tends {ends}\tused {used}\n")
+}
+
+fn print_token(created: &TokenCreated, quiet: bool) -> Exit {
     for warning in &created.warnings {
         output::stderr(&format!("warning: {warning}"));
     }

@@ -25,6 +25,7 @@ impl Draft {
             data_dir: PathBuf::new(),
             database: PathBuf::new(),
             blobs: PathBuf::new(),
+            allow_insecure_http: false,
             allow_network_disk: false,
             public_url: None,
             tls: None,

@@ -190,6 +190,15 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "allow_insecure_http",
+        kind: Kind::Switch,
+        default: Some("false"),
+        example: "true",
+        help: "Let people sign in over plain http from other machines, where passwords can be read on the way",
+        read: |draft, text| value::switch(text).map(|on| draft.config.allow_insecure_http = on),
+        ..BLANK
+    },
+    Setting {
         name: "max_upload_bytes",
         kind: Kind::Size,
         unset: "the limit of each format",

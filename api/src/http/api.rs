@@ -5,14 +5,22 @@ mod artifacts;
 mod caller;
 mod cursor;
 mod form;
+mod grants;
+mod groups;
 mod json_body;
+mod me;
+mod paging;
 mod quotas;
 mod repositories;
 mod retention;
+mod revision;
+mod session;
 mod shared_body;
 mod size;
 mod status;
+mod tokens;
 mod upload;
+mod users;
 mod views;
 
 use std::sync::Arc;
@@ -36,6 +44,8 @@ enum Group {
     Repositories,
     /// The server itself.
     Instance,
+    /// Who may come in and do what: sessions, users, groups, grants, tokens.
+    Access,
 }
 
 /// The endpoint of the API and its document, in pretty JSON.
@@ -52,21 +62,42 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations =
-    (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention, status::Status);
+type Operations = (
+    artifacts::Artifacts,
+    repositories::Repositories,
+    quotas::Quotas,
+    retention::Retention,
+    status::Status,
+    session::Sessions,
+    me::Me,
+    tokens::Tokens,
+    users::Users,
+    groups::Groups,
+    grants::Grants,
+);
+
+const OPERATIONS: Operations = (
+    artifacts::Artifacts,
+    repositories::Repositories,
+    quotas::Quotas,
+    retention::Retention,
+    status::Status,
+    session::Sessions,
+    me::Me,
+    tokens::Tokens,
+    users::Users,
+    groups::Groups,
+    grants::Grants,
+);
 
 fn service() -> OpenApiService<Operations, ()> {
-    OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, quotas::Quotas, retention::Retention, status::Status),
-        "Artifact Keeper",
-        env!("CARGO_PKG_VERSION"),
-    )
-    .description(
-        "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
+    OpenApiService::new(OPERATIONS, "Artifact Keeper", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
              with a stable `code`; times are RFC 3339 in UTC.",
-    )
-    .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
-    .server(ServerObject::new("/api"))
+        )
+        .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
+        .server(ServerObject::new("/api"))
 }
 
 /// The document with a line end, as it is committed.
@@ -86,14 +117,29 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 7] = [
+const METHODS: &[(&str, &str)] = &[
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/grants", "GET, HEAD, POST"),
+    ("/grants/{id}", "DELETE"),
+    ("/groups", "GET, HEAD, POST"),
+    ("/groups/{name}", "GET, HEAD, PATCH, DELETE"),
+    ("/groups/{name}/members", "GET, HEAD"),
+    ("/groups/{name}/members/{login}", "PUT, DELETE"),
+    ("/me", "GET, HEAD"),
+    ("/me/password", "PUT"),
+    ("/me/sessions", "GET, HEAD"),
+    ("/me/sessions/{id}", "DELETE"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
     ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
     ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
+    ("/session", "POST, DELETE"),
     ("/status", "GET, HEAD"),
+    ("/tokens", "GET, HEAD, POST"),
+    ("/tokens/{id}", "GET, HEAD, DELETE"),
+    ("/users", "GET, HEAD, POST"),
+    ("/users/{login}", "GET, HEAD, PATCH, DELETE"),
 ];
 
 /// What poem and the handlers report at this address.
@@ -124,7 +170,8 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&openapi()).expect("JSON");
         let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
             let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
-            let mut methods: Vec<_> = methods.chain(["HEAD".to_owned()]).collect();
+            let mut methods: Vec<_> = methods.collect();
+            methods.extend(methods.contains(&"GET".to_owned()).then(|| "HEAD".to_owned()));
             methods.sort();
             (path.clone(), methods)
         });

@@ -1,30 +1,68 @@
 //! Turns credentials into a [`Principal`], before anything else is decided.
 //!
-//! Accepted: `Authorization: Bearer <token>`, and `Authorization: Basic` with any login and the token as
-//! the password (`.netrc`, `curl -u`). A credential that does not count is an error, never a stranger: a CI
-//! job with an expired token must learn so. A mistyped token is recognised without asking the store.
+//! Accepted: `Authorization: Bearer <token>`; `Authorization: Basic` with any login and the token as the
+//! password (`.netrc`, `curl -u`); below `/api` the cookie of a session, never on the path of a format, where
+//! nobody shall act by what a browser sends unasked. A credential that does not count is an error, never a
+//! stranger: a CI job with an expired token must learn so. A mistyped token is recognised without asking the store.
+//!
+//! What was verified is remembered for [`CREDENTIAL_CACHE`] at most, and believed only while the generation of
+//! identities stays: whatever is revoked counts no more from the next request on, also on open connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use keeper_core::access::{Principal, User};
+use keeper_core::access::{Means, Principal, User};
 use keeper_core::error::{Failure, codes};
-use keeper_core::identity::{Credential, IdentityStore, TokenHash, TokenSecret};
+use keeper_core::identity::{Credential, Directory, TokenHash, TokenSecret};
 use keeper_core::limits::CREDENTIAL_CACHE;
 use moka::sync::Cache;
+
+use super::{RequestFacts, cookie, origin};
 
 /// Length in bytes of a credential that is looked at.
 const CREDENTIAL_BYTES: usize = 1_024;
 /// Verified credentials remembered at once.
 const REMEMBERED: u64 = 10_000;
+/// The use of a token is written down this often.
+const TOKEN_NOTED: Duration = Duration::from_secs(60 * 60);
+/// The use of a session is written down this often; far less than its idle time.
+const SESSION_NOTED: Duration = Duration::from_secs(10 * 60);
 
-/// Recognises callers; remembers verified tokens for a short while, by their hash.
+/// Recognises callers.
 pub struct Authenticator {
-    known: Cache<TokenHash, User>,
+    directory: Arc<dyn Directory>,
+    tokens: Memory,
+    sessions: Memory,
+}
+
+/// What is remembered of one kind of credential. The kinds are kept apart: the value of a cookie is no token.
+struct Memory {
+    known: Cache<TokenHash, Known>,
+    noted: Cache<TokenHash, ()>,
+}
+
+/// Somebody recognised while the generation was this one.
+#[derive(Clone)]
+struct Known {
+    generation: u64,
+    user: User,
+}
+
+/// A request, as far as it says who sends it.
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path.
+    pub path: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// What else is known of it.
+    pub facts: &'a RequestFacts,
 }
 
 /// What carried a credential.
@@ -34,45 +72,50 @@ enum Carrier {
     Basic,
 }
 
-impl Default for Authenticator {
-    fn default() -> Self {
-        Self::new(CREDENTIAL_CACHE)
-    }
-}
-
 impl Authenticator {
-    /// Remembers a verified token for so long.
+    /// Recognises whom this directory knows.
     #[must_use]
-    pub fn new(remember: Duration) -> Self {
-        Self { known: Cache::builder().max_capacity(REMEMBERED).time_to_live(remember).build() }
+    pub fn new(directory: Arc<dyn Directory>) -> Self {
+        Self { directory, tokens: Memory::new(TOKEN_NOTED), sessions: Memory::new(SESSION_NOTED) }
     }
 
-    /// Who sends these headers.
+    /// Who sends this.
     ///
     /// # Errors
-    /// 400 for two credentials, 401 for one that does not count.
-    pub async fn principal(&self, headers: &HeaderMap, identity: &dyn IdentityStore) -> Result<Principal, Failure> {
-        let mut sent = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = sent.next() else { return Ok(Principal::Anonymous) };
+    /// 400 for two credentials, 401 for one that does not count, 403 for one that another page sends.
+    pub async fn principal(&self, asked: &Asked<'_>) -> Result<Principal, Failure> {
+        let session = if takes_cookie(asked) { cookie::sent(asked.headers, asked.facts)? } else { None };
+        let mut sent = asked.headers.get_all(AUTHORIZATION).iter();
+        let authorization = sent.next();
         if sent.next().is_some() {
             return Err(Failure::new(&codes::AMBIGUOUS_CREDENTIALS, "two Authorization headers were sent"));
         }
-        let (carrier, secret) = credential(value.as_bytes())?;
+        match (authorization, session) {
+            (None, None) => Ok(Principal::Anonymous),
+            (Some(_), Some(_)) => {
+                Err(Failure::new(&codes::AMBIGUOUS_CREDENTIALS, "an Authorization header and a session were sent"))
+            }
+            (Some(value), None) => self.by_token(value.as_bytes(), asked).await,
+            (None, Some(hash)) => self.by_session(hash, asked).await,
+        }
+    }
+
+    async fn by_token(&self, value: &[u8], asked: &Asked<'_>) -> Result<Principal, Failure> {
+        let (carrier, secret) = credential(value)?;
         if TokenSecret::parse(&secret).is_err() {
             return Err(malformed("the token has a wrong length or a wrong character"));
         }
+        if carrier == Carrier::Basic && origin::changes(asked.method) {
+            origin::refuse_foreign(asked.headers, asked.facts)?;
+        }
         let hash = TokenHash::of(&secret);
         let now = Timestamp::now();
-        if let Some(user) = self.known.get(&hash)
-            && user.expires_at.is_none_or(|end| end > now)
-        {
+        let generation = self.directory.identity_generation();
+        if let Some(user) = self.tokens.get(&hash, generation, now) {
             return Ok(Principal::User(Box::new(user)));
         }
-        match identity.credential(&hash, now).await? {
-            Credential::Valid(user) => {
-                self.known.insert(hash, (*user).clone());
-                Ok(Principal::User(user))
-            }
+        match self.directory.credential(&hash, now).await? {
+            Credential::Valid(user) => Ok(self.recognised(hash, generation, *user, now, asked)),
             Credential::Expired { display, at } => Err(Failure::new(
                 &codes::TOKEN_EXPIRED,
                 format!("token {display}… expired on {}", at.strftime("%Y-%m-%d")),
@@ -87,6 +130,70 @@ impl Authenticator {
             }
         }
     }
+
+    async fn by_session(&self, hash: TokenHash, asked: &Asked<'_>) -> Result<Principal, Failure> {
+        if origin::changes(asked.method) {
+            origin::require_same(asked.headers, asked.facts)?;
+        }
+        let now = Timestamp::now();
+        let generation = self.directory.identity_generation();
+        if let Some(user) = self.sessions.get(&hash, generation, now) {
+            return Ok(Principal::User(Box::new(user)));
+        }
+        match self.directory.session(&hash, now).await? {
+            Credential::Valid(user) => Ok(self.recognised(hash, generation, *user, now, asked)),
+            _ => Err(Failure::new(&codes::INVALID_CREDENTIALS, "the session has ended").hint("Sign in again.")),
+        }
+    }
+
+    /// Remembers somebody, and now and then writes down that the credential was used.
+    fn recognised(&self, hash: TokenHash, generation: u64, user: User, now: Timestamp, asked: &Asked<'_>) -> Principal {
+        let memory = match user.means {
+            Means::Token(_) => &self.tokens,
+            Means::Session(_) => &self.sessions,
+        };
+        if !memory.noted.contains_key(&hash) {
+            memory.noted.insert(hash, ());
+            let from = asked.facts.peer.map(|peer| peer.to_string());
+            tokio::spawn(note(self.directory.clone(), user.means, now, from));
+        }
+        memory.known.insert(hash, Known { generation, user: user.clone() });
+        Principal::User(Box::new(user))
+    }
+}
+
+impl Memory {
+    /// The use of a credential is written down this often.
+    fn new(noted: Duration) -> Self {
+        Self {
+            known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CREDENTIAL_CACHE).build(),
+            noted: Cache::builder().max_capacity(REMEMBERED).time_to_live(noted).build(),
+        }
+    }
+
+    /// Whom the hash belongs to, if that was found out in this generation and has not ended since.
+    fn get(&self, hash: &TokenHash, generation: u64, now: Timestamp) -> Option<User> {
+        let known = self.known.get(hash).filter(|known| known.generation == generation)?;
+        known.user.expires_at.is_none_or(|end| end > now).then_some(known.user)
+    }
+}
+
+/// Writes down a use. Nobody waits for it, and nothing is lost when it fails but a date in a list.
+async fn note(directory: Arc<dyn Directory>, means: Means, at: Timestamp, from: Option<String>) {
+    let noted = match means {
+        Means::Token(id) => directory.token_used(id, at, from.as_deref()).await,
+        Means::Session(id) => directory.session_used(id, at).await,
+    };
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the use of a credential was not written down");
+    }
+}
+
+/// Whether the cookie of a session is looked at: below `/api`, but not where it is made or taken away, for a
+/// session that has ended must not be in the way of the next; nor on the pages that everybody may read.
+fn takes_cookie(asked: &Asked<'_>) -> bool {
+    let below = asked.path.strip_prefix("/api/");
+    below.is_some_and(|below| below != "session" && below != "openapi.json" && !below.starts_with("docs"))
 }
 
 fn looks_like_token(secret: &str) -> bool {

@@ -92,7 +92,7 @@ impl Payload for ProblemPayload {
 }
 
 /// The statuses that any operation may refuse with, and what each means here.
-const REFUSALS: [(StatusCode, &str); 16] = [
+const REFUSALS: [(StatusCode, &str); 17] = [
     (StatusCode::BAD_REQUEST, "The request is malformed"),
     (StatusCode::UNAUTHORIZED, "A login is needed, or the credential does not count"),
     (StatusCode::FORBIDDEN, "The right is missing, or a policy blocks it"),
@@ -106,6 +106,7 @@ const REFUSALS: [(StatusCode, &str); 16] = [
     (StatusCode::PAYLOAD_TOO_LARGE, "A size limit is exceeded"),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type, or the kind of file, is not accepted"),
     (StatusCode::UNPROCESSABLE_ENTITY, "The content breaks rules of the format"),
+    (StatusCode::TOO_MANY_REQUESTS, "Too many attempts; repeat after Retry-After"),
     (StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server"),
     (StatusCode::SERVICE_UNAVAILABLE, "Temporarily not possible; repeat after Retry-After"),
     (StatusCode::INSUFFICIENT_STORAGE, "The disk of the server is full"),

@@ -1,270 +1,183 @@
-//! The port of users and tokens.
+//! The ports of identities: what a presented credential stands for; users, groups, grants, tokens and sessions in
+//! one file each.
 //!
-//! A token is found by the hash of its text, through a unique index, together with its user: one statement.
-//! What a token allows is parsed when it is read; a scope that does not parse allows *nothing*, so that no
-//! damage and no later spelling can ever widen it.
+//! A credential is found by the hash of its text, through a unique index, together with its user; what the user
+//! was given is a second question. What a token allows is parsed when it is read; a scope that does not parse
+//! allows *nothing*, and a grant that does not parse gives nothing, so that no damage and no later spelling can
+//! ever widen them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use keeper_core::access::{Actions, Pattern, Scope, User};
-use keeper_core::artifact::StoreError;
-use keeper_core::identity::{Credential, IdentityStore, NewToken, TokenHash};
-use keeper_core::repository::Actor;
-use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde_json::json;
+use keeper_core::access::{Grant, Means, Pattern, Role, Scope, User};
+use keeper_core::artifact::{Page, StoreError};
+use keeper_core::identity::{
+    Credential, Identity, IdentityStore, SESSION_IDLE, SessionId, TokenHash, TokenId, UserKind, Window,
+};
+use keeper_core::limits::PAGE_LIMIT_MAX;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
+use uuid::Uuid;
 
 use super::Store;
-use super::audit;
-use super::sql::{execute, micros, one, timestamp};
+use super::sql::{all, corrupt, micros, one, timestamp};
+
+mod grants;
+mod groups;
+mod sessions;
+mod tokens;
+mod users;
+
+/// Counts the changes of identities since the start.
+#[derive(Debug, Default)]
+pub(super) struct Generation(AtomicU64);
+
+impl Store {
+    /// Runs a change of identities; the generation is raised after the COMMIT and before the answer.
+    async fn change_identities<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        let generation: Arc<Generation> = self.identities.clone();
+        let result = self.writer.submit(work, move |_| generation.raise()).await;
+        if result.is_err() {
+            // A group that was lost may have been kept all the same.
+            self.identities.raise();
+        }
+        result
+    }
+}
+
+impl Generation {
+    fn raise(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 #[async_trait]
 impl IdentityStore for Store {
     async fn credential(&self, hash: &TokenHash, now: Timestamp) -> Result<Credential, StoreError> {
-        let row: Option<TokenRow> = one(&self.readers, CREDENTIAL, [hash.0.to_hex().into()]).await?;
-        row.map_or(Ok(Credential::Unknown), |row| row.judge(now))
+        let row: Option<tokens::Presented> = one(&self.readers, tokens::PRESENTED, [hash.0.to_hex().into()]).await?;
+        let Some(row) = row else { return Ok(Credential::Unknown) };
+        let expires_at = row.expires_at.map(timestamp).transpose()?;
+        if let Some(at) = expires_at.filter(|at| *at <= now) {
+            return Ok(Credential::Expired { display: row.display, at });
+        }
+        let means = Means::Token(TokenId(id("a token", row.uid.as_deref())?));
+        let (owner, scope) = (row.user_id, row.scope.parse(&row.display));
+        let user = principal(&self.readers, owner, means, row.display, scope).await?;
+        Ok(user.map_or(Credential::Disabled, |user| Credential::Valid(Box::new(User { expires_at, ..user }))))
     }
 
-    async fn password(&self, login: &str) -> Result<Option<String>, StoreError> {
-        let question = "SELECT password FROM users WHERE login = $1 AND disabled = FALSE";
-        let row: Option<PasswordRow> = one(&self.readers, question, [login.into()]).await?;
-        Ok(row.and_then(|row| row.password))
+    async fn session(&self, hash: &TokenHash, now: Timestamp) -> Result<Credential, StoreError> {
+        let values = [hash.0.to_hex().into(), micros(now).into(), micros(now - SESSION_IDLE).into()];
+        let row: Option<sessions::Presented> = one(&self.readers, sessions::PRESENTED, values).await?;
+        let Some(row) = row else { return Ok(Credential::Unknown) };
+        let id = SessionId(id("a session", Some(&row.uid))?);
+        let expires_at = Some(timestamp(row.expires_at)?);
+        let (means, scope) = (Means::Session(id), Scope::unlimited());
+        let user = principal(&self.readers, row.user_id, means, sessions::display(id), scope).await?;
+        Ok(user.map_or(Credential::Unknown, |user| Credential::Valid(Box::new(User { expires_at, ..user }))))
     }
 
-    async fn has_administrator(&self) -> Result<bool, StoreError> {
-        let question = "SELECT COUNT(*) AS count FROM users WHERE admin = TRUE";
-        let row: Option<CountRow> = one(&self.readers, question, []).await?;
-        Ok(row.is_some_and(|row| row.count > 0))
-    }
-
-    async fn create_user(&self, login: &str, admin: bool, password: &str, by: &Actor) -> Result<(), StoreError> {
-        let (login, password, by) = (login.to_owned(), password.to_owned(), by.clone());
-        self.writer.submit(move |on| Box::pin(create_user(on, login, admin, password, by)), |()| ()).await
-    }
-
-    async fn create_token(&self, token: NewToken, by: &Actor) -> Result<(), StoreError> {
-        let by = by.clone();
-        self.writer.submit(move |on| Box::pin(create_token(on, token, by)), |()| ()).await
+    fn identity_generation(&self) -> u64 {
+        self.identities.0.load(Ordering::SeqCst)
     }
 }
 
-const CREDENTIAL: &str = "SELECT t.display, t.actions, t.repositories, t.packages, t.expires_at, t.revoked_at, \
-    u.login, u.admin, u.disabled FROM tokens t JOIN users u ON u.id = t.owner WHERE t.hash = $1";
-
 #[derive(FromQueryResult)]
-struct TokenRow {
-    display: String,
-    actions: String,
-    repositories: String,
-    packages: Option<String>,
-    expires_at: Option<i64>,
-    revoked_at: Option<i64>,
+struct OwnerRow {
     login: String,
+    kind: String,
+    issuer: Option<String>,
+    subject: Option<String>,
     admin: bool,
     disabled: bool,
 }
 
-impl TokenRow {
-    fn judge(self, now: Timestamp) -> Result<Credential, StoreError> {
-        if self.revoked_at.is_some() {
-            return Ok(Credential::Unknown);
-        }
-        let expires_at = self.expires_at.map(timestamp).transpose()?;
-        if let Some(at) = expires_at
-            && at <= now
-        {
-            return Ok(Credential::Expired { display: self.display, at });
-        }
-        if self.disabled {
-            return Ok(Credential::Disabled);
-        }
-        let scope = self.scope().unwrap_or_else(|| {
-            tracing::error!(token = %self.display, "the stored scope of a token does not parse: it allows nothing");
-            Scope { actions: Actions::default(), repositories: Vec::new(), packages: Some(Vec::new()) }
-        });
-        let user = User { login: self.login, admin: self.admin, credential: self.display, scope, expires_at };
-        Ok(Credential::Valid(Box::new(user)))
-    }
-
-    /// `None` when any part of it does not parse.
-    fn scope(&self) -> Option<Scope> {
-        Some(Scope {
-            actions: Actions::parse_words(&self.actions)?,
-            repositories: patterns(&self.repositories)?,
-            packages: match &self.packages {
-                None => None,
-                Some(list) => Some(patterns(list)?),
-            },
-        })
-    }
-}
-
-fn patterns(list: &str) -> Option<Vec<Pattern>> {
-    let texts: Vec<String> = serde_json::from_str(list).ok()?;
-    texts.iter().map(|text| Pattern::parse(text).ok()).collect()
-}
-
 #[derive(FromQueryResult)]
-struct PasswordRow {
-    password: Option<String>,
+struct GrantedRow {
+    repositories: String,
+    role: String,
 }
 
-#[derive(FromQueryResult)]
-struct CountRow {
-    count: i64,
-}
+const OWNER: &str = "SELECT login, kind, issuer, subject, admin, disabled FROM users WHERE id = $1";
 
-async fn create_user(
+const GRANTED: &str = "SELECT repositories, role FROM grants WHERE user_id = $1 \
+    OR group_uid IN (SELECT group_uid FROM group_members WHERE user_id = $1) ORDER BY uid";
+
+/// The user as a principal; `None` when disabled.
+async fn principal(
     on: &impl ConnectionTrait,
-    login: String,
-    admin: bool,
-    password: String,
-    by: Actor,
-) -> Result<(), StoreError> {
-    let insert = "INSERT INTO users (login, admin, password, disabled, created_at) VALUES ($1, $2, $3, FALSE, $4)";
-    let values = [login.as_str().into(), admin.into(), password.into(), micros(Timestamp::now()).into()];
-    execute(on, insert, values).await?;
-    audit::record(on, &by, "user.create", format!("user {login}"), json!({ "admin": admin })).await
+    user_id: i64,
+    means: Means,
+    credential: String,
+    scope: Scope,
+) -> Result<Option<User>, StoreError> {
+    let owner: Option<OwnerRow> = one(on, OWNER, [user_id.into()]).await?;
+    let owner = owner.ok_or_else(|| corrupt("a credential", "its user is gone"))?;
+    if owner.disabled {
+        return Ok(None);
+    }
+    let grants = granted(on, user_id, &owner.login).await?;
+    let kind = UserKind::parse(&owner.kind).ok_or_else(|| corrupt("a user", "unknown kind"))?;
+    let identity = identity(owner.issuer, owner.subject)?;
+    let (login, admin) = (owner.login, owner.admin);
+    Ok(Some(User { identity, login, kind, admin, grants, means, credential, scope, expires_at: None }))
 }
 
-const INSERT_TOKEN: &str = "INSERT INTO tokens (hash, display, name, owner, actions, repositories, packages, \
-    expires_at, created_at, created_by) SELECT $1, $2, $3, id, $5, $6, $7, $8, $9, $10 FROM users WHERE login = $4";
+/// What a user was given, directly and by groups.
+async fn granted(on: &impl ConnectionTrait, user_id: i64, login: &str) -> Result<Vec<Grant>, StoreError> {
+    let rows: Vec<GrantedRow> = all(on, GRANTED, [user_id.into()]).await?;
+    Ok(rows.into_iter().filter_map(|row| row.parse(login)).collect())
+}
 
-async fn create_token(on: &impl ConnectionTrait, token: NewToken, by: Actor) -> Result<(), StoreError> {
-    let list = |patterns: &[Pattern]| json!(patterns.iter().map(Pattern::as_str).collect::<Vec<_>>());
-    let (actions, repositories) = (token.scope.actions.to_words(), list(&token.scope.repositories));
-    let packages = token.scope.packages.as_deref().map(list);
-    let values = [
-        token.hash.0.to_hex().into(),
-        token.display.as_str().into(),
-        token.name.as_str().into(),
-        token.owner.as_str().into(),
-        actions.as_str().into(),
-        repositories.to_string().into(),
-        packages.as_ref().map(ToString::to_string).into(),
-        token.expires_at.map(micros).into(),
-        micros(Timestamp::now()).into(),
-        by.login.as_str().into(),
-    ];
-    if execute(on, INSERT_TOKEN, values).await? == 0 {
-        return Err(StoreError::Unavailable(format!("there is no user {:?} to own a token", token.owner).into()));
+impl GrantedRow {
+    fn parse(self, login: &str) -> Option<Grant> {
+        let grant = grant(&self.repositories, &self.role);
+        if grant.is_none() {
+            tracing::error!(login, "a stored grant does not parse: it gives nothing");
+        }
+        grant
     }
-    let detail = json!({
-        "name": token.name, "owner": token.owner, "actions": actions, "repositories": repositories,
-        "packages": packages, "expires_at": token.expires_at.map(|at| at.to_string()),
-    });
-    audit::record(on, &by, "token.create", format!("token {}", token.display), detail).await
+}
+
+fn grant(repositories: &str, role: &str) -> Option<Grant> {
+    Some(Grant { repositories: Pattern::parse(repositories).ok()?, role: Role::parse(role)? })
+}
+
+fn identity(issuer: Option<String>, subject: Option<String>) -> Result<Identity, StoreError> {
+    match (issuer, subject) {
+        (Some(issuer), Some(subject)) => Ok(Identity { issuer, subject }),
+        _ => Err(corrupt("a user", "nobody vouches for it")),
+    }
+}
+
+fn id(what: &str, text: Option<&str>) -> Result<Uuid, StoreError> {
+    Uuid::parse_str(text.unwrap_or_default()).map_err(|error| corrupt(what, error))
+}
+
+/// A part of a list: the rows of `select` (which ends in a condition) behind the window's key, in its order.
+async fn window<R: FromQueryResult, T>(
+    on: &impl ConnectionTrait,
+    select: &str,
+    key: &str,
+    condition: Option<Value>,
+    window: Window,
+    parse: impl Fn(R) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let limit = window.limit.min(PAGE_LIMIT_MAX) as usize;
+    let mut values: Vec<Value> = condition.into_iter().collect();
+    values.push(window.after.map(|after| after.to_string()).unwrap_or_default().into());
+    let sql = format!("{select} AND {key} > ${} ORDER BY {key} LIMIT {}", values.len(), limit + 1);
+    let mut rows: Vec<R> = all(on, &sql, values).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok(Page { items: rows.into_iter().map(parse).collect::<Result<_, _>>()?, more })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use keeper_core::access::Action;
-
-    use super::super::fixture::{Folder, execute_beside};
-    use super::*;
-
-    fn token(text: &str, expires_at: Option<Timestamp>) -> NewToken {
-        NewToken {
-            hash: TokenHash::of(text),
-            display: "akp_Ab12".into(),
-            name: "laptop".into(),
-            owner: "alice".into(),
-            scope: Scope {
-                actions: Actions::parse_words("read,publish").expect("actions"),
-                repositories: vec![Pattern::parse("go/*").expect("a pattern")],
-                packages: Some(vec![Pattern::parse("corp.example/*").expect("a pattern")]),
-            },
-            expires_at,
-        }
-    }
-
-    async fn with_alice(folder: &Folder) -> Store {
-        let store = folder.open().await;
-        assert!(!store.has_administrator().await.expect("an answer"));
-        store.create_user("alice", true, "$argon2id$…", &Actor::system()).await.expect("made");
-        assert!(store.has_administrator().await.expect("an answer"));
-        store
-    }
-
-    #[tokio::test]
-    async fn a_token_is_found_by_its_hash_with_its_user_and_scope() {
-        let folder = Folder::new();
-        let store = with_alice(&folder).await;
-        let now = Timestamp::now();
-        store.create_token(token("one", Some(now + Duration::from_secs(60))), &Actor::system()).await.expect("made");
-        let found = store.credential(&TokenHash::of("one"), now).await.expect("an answer");
-        let Credential::Valid(user) = found else { panic!("{found:?}") };
-        assert_eq!((user.login.as_str(), user.admin, user.credential.as_str()), ("alice", true, "akp_Ab12"));
-        assert_eq!(user.scope.actions.to_words(), "read,publish");
-        assert_eq!(user.scope.repositories[0].as_str(), "go/*");
-        assert_eq!(user.scope.packages.expect("a limit")[0].as_str(), "corp.example/*");
-        assert!(matches!(store.credential(&TokenHash::of("two"), now).await, Ok(Credential::Unknown)));
-        let later = now + Duration::from_secs(60);
-        let expired = store.credential(&TokenHash::of("one"), later).await.expect("an answer");
-        assert!(matches!(expired, Credential::Expired { display, .. } if display == "akp_Ab12"));
-    }
-
-    #[tokio::test]
-    async fn logins_and_hashes_are_taken_once_and_a_token_needs_its_user() {
-        let folder = Folder::new();
-        let store = with_alice(&folder).await;
-        let by = Actor::system();
-        assert!(matches!(store.create_user("alice", false, "x", &by).await, Err(StoreError::AlreadyExists)));
-        store.create_token(token("one", None), &by).await.expect("made");
-        assert!(matches!(store.create_token(token("one", None), &by).await, Err(StoreError::AlreadyExists)));
-        let orphan = NewToken { owner: "nobody".into(), ..token("two", None) };
-        assert!(matches!(store.create_token(orphan, &by).await, Err(StoreError::Unavailable(_))));
-        assert!(matches!(store.credential(&TokenHash::of("two"), Timestamp::now()).await, Ok(Credential::Unknown)));
-        assert_eq!(store.password("alice").await.expect("an answer").as_deref(), Some("$argon2id$…"));
-        assert_eq!(store.password("nobody").await.expect("an answer"), None);
-    }
-
-    #[tokio::test]
-    async fn a_stored_scope_that_does_not_parse_allows_nothing() {
-        let folder = Folder::new();
-        with_alice(&folder).await.close().await;
-        for (number, damage) in [
-            "actions = 'read,everything'",
-            "repositories = ''",
-            "repositories = 'null'",
-            "repositories = '[\"**\"]'",
-            "packages = '[1]'",
-            "packages = ''",
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let text = format!("token {number}");
-            let store = folder.open().await;
-            store.create_token(token(&text, None), &Actor::system()).await.expect("made");
-            store.close().await;
-            let hash = TokenHash::of(&text);
-            execute_beside(&folder, &format!("UPDATE tokens SET {damage} WHERE hash = '{}'", hash.0)).await;
-            let store = folder.open().await;
-            let found = store.credential(&hash, Timestamp::now()).await.expect("an answer");
-            let Credential::Valid(user) = found else { panic!("{found:?}") };
-            assert!(Action::ALL.iter().all(|action| !user.scope.actions.contains(*action)), "{damage}");
-            assert!(user.scope.repositories.is_empty(), "{damage}");
-            assert_eq!(user.scope.packages.map(|list| list.len()), Some(0), "{damage}");
-            store.close().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn revoked_tokens_are_unknown_and_disabled_users_are_told_so() {
-        let folder = Folder::new();
-        let store = with_alice(&folder).await;
-        store.create_token(token("one", None), &Actor::system()).await.expect("made");
-        store.close().await;
-        execute_beside(&folder, "UPDATE users SET disabled = TRUE").await;
-        let store = folder.open().await;
-        let now = Timestamp::now();
-        assert!(matches!(store.credential(&TokenHash::of("one"), now).await, Ok(Credential::Disabled)));
-        assert_eq!(store.password("alice").await.expect("an answer"), None);
-        store.close().await;
-        execute_beside(&folder, "UPDATE tokens SET revoked_at = 1").await;
-        let store = folder.open().await;
-        assert!(matches!(store.credential(&TokenHash::of("one"), now).await, Ok(Credential::Unknown)));
-    }
-}
+mod tests;

@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use super::Keeper;
-use crate::access::{Action, Denial, Permit, Principal, authorize, authorize_admin};
+use crate::access::{
+    Action, Denial, Pattern, Permit, Principal, Role, User, authorize, authorize_admin, authorize_grant,
+    authorize_some_grants,
+};
 use crate::error::{Failure, codes};
 use crate::repository::{FormatKey, Repository, RepositoryAddress, RepositoryName};
 
@@ -133,11 +136,44 @@ impl Keeper {
     pub fn require_admin(&self, who: &Principal) -> Result<(), Failure> {
         authorize_admin(who).map_err(|denial| admin_refused(&denial))
     }
+
+    /// Asks for the right to give or take a role on these repositories.
+    ///
+    /// # Errors
+    /// `login_required`, or the denial of the action that is missing.
+    pub fn require_grant(&self, who: &Principal, repositories: &Pattern, role: Role) -> Result<(), Failure> {
+        authorize_grant(who, repositories, role).map_err(|denial| match &denial {
+            Denial::Refused { action, has } => refused(*action, repositories.as_str(), has),
+            Denial::LoginRequired | Denial::Hidden => admin_refused(&denial),
+        })
+    }
+
+    /// Asks for the right to manage any repository.
+    ///
+    /// # Errors
+    /// `login_required` or `manage_denied`.
+    pub fn require_some_grants(&self, who: &Principal) -> Result<(), Failure> {
+        authorize_some_grants(who).map_err(|denial| match &denial {
+            Denial::Refused { action, has } => refused(*action, "some repository", has),
+            Denial::LoginRequired | Denial::Hidden => admin_refused(&denial),
+        })
+    }
+
+    /// Asks for somebody who is known.
+    ///
+    /// # Errors
+    /// `login_required`.
+    pub fn require_user<'a>(&self, who: &'a Principal) -> Result<&'a User, Failure> {
+        match who {
+            Principal::User(user) => Ok(user),
+            Principal::Anonymous => Err(Failure::new(&codes::LOGIN_REQUIRED, "this needs a login")),
+        }
+    }
 }
 
 fn refused(action: Action, on: &str, has: &str) -> Failure {
     let has = if has.is_empty() { "nothing there" } else { has };
-    Failure::new(action.denial(), format!("this needs \"{}\" on \"{on}\"; this token has: {has}", action.as_str()))
+    Failure::new(action.denial(), format!("this needs \"{}\" on \"{on}\"; this credential has: {has}", action.as_str()))
 }
 
 fn not_found(shown: &str) -> Failure {

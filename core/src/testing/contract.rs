@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod blobs;
+mod directory;
 mod fixture;
 mod identities;
 mod jobs;
@@ -17,6 +18,7 @@ mod retention;
 
 pub use artifacts::artifact_store;
 pub use blobs::blob_store;
+pub use directory::directory;
 pub use fixture::{address, details, publication, stored_file};
 pub use identities::identity_store;
 pub use jobs::job_store;

@@ -2,7 +2,7 @@
 //! by construction.
 //!
 //! [`MemoryStore`] keeps rows, [`MemoryBlobs`] bytes, [`NoAuthorities`] refuses the network. Beside the
-//! ports they have what tests need and no port can do: states that only policy sets, a disabled user, and
+//! ports they have what tests need and no port can do: states that only policy sets, and
 //! [`fail_after`](MemoryStore::fail_after). Nothing is audited: no port reads the audit.
 
 mod artifacts;
@@ -12,6 +12,7 @@ mod faults;
 mod identities;
 mod jobs;
 mod ledger;
+mod people;
 mod quotas;
 mod removal;
 mod repositories;
@@ -23,14 +24,25 @@ pub use authorities::NoAuthorities;
 pub use blobs::MemoryBlobs;
 pub use store::MemoryStore;
 
+use uuid::Uuid;
+
+use crate::artifact::Page;
+use crate::identity::Window;
+
+/// A part of a list, of entries in any order.
+fn page<T>(entries: impl Iterator<Item = (Uuid, T)>, window: Window) -> Page<T> {
+    let mut entries: Vec<_> = entries.filter(|(id, _)| window.after.is_none_or(|after| *id > after)).collect();
+    entries.sort_by_key(|(id, _)| *id);
+    let limit = window.limit as usize;
+    let more = entries.len() > limit;
+    Page { items: entries.into_iter().take(limit).map(|(_, entry)| entry).collect(), more }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::access::Scope;
     use crate::artifact::{ArtifactStore as _, StoreError};
-    use crate::identity::{Credential, IdentityStore as _, NewToken, TokenHash};
     use crate::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore as _};
     use crate::testing::contract;
-    use jiff::Timestamp;
 
     use super::*;
 
@@ -103,6 +115,7 @@ mod tests {
     #[tokio::test]
     async fn identities_keep_their_contract() {
         contract::identity_store(&MemoryStore::new()).await;
+        contract::directory(&MemoryStore::new()).await;
     }
 
     #[tokio::test]
@@ -119,19 +132,6 @@ mod tests {
                 assert_eq!(blobs.locations(), [blob.location]);
             }
         }
-    }
-
-    #[tokio::test]
-    async fn a_disabled_user_has_no_valid_token() {
-        let (store, by, now) = (MemoryStore::new(), Actor::system(), Timestamp::now());
-        store.create_user("ann", true, "a hash", &by).await.expect("a user");
-        let scope = Scope { actions: [].into_iter().collect(), repositories: Vec::new(), packages: None };
-        let (hash, name) = (TokenHash::of("secret"), "laptop".to_owned());
-        let token = NewToken { hash, display: "akp_".into(), name, owner: "ann".into(), scope, expires_at: None };
-        store.create_token(token, &by).await.expect("a token");
-        assert!(matches!(store.credential(&hash, now).await, Ok(Credential::Valid(_))));
-        store.disable("ann");
-        assert!(matches!(store.credential(&hash, now).await, Ok(Credential::Disabled)));
     }
 
     #[tokio::test]

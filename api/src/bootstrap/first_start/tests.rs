@@ -1,107 +1,14 @@
 //! First start on stores in memory.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use keeper_core::access::User;
-use keeper_core::repository::{Counts, Repository, RepositoryId};
+use keeper_core::identity::{IdentityStore as _, TokenStore as _, UserStore as _, Window};
+use keeper_core::testing::memory::MemoryStore as Store;
 
 use super::*;
+use crate::admin_socket::administration::Administration;
+use crate::admin_socket::{AdminHandler, Lines, Reply, Request};
 use crate::config::Overrides;
-
-#[derive(Default)]
-struct Store {
-    users: Mutex<Vec<(String, bool, String)>>,
-    tokens: Mutex<Vec<NewToken>>,
-    repositories: Mutex<Vec<Arc<Repository>>>,
-}
-
-#[async_trait]
-impl IdentityStore for Store {
-    async fn credential(&self, hash: &TokenHash, _now: Timestamp) -> Result<Credential, StoreError> {
-        let tokens = self.tokens.lock().expect("no panic");
-        let user = |token: &NewToken| User {
-            login: token.owner.clone(),
-            admin: true,
-            credential: token.display.clone(),
-            scope: token.scope.clone(),
-            expires_at: token.expires_at,
-        };
-        let found = tokens.iter().find(|token| token.hash == *hash);
-        Ok(found.map_or(Credential::Unknown, |token| Credential::Valid(Box::new(user(token)))))
-    }
-
-    async fn password(&self, login: &str) -> Result<Option<String>, StoreError> {
-        let users = self.users.lock().expect("no panic");
-        Ok(users.iter().find(|user| user.0 == login).map(|user| user.2.clone()))
-    }
-
-    async fn has_administrator(&self) -> Result<bool, StoreError> {
-        Ok(self.users.lock().expect("no panic").iter().any(|user| user.1))
-    }
-
-    async fn create_user(&self, login: &str, admin: bool, password: &str, _by: &Actor) -> Result<(), StoreError> {
-        self.users.lock().expect("no panic").push((login.to_owned(), admin, password.to_owned()));
-        Ok(())
-    }
-
-    async fn create_token(&self, token: NewToken, _by: &Actor) -> Result<(), StoreError> {
-        self.tokens.lock().expect("no panic").push(token);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl RepositoryStore for Store {
-    async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
-        Ok(self.repositories.lock().expect("no panic").iter().find(|found| found.address == *at).cloned())
-    }
-
-    async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
-        Ok(self.repositories.lock().expect("no panic").clone())
-    }
-
-    async fn create(
-        &self,
-        at: &RepositoryAddress,
-        kind: RepositoryKind,
-        details: RepositoryDetails,
-        _by: &Actor,
-    ) -> Result<Arc<Repository>, StoreError> {
-        if self.find(at).await?.is_some() {
-            return Err(StoreError::AlreadyExists);
-        }
-        let mut repositories = self.repositories.lock().expect("no panic");
-        let made = Arc::new(Repository {
-            id: RepositoryId(1),
-            address: at.clone(),
-            kind,
-            description: details.description,
-            anonymous_read: details.anonymous_read,
-            default_upload: details.default_upload,
-            deletion: details.deletion,
-            settings: details.settings,
-            created_at: Timestamp::UNIX_EPOCH,
-            revision: 1,
-        });
-        repositories.push(made.clone());
-        Ok(made)
-    }
-
-    async fn update(
-        &self,
-        _of: RepositoryId,
-        _revision: i64,
-        _details: RepositoryDetails,
-        _by: &Actor,
-    ) -> Result<Option<Arc<Repository>>, StoreError> {
-        Ok(None)
-    }
-
-    async fn counts(&self, _of: RepositoryId) -> Result<Counts, StoreError> {
-        Ok(Counts::default())
-    }
-}
 
 const TOKEN: &str = "c0ffee1234deadbeef5678badcab1e90ab";
 
@@ -160,7 +67,8 @@ async fn given_credentials_are_used_once_and_later_ones_ignored_with_a_warning()
     let warnings = start(&store, &config(others), Reveal::Terminal).await.warnings;
     let names = "KEEPER_ADMIN_PASSWORD, KEEPER_ADMIN_TOKEN, KEEPER_ANONYMOUS_READ differs";
     assert!(warnings.len() == 1 && warnings[0].starts_with(names), "{warnings:?}");
-    assert_eq!(store.tokens.lock().expect("no panic").len(), 1);
+    let tokens = store.tokens(None, Window { after: None, limit: 10 }).await.expect("asked");
+    assert_eq!(tokens.items.len(), 1);
 }
 
 #[tokio::test]
@@ -178,22 +86,40 @@ async fn without_a_terminal_the_password_is_in_a_file() {
 #[tokio::test]
 async fn a_start_that_was_cut_off_is_continued() {
     let store = Store::default();
-    start(&store, &config(&[]), Reveal::Terminal).await;
-    store.users.lock().expect("no panic").clear();
+    let (registry, passwords) = (handler::registry(), Passwords::new(1));
+    let ports = Ports { identity: &store, repositories: &store, registry: &registry, passwords: &passwords };
+    for first in REPOSITORIES {
+        repository(ports, first, true).await.expect("made");
+    }
     let made = start(&store, &config(&[("KEEPER_LISTEN", "0.0.0.0:1")]), Reveal::Terminal).await;
     assert!(matches!(made.administrator, Administrator::Generated(_)) && made.repositories.is_empty());
+}
+
+/// Without what runs in the background.
+#[async_trait::async_trait]
+impl AdminHandler for Administration {
+    async fn answer(&self, request: Request, _lines: Lines) -> Reply {
+        self.answer(&request).await
+    }
 }
 
 #[tokio::test]
 async fn a_token_is_issued_for_a_user_that_exists() {
     use crate::admin_socket::token_create::{IssueError, NewTokenRequest, issue};
+    use crate::admin_socket::{AdminSocket, call};
     let store = Arc::new(Store::default());
     let request = NewTokenRequest::sample();
     let early = issue(store.as_ref(), &request, Timestamp::UNIX_EPOCH).await;
     assert!(matches!(early, Err(IssueError::NoUser(_))));
     start(&store, &config(&[]), Reveal::Terminal).await;
 
-    let created = issue(store.as_ref(), &request, Timestamp::UNIX_EPOCH).await.expect("issued");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("admin.sock");
+    let _socket =
+        AdminSocket::serve(&path, Arc::new(Administration::new(store.clone(), folder.path().join("first-password"))))
+            .expect("served");
+    let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
+    let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
     assert!(created.expires_at.is_some() && created.packages.is_none());
     let found = store.credential(&TokenHash::of(&created.token), Timestamp::UNIX_EPOCH).await.expect("asked");
     assert!(matches!(found, Credential::Valid(user) if created.token.starts_with(&user.credential)));

@@ -9,7 +9,7 @@ use keeper_core::repository::{
     Deletion, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName, Settings,
 };
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, Object, OpenApi};
@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::Group;
 use super::caller::Caller;
 use super::cursor::NextCursor;
+use super::revision::{Tagged, expected, stale};
 use super::views::RepositoryView;
 use crate::http::{App, Refused};
 
@@ -130,10 +131,10 @@ impl Repositories {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
-    ) -> Result<Json<RepositoryView>, Refused> {
+    ) -> Result<Tagged<RepositoryView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Read).await?;
-        Ok(Json(view(&app, &repository).await?))
+        Ok(Tagged::new(view(&app, &repository).await?, repository.revision))
     }
 
     /// Change a repository.
@@ -146,20 +147,24 @@ impl Repositories {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
+        /// The ETag that the change was made for; optional.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<RepositoryChange>,
-    ) -> Result<Json<RepositoryView>, Refused> {
+    ) -> Result<Tagged<RepositoryView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Manage).await?;
+        if expected(if_match.0.as_deref())?.is_some_and(|expected| expected != repository.revision) {
+            return Err(stale().into());
+        }
         if body.anonymous_read.is_some_and(|wanted| wanted != repository.anonymous_read) {
             app.keeper.require_admin(&caller.principal)?;
         }
         let details = changed(&app, &repository, body.0)?;
         let stores = app.keeper.ports();
         let updated = stores.repositories.update(repository.id, repository.revision, details, &caller.actor()).await;
-        let updated = updated.map_err(Failure::from)?.ok_or_else(|| {
-            Failure::new(&codes::PRECONDITION_FAILED, "the repository was changed meanwhile; read it again")
-        })?;
-        Ok(Json(view(&app, &updated).await?))
+        let updated = updated.map_err(Failure::from)?.ok_or_else(stale)?;
+        Ok(Tagged::new(view(&app, &updated).await?, updated.revision))
     }
 
     /// Delete a repository.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::notes::{Notes, coordinate};
-use crate::access::{Actions, Pattern, Principal, Scope, User};
+use crate::access::{Principal, User, sample};
 use crate::artifact::{Artifact, ArtifactStore};
 use crate::blob::BlobStore as _;
 use crate::error::Failure;
@@ -187,20 +187,10 @@ pub(super) fn name(name: &str) -> RepositoryName {
     RepositoryName::try_from(name).expect("a repository name")
 }
 
-/// The holder of a token with these actions (`read,publish`) and patterns.
+/// An administrator with a token of these actions (`read,publish`) and patterns.
 pub(super) fn token(actions: &str, repositories: &[&str], packages: Option<&[&str]>) -> Principal {
-    let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect();
-    Principal::User(Box::new(User {
-        login: "ann".to_owned(),
-        admin: true,
-        credential: "akp_Test".to_owned(),
-        scope: Scope {
-            actions: Actions::parse_words(actions).expect("actions"),
-            repositories: patterns(repositories),
-            packages: packages.map(patterns),
-        },
-        expires_at: None,
-    }))
+    let user = sample::user("admin", &[], actions, repositories, packages);
+    Principal::User(Box::new(User { login: "ann".to_owned(), ..user }))
 }
 
 pub(super) fn admin() -> Principal {

@@ -1,7 +1,7 @@
 //! The rows of all three stores under one mutex: a call holds it from its first look to its last change, so
 //! calls happen one after the other and each is whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
@@ -10,7 +10,10 @@ use super::faults::Faults;
 use crate::artifact::{Artifact, ArtifactState, Coordinate, Label, PackageName, SortKey, StoreError, VersionName};
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::digest::Digest;
-use crate::identity::{NewToken, TokenHash};
+use crate::identity::{
+    GrantId, GrantRecord, GroupName, GroupRecord, Login, SessionId, SessionRecord, TokenHash, TokenId, TokenRecord,
+    UserRecord,
+};
 use crate::jobs::JobRecord;
 use crate::quota::SetQuota;
 use crate::removal::RetiredRepository;
@@ -38,8 +41,12 @@ pub(super) struct Rows {
     pub(super) quotas: BTreeMap<RepositoryId, SetQuota>,
     pub(super) rules: BTreeMap<RepositoryId, SetRules>,
     pub(super) jobs: BTreeMap<String, (String, JobRecord)>,
-    pub(super) users: BTreeMap<String, UserRow>,
-    pub(super) tokens: HashMap<TokenHash, NewToken>,
+    pub(super) users: BTreeMap<Login, UserRow>,
+    pub(super) groups: BTreeMap<GroupName, GroupRow>,
+    pub(super) grants: BTreeMap<GrantId, GrantRecord>,
+    pub(super) tokens: BTreeMap<TokenId, TokenRow>,
+    pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    pub(super) identity_generation: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -58,9 +65,27 @@ pub(super) struct VersionRow {
 
 #[derive(Debug)]
 pub(super) struct UserRow {
-    pub(super) admin: bool,
-    pub(super) password: String,
-    pub(super) disabled: bool,
+    pub(super) record: UserRecord,
+    pub(super) password: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct GroupRow {
+    pub(super) record: GroupRecord,
+    pub(super) members: BTreeSet<Login>,
+}
+
+#[derive(Debug)]
+pub(super) struct TokenRow {
+    pub(super) hash: TokenHash,
+    pub(super) record: TokenRecord,
+}
+
+#[derive(Debug)]
+pub(super) struct SessionRow {
+    pub(super) hash: TokenHash,
+    pub(super) login: Login,
+    pub(super) record: SessionRecord,
 }
 
 impl Default for MemoryStore {
@@ -100,14 +125,6 @@ impl MemoryStore {
         rows.bump(of);
     }
 
-    /// Disables a user.
-    ///
-    /// # Panics
-    /// When there is no such user.
-    pub fn disable(&self, login: &str) {
-        self.locked().users.get_mut(login).expect("a user to disable").disabled = true;
-    }
-
     /// The rows, whatever trouble was asked for.
     pub(super) fn locked(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().expect("nothing panics while it holds this lock")
@@ -116,6 +133,13 @@ impl MemoryStore {
     /// The rows for one call of a port.
     pub(super) fn call(&self) -> Result<MutexGuard<'_, Rows>, StoreError> {
         if self.faults.pass() { Ok(self.locked()) } else { Err(StoreError::Unavailable("it was switched off".into())) }
+    }
+
+    /// The rows for one call that changes identities.
+    pub(super) fn change(&self) -> Result<MutexGuard<'_, Rows>, StoreError> {
+        let mut rows = self.call()?;
+        rows.identity_generation += 1;
+        Ok(rows)
     }
 }
 

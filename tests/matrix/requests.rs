@@ -1,0 +1,126 @@
+//! What a route is asked with. Each request of a changing route gets things of its own, so that one that succeeds
+//! leaves the next one what it needs.
+
+use std::cell::Cell;
+
+use serde_json::{Value, json};
+
+use crate::harness::archives;
+use crate::harness::http::Response;
+use crate::harness::people::{Credential, PASSWORD, ask, ask_with, grant, person, token};
+use crate::harness::raw_form::{self, RawForm};
+use crate::harness::server::Server;
+use crate::harness::upload::Form;
+
+/// The module in each repository.
+const MODULE: &str = "example.com/m";
+
+/// A server with the repositories `go/public`, `go/private` and `go/other`, each with one module.
+pub(super) struct Stage {
+    pub(super) server: Server,
+    artifact: String,
+    made: Cell<u32>,
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let server = Server::with(&[("KEEPER_ADMIN_PASSWORD", PASSWORD)]);
+        for (name, anonymous_read) in [("public", true), ("private", false), ("other", false)] {
+            let repository = json!({"format": "go", "name": name, "kind": "hosted", "anonymous_read": anonymous_read});
+            server.create_repository(&repository);
+        }
+        person(&server, "visitor");
+        let stage = Self { server, artifact: String::new(), made: Cell::new(0) };
+        let [_, artifact, _] = ["public", "private", "other"].map(|name| stage.publish(name));
+        Self { artifact, ..stage }
+    }
+
+    /// A number that was not used before.
+    fn number(&self) -> u32 {
+        self.made.replace(self.made.get() + 1)
+    }
+
+    /// A new version in a repository: the id of its artifact.
+    fn publish(&self, repository: &str) -> String {
+        let archive = archives::module(format!("module {MODULE}\n").as_bytes());
+        let version = format!("v1.0.{}", self.number());
+        let form = Form::go(archive).with("name", MODULE).with("version", &version).with("repository", repository);
+        form.send(&self.server).expect(201).text("id").to_owned()
+    }
+
+    /// A new user.
+    fn user(&self) -> String {
+        let login = format!("user-{}", self.number());
+        let body = json!({"login": login, "kind": "robot"});
+        self.server.api("POST", "/api/users", Some(&body)).expect(201);
+        login
+    }
+
+    /// A new group with one user.
+    fn group(&self) -> (String, String) {
+        let (name, login) = (format!("group-{}", self.number()), self.user());
+        self.server.api("POST", "/api/groups", Some(&json!({"name": name}))).expect(201);
+        self.server.api("PUT", &format!("/api/groups/{name}/members/{login}"), None).expect(204);
+        (name, login)
+    }
+
+    /// Asks a route. In place of `{…}` stands something that exists, on `go/private` where it is of a repository.
+    pub(super) fn perform(&self, method: &str, path: &str, who: &Credential) -> Response {
+        self.perform_on("private", method, path, who)
+    }
+
+    /// The same with another repository in the place of `go/private`, where the route names one.
+    pub(super) fn perform_on(&self, repository: &str, method: &str, path: &str, who: &Credential) -> Response {
+        if (method, path) == ("POST", "/api/artifacts") {
+            let form = RawForm::module(MODULE, "v1.9.0").text("repository", "private").text("dry_run", "true");
+            let form = form.file(archives::module(b"module example.com/m\n")).finished();
+            return ask_with(&self.server, method, path, who, &raw_form::content_type(), &form);
+        }
+        let filled = self.filled(method, &path.replace("{format}/{name}", &format!("go/{repository}")));
+        let filled = filled.replace("/private/", &format!("/{repository}/"));
+        let body = self.body(method, path);
+        ask(&self.server, method, &filled, who, body.as_ref())
+    }
+
+    /// The path with something in each place. A route with a place that is not known here needs a line.
+    fn filled(&self, method: &str, path: &str) -> String {
+        let changes = method != "GET";
+        let filled = match path {
+            "/api/artifacts/{id}" if method == "DELETE" => path.replace("{id}", &self.publish("private")),
+            _ if path.starts_with("/api/artifacts/{id}") => path.replace("{id}", &self.artifact),
+            "/api/grants/{id}" => path.replace("{id}", &grant(&self.server, &self.user(), "go/private", "reader")),
+            "/api/me/sessions/{id}" => path.replace("{id}", "0199a3b4-0000-7000-8000-000000000000"),
+            "/api/tokens/{id}" => path.replace("{id}", &token(&self.server, "admin", &["read"], &["*"]).1),
+            "/api/users/{login}" if changes => path.replace("{login}", &self.user()),
+            "/api/users/{login}" => path.replace("{login}", "visitor"),
+            _ if path.starts_with("/api/groups/{name}") => {
+                let (name, member) = self.group();
+                let login = if method == "PUT" { self.user() } else { member };
+                path.replace("{name}", &name).replace("{login}", &login)
+            }
+            _ => path.to_owned(),
+        };
+        assert!(!filled.contains('{'), "tests/matrix/requests.rs does not say what stands in {path}");
+        filled
+    }
+
+    /// A body that is a good one.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        Some(match (method, path) {
+            ("POST", "/api/session") => json!({"login": "visitor", "password": PASSWORD}),
+            // Too short, so that nobody's password changes.
+            ("PUT", "/api/me/password") => json!({"current": PASSWORD, "new": "short"}),
+            ("POST", "/api/users") => json!({"login": format!("new-{}", self.number())}),
+            ("PATCH", "/api/users/{login}") => json!({"display_name": "Ann"}),
+            ("POST", "/api/groups") => json!({"name": format!("new-{}", self.number())}),
+            ("PATCH", "/api/groups/{name}") => json!({"description": "a team"}),
+            ("POST", "/api/grants") => json!({"user": self.user(), "repositories": "go/private", "role": "publisher"}),
+            ("POST", "/api/tokens") => json!({"name": "new", "actions": ["read"], "repositories": ["go/private"]}),
+            ("POST", "/api/repositories") => {
+                json!({"format": "go", "name": format!("new-{}", self.number()), "kind": "hosted"})
+            }
+            ("PATCH", "/api/repositories/{format}/{name}") => json!({"description": "changed"}),
+            _ => return None,
+        })
+    }
+}
