@@ -120,6 +120,9 @@ impl Stage {
                 json!({"format": "go", "name": format!("new-{}", self.number()), "kind": "hosted"})
             }
             ("PATCH", "/api/repositories/{format}/{name}") => json!({"description": "changed"}),
+            // Limits and rules that nothing here comes near.
+            ("PUT", "/api/repositories/{format}/{name}/quota") => json!({"max_artifacts": 1_000_000}),
+            ("PUT", "/api/repositories/{format}/{name}/retention") => json!({"rules": [{"keep_last": 1000}]}),
             _ => return None,
         })
     }
