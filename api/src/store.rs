@@ -27,6 +27,7 @@ mod connections;
 #[cfg(test)]
 mod fixture;
 mod identity;
+mod indexes;
 mod publishing;
 mod repositories;
 mod rows;

@@ -124,6 +124,26 @@ impl ArtifactState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentId(pub String);
 
+impl ContentId {
+    /// The content of a version that gets its files one by one: its files, whatever order they came in.
+    #[must_use]
+    pub fn of_files<'a>(files: impl IntoIterator<Item = &'a ArtifactFile>) -> Self {
+        let mut lines: Vec<_> = files.into_iter().map(|file| format!("{}  {}\n", file.digest, file.name)).collect();
+        lines.sort_unstable();
+        Self(format!("files:{}", Digest::of(lines.concat().as_bytes())))
+    }
+}
+
+/// Whether a publication is its version or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// The version has these files and will never have others.
+    #[default]
+    Whole,
+    /// Further files may come later; those that are there never change.
+    Part,
+}
+
 /// Bytes whose order is the version order of the ecosystem; stored, so that pages can follow it by key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortKey(pub Vec<u8>);
@@ -264,6 +284,27 @@ pub struct Artifact {
     pub warnings: Vec<Warning>,
 }
 
+impl Artifact {
+    /// Takes the new files of a part, with what it says of the version.
+    pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
+        self.files.extend(files);
+        self.files.sort_by(|one, other| one.name.cmp(&other.name));
+        self.content = ContentId::of_files(&self.files);
+        self.checksums.extend(part.checksums.clone());
+        for dependency in &part.dependencies {
+            if !self.dependencies.contains(dependency) {
+                self.dependencies.push(dependency.clone());
+            }
+        }
+        self.warnings.extend(part.warnings.iter().cloned());
+        match (&mut self.metadata, &part.metadata) {
+            (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
+            (_, Value::Null) => {}
+            (old, new) => *old = new.clone(),
+        }
+    }
+}
+
 /// The part of an artifact that an index page needs.
 #[derive(Debug, Clone)]
 pub struct ArtifactSummary {
@@ -277,6 +318,23 @@ pub struct ArtifactSummary {
     pub metadata: Value,
 }
 
+/// A file as an index needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSummary {
+    /// The version it belongs to.
+    pub version: VersionName,
+    /// Its address below the repository.
+    pub path: FilePath,
+    /// Its name within the artifact.
+    pub name: String,
+    /// What it is served as.
+    pub media_type: MediaType,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Length in bytes.
+    pub size: u64,
+}
+
 /// A version about to be published: everything of it becomes visible at once, or nothing.
 #[derive(Debug, Clone)]
 pub struct Publication {
@@ -286,7 +344,9 @@ pub struct Publication {
     pub coordinate: Coordinate,
     /// Orders the version among its siblings.
     pub sort_key: SortKey,
-    /// What makes a repeat equal.
+    /// Whether it may be added to a version that is there.
+    pub extent: Extent,
+    /// What makes a repeat equal; of a part, the files alone decide that.
     pub content: ContentId,
     /// The package URL.
     pub purl: String,
@@ -318,6 +378,8 @@ pub struct Publication {
 pub enum PublishOutcome {
     /// It is new and durable.
     Created(Artifact),
+    /// It is a part, and files of it were added to the version that was there.
+    Extended(Artifact),
     /// The same content was there already: nothing changed but labels that now point to it.
     Same(Artifact),
     /// Other content was there already: nothing changed.
@@ -423,6 +485,23 @@ pub trait ArtifactStore: Send + Sync {
         state: ArtifactState,
     ) -> Result<Vec<ArtifactSummary>, StoreError>;
 
+    /// The files of all versions of a package that are in this state, in the ecosystem's order, then by name.
+    async fn file_summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<FileSummary>, StoreError>;
+
+    /// A page of the packages of a repository that have a version in this state, by name, after this one.
+    async fn packages(
+        &self,
+        of: RepositoryId,
+        state: ArtifactState,
+        after: Option<&PackageName>,
+        limit: u32,
+    ) -> Result<Page<PackageName>, StoreError>;
+
     /// Labels of a package that point to versions in state `active` or `yanked`; at most 100.
     async fn labels(
         &self,
@@ -438,8 +517,20 @@ pub trait ArtifactStore: Send + Sync {
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>;
 
     /// The linearisation point: everything of the publication or nothing, durable on return. Repeating a
-    /// publication is harmless.
+    /// publication is harmless. A part adds the files that are missing to a version that is there, with its
+    /// sums, dependencies, labels and warnings, and with the fields of its metadata, which win; one file of
+    /// other bytes at a path that is taken is a conflict of the whole part.
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError>;
+
+    /// Lets a name point to a version from now on. `None` when there is no such version, or only its
+    /// tombstone.
+    async fn label(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        name: &str,
+        by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError>;
 
     /// Turns a version into a tombstone: its files and labels go, its content id stays. `None` when there is
     /// no such version; repeating answers the tombstone.

@@ -144,6 +144,7 @@ pub mod codes {
         NO_REPOSITORY = "no_repository", Conflict, "No repository accepts this upload", "Create one with POST /api/repositories.";
         REPOSITORY_WRONG_FORMAT = "repository_wrong_format", Conflict, "The repository belongs to another format", "Name a repository of the format that you upload.";
         VERSION_EXISTS = "version_exists", Conflict, "The version exists with other content", "Versions never change. Publish the next one.";
+        FILE_EXISTS = "file_exists", Conflict, "The file exists with other content", "Files never change. Publish the next version.";
         CASE_CONFLICT = "case_conflict", Conflict, "A package whose name differs only in case exists", "Use the existing spelling.";
         DELETION_FORBIDDEN = "deletion_forbidden", Conflict, "This repository never deletes", "Change its deletion setting to tombstone first.";
         IMMUTABLE_FIELD = "immutable_field", Conflict, "This property is fixed at creation", "Create a new repository.";

@@ -16,14 +16,18 @@ use serde_json::Value;
 
 use crate::access::Action;
 use crate::artifact::{
-    ArtifactSummary, ContentId, Coordinate, Dependency, FilePath, Label, LabelKind, LabelQuery, PackageName, SortKey,
-    StoreError, VersionName, Warning,
+    ArtifactSummary, ContentId, Coordinate, Dependency, Extent, FilePath, FileSummary, Label, LabelKind, LabelQuery,
+    PackageName, Page, SortKey, StoreError, VersionName, Warning,
 };
 use crate::blob::ReadSeek;
-use crate::error::{Code, Failure, Problem};
+use crate::error::{Code, Failure, Problem, codes};
 use crate::media_type::MediaType;
 use crate::repository::Settings;
 use crate::upstream::{Authority, AuthoritySpec};
+
+mod write;
+
+pub use write::{Change, Done, Intake, Outcome, UploadBody};
 
 /// What a format says about itself.
 #[derive(Debug)]
@@ -36,12 +40,28 @@ pub struct FormatInfo {
     pub settings_schema: &'static str,
     /// Fields of the upload form that only this format knows.
     pub upload_fields: &'static [UploadField],
-    /// Request headers (lower case) that its routes read; no others reach it.
+    /// Request headers (lower case) that its routes read; no others reach it. Answers vary by them.
     pub request_headers: &'static [&'static str],
+    /// Whether its documents hold the address under which the repository was asked.
+    pub absolute_links: bool,
     /// The codes of its refusals.
     pub codes: &'static [&'static Code],
     /// Bytes of an upload at most.
     pub max_upload_bytes: u64,
+}
+
+impl FormatInfo {
+    /// A format without a name that asks for nothing special; for `FormatInfo { key, title, ..FormatInfo::PLAIN }`.
+    pub const PLAIN: Self = Self {
+        key: "",
+        title: "",
+        settings_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#,
+        upload_fields: &[],
+        request_headers: &[],
+        absolute_links: false,
+        codes: &[],
+        max_upload_bytes: 0,
+    };
 }
 
 /// A field of the upload form that a format adds.
@@ -118,6 +138,13 @@ pub enum Want {
     Index(IndexKey),
     /// A document that no upstream is ever asked for: help, an import page, an authority's answer.
     Page(IndexKey),
+    /// To publish the body; the route's action is `Publish`.
+    Upload(Intake),
+    /// To change something without content; [`FormatHandler::change`] reads the body, which is small.
+    Change {
+        /// Bytes of the body at most.
+        body_limit_bytes: u64,
+    },
 }
 
 /// Names a computed document to the format that routed it.
@@ -156,11 +183,21 @@ pub trait RepositoryView: Send + Sync {
     /// The name of the repository, for texts.
     fn repository(&self) -> &str;
 
+    /// The address of the repository as asked: `https://host/go/local`. Empty where nobody asked, and for
+    /// formats that do not declare [`FormatInfo::absolute_links`].
+    fn url(&self) -> &str;
+
     /// Versions that may be listed, in order. `None`: the package was never there; empty: nothing to list.
     async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError>;
 
     /// All that an index page needs of the versions that may be listed, in order.
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// The files of the versions that may be listed, in order.
+    async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError>;
+
+    /// A page of the packages that have a version that may be listed, by name, after this one.
+    async fn packages(&self, after: Option<&PackageName>, limit: u32) -> Result<Page<PackageName>, StoreError>;
 
     /// Labels of a package.
     async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError>;
@@ -252,7 +289,9 @@ impl From<Problem> for InspectError {
 pub struct Inspection {
     /// Package and version.
     pub coordinate: Coordinate,
-    /// What makes a repeat equal.
+    /// Whether this is the version, or files of it that may be added to others.
+    pub extent: Extent,
+    /// What makes a repeat equal; not looked at for a part.
     pub content: ContentId,
     /// The package URL.
     pub purl: String,
@@ -296,10 +335,18 @@ pub trait FormatHandler: Debug + Send + Sync {
     ///
     /// # Errors
     /// One problem for each bad setting.
-    fn settings(&self, given: Settings) -> Result<Settings, Failure>;
+    fn settings(&self, given: Settings) -> Result<Settings, Failure> {
+        let unknown = given.0.keys().map(|key| {
+            Problem::new(&codes::UNKNOWN_FIELD, format!("{} has no setting {key:?}", self.info().title))
+                .field(format!("settings.{key}"))
+        });
+        Failure::from_problems(unknown.collect()).map_or(Ok(given), Err)
+    }
 
     /// The authorities that settings name.
-    fn authorities(&self, settings: &Settings) -> Vec<AuthoritySpec>;
+    fn authorities(&self, _settings: &Settings) -> Vec<AuthoritySpec> {
+        Vec::new()
+    }
 
     /// Pure: what is asked, of which package, and what must be allowed first.
     ///
@@ -314,7 +361,9 @@ pub trait FormatHandler: Debug + Send + Sync {
     async fn index(&self, route: &Route, view: &dyn RepositoryView) -> Result<Document, Failure>;
 
     /// What to say when a stored file is absent; `known` tells whether the package is there.
-    fn absent(&self, coordinate: &Coordinate, repository: &str, known: Option<&[VersionName]>) -> Failure;
+    fn absent(&self, coordinate: &Coordinate, repository: &str, _known: Option<&[VersionName]>) -> Failure {
+        Failure::new(&codes::FILE_NOT_FOUND, format!("{coordinate} has no such file in repository \"{repository}\""))
+    }
 
     /// Blocking: judges the bytes of a publisher and writes the files they become to `out`.
     ///
@@ -331,14 +380,39 @@ pub trait FormatHandler: Debug + Send + Sync {
     ///
     /// # Errors
     /// A refusal, or trouble of the view.
-    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure>;
+    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Pure: reads the small body of a native write that the format routed as [`Want::Change`].
+    ///
+    /// # Errors
+    /// A body that says nothing useful.
+    fn change(&self, _route: &Route, _body: &[u8]) -> Result<Change, Failure> {
+        Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a change that the format does not read"))
+    }
+
+    /// What a client that wrote by the ecosystem's own protocol is told.
+    fn receipt(&self, done: &Done) -> Document {
+        let what = match done.outcome {
+            Outcome::Published => "published",
+            Outcome::Unchanged => "there already",
+            Outcome::Labelled => "labelled",
+            Outcome::Deleted => "deleted",
+        };
+        Document::new(MediaType::TEXT, format!("{what}: {}\n", done.coordinate))
+    }
 
     /// Bytes whose order is the ecosystem's version order.
     fn sort_key(&self, version: &VersionName) -> SortKey;
 
     /// How this ecosystem's client sends a credential to `host`; one line, shown to those who need one.
-    fn login_hint(&self, host: &str, https: bool) -> String;
+    fn login_hint(&self, _host: &str, _https: bool) -> String {
+        "Send a token: 'Authorization: Bearer <token>', or as the password of any login.".to_owned()
+    }
 
     /// Client set-up texts for a repository.
-    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText>;
+    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
+        Vec::new()
+    }
 }

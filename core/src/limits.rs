@@ -20,6 +20,10 @@ pub const ANSWER_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one answer that may be kept ready in memory.
 pub const ANSWER_CACHE_ENTRY_BYTES: usize = 64 * 1024;
 
+/// Length in bytes of the name under which an answer is kept ready: its path with the headers and the address
+/// it depends on.
+pub const VARIANT_BYTES: usize = 4 * 1024;
+
 /// Length in bytes of a repository name.
 pub const REPOSITORY_NAME_BYTES: usize = 100;
 

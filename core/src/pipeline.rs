@@ -7,6 +7,7 @@
 mod access;
 mod delete;
 mod hosted;
+mod native;
 mod publish;
 mod spool;
 
@@ -22,15 +23,16 @@ use crate::artifact::{ArtifactStore, StoreError};
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
-use crate::format::{FormatHandler, FormatRequest, MaxAge, Route, Want};
+use crate::format::{FormatHandler, FormatInfo, FormatRequest, MaxAge, Route, Want};
 use crate::identity::IdentityStore;
-use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES};
+use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, VARIANT_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
 use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
 use crate::upstream::Authorities;
 
 pub use delete::Deletion;
+pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 
 /// Everything the services need.
@@ -80,6 +82,8 @@ pub struct Answer {
     pub max_age: MaxAge,
     /// Whether strangers may read the repository, so that shared caches may keep it.
     pub public: bool,
+    /// The request headers that its format reads, by which it may differ.
+    pub varies_by: &'static [&'static str],
 }
 
 /// Where the bytes of an answer are. A new kind of answer is a new variant.
@@ -144,9 +148,11 @@ impl Keeper {
         request: &FormatRequest<'_>,
     ) -> Result<Answer, Failure> {
         let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
-        let cacheable = request.query.is_empty() && request.headers.is_empty() && request.verb == "GET";
         let generation = self.ports.artifacts.generation(repository.id);
-        let key = (repository.id, Box::from(request.path));
+        let (key, cacheable) = match variant(handler.info(), request) {
+            Some(variant) => ((repository.id, variant), true),
+            None => ((repository.id, Box::default()), false),
+        };
         if cacheable
             && let Some(kept) = self.answers.get(&key)
             && (kept.generation, kept.revision) == (generation, repository.revision)
@@ -160,7 +166,8 @@ impl Keeper {
             authorize(who, route.action, &repository)
                 .map_err(|denial| self.denied_in_api(&repository.address, &denial))?
         };
-        let answer = hosted::Hosted { keeper: self, repository: &repository, handler, permit: &permit }
+        let url = if handler.info().absolute_links { request.repository_url } else { "" };
+        let answer = hosted::Hosted { keeper: self, repository: &repository, handler, permit: &permit, url }
             .answer(&route)
             .await
             .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
@@ -194,6 +201,25 @@ impl Keeper {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.ports.artifacts.ping().await
     }
+}
+
+/// Names what an answer may depend on besides the repository's content: the path, and the declared headers and
+/// the address where the format reads them. `None` for requests whose answers are not kept.
+fn variant(format: &FormatInfo, request: &FormatRequest<'_>) -> Option<Box<str>> {
+    if !request.query.is_empty() || request.verb != "GET" {
+        return None;
+    }
+    if request.headers.is_empty() && !format.absolute_links {
+        return Some(Box::from(request.path));
+    }
+    let mut variant = request.path.to_owned();
+    for (name, value) in request.headers {
+        variant.extend(["\n", name, ":", value]);
+    }
+    if format.absolute_links {
+        variant.extend(["\n", request.repository_url]);
+    }
+    (variant.len() <= VARIANT_BYTES).then(|| variant.into())
 }
 
 /// Kept answers are given to whoever may read, before the route is known: those to other actions never are.

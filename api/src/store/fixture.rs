@@ -118,6 +118,7 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
     Publication {
         id: ArtifactId(Uuid::now_v7()),
         sort_key: SortKey(version.as_bytes().to_vec()),
+        extent: keeper_core::artifact::Extent::Whole,
         content: ContentId(format!("h1:{coordinate}")),
         purl: format!("pkg:golang/{package}@{version}"),
         files,

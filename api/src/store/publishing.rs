@@ -8,8 +8,8 @@
 
 use jiff::Timestamp;
 use keeper_core::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, FileContent, LabelKind, Publication, PublishOutcome,
-    StoreError,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, Extent, FileContent, LabelKind, Publication,
+    PublishOutcome, StoreError,
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::limits::UPLOAD_TIME;
@@ -20,6 +20,8 @@ use serde_json::{Map, Value, json};
 use super::artifacts::{by_coordinate, kind_word};
 use super::audit;
 use super::sql::{corrupt, execute, micros, one};
+
+mod extension;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -69,9 +71,24 @@ async fn repeat(
     if there.state == ArtifactState::Deleted {
         return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
     }
+    if what.extent == Extent::Part {
+        return extension::extend(on, of, address, package, there, what).await;
+    }
     if there.content != what.content {
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
     }
+    move_names(on, of, address, package, there, &what).await
+}
+
+/// Equal content: only names move.
+async fn move_names(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    package: i64,
+    there: Artifact,
+    what: &Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
     let mut moved = Vec::new();
     for (kind, name) in &what.labels {
         if *kind == LabelKind::Name && insert_label(on, package, *kind, name, there.id).await? {
@@ -85,6 +102,28 @@ async fn repeat(
         next_generation(on, of).await?;
     }
     Ok(Ended { answer: PublishOutcome::Same(there), changed })
+}
+
+/// Lets a name point to a version that is there.
+pub(super) async fn label(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    what: Coordinate,
+    name: String,
+    by: Actor,
+) -> Result<Ended<Option<Artifact>>, StoreError> {
+    let there = by_coordinate(on, of, &what).await?;
+    let Some(there) = there.filter(|artifact| artifact.state != ArtifactState::Deleted) else {
+        return Ok(Ended { answer: None, changed: false });
+    };
+    let package = package_key(on, of, what.package.as_str()).await?;
+    let changed = insert_label(on, package, LabelKind::Name, &name, there.id).await?;
+    if changed {
+        audit::record(on, &by, "label", format!("{address} {what}"), json!({ "names": [name] })).await?;
+        next_generation(on, of).await?;
+    }
+    Ok(Ended { answer: Some(there), changed })
 }
 
 /// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
@@ -146,6 +185,10 @@ async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication
                   ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
     execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into()]).await?;
+    package_key(on, of, name).await
+}
+
+async fn package_key(on: &impl ConnectionTrait, of: RepositoryId, name: &str) -> Result<i64, StoreError> {
     let question = "SELECT id FROM packages WHERE repository = $1 AND name = $2";
     let key: Option<Key> = one(on, question, [of.0.into(), name.into()]).await?;
     key.map(|key| key.id).ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))

@@ -44,23 +44,34 @@ impl Keeper {
     /// Who may not, or a repository that never deletes.
     pub async fn delete(&self, who: &Principal, by: Actor, id: ArtifactId, reason: &str) -> Result<Deletion, Failure> {
         let (repository, artifact) = self.artifact(who, id).await?;
-        let missing = || Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}"));
         let (repository, permit) = self.enter_api(who, &repository.address, Action::Delete).await?;
         permit.check_package(&artifact.coordinate.package)?;
         if artifact.state == ArtifactState::Deleted {
             return Ok(Deletion { artifact, changed: false });
         }
+        let artifact = self.bury(&repository, &artifact, reason, &by).await?;
+        Ok(Deletion { artifact, changed: true })
+    }
+
+    /// Turns a version into a tombstone, for those who hold the permit to.
+    pub(super) async fn bury(
+        &self,
+        repository: &Repository,
+        artifact: &Artifact,
+        reason: &str,
+        by: &Actor,
+    ) -> Result<Artifact, Failure> {
         if repository.deletion == Setting::Never {
             return Err(Failure::new(
                 &codes::DELETION_FORBIDDEN,
                 format!("repository \"{}\" never deletes", repository.address),
             ));
         }
-        let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, &by).await?;
+        let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, by).await?;
         tracing::info!(
             repository.name = %repository.address, package.name = %artifact.coordinate.package,
             package.version = %artifact.coordinate.version, principal.name = %by.login, "deleted"
         );
-        Ok(Deletion { artifact: deleted.ok_or_else(missing)?, changed: true })
+        deleted.ok_or_else(|| Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {}", artifact.id)))
     }
 }

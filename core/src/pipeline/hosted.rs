@@ -10,8 +10,8 @@ use futures_util::StreamExt as _;
 use super::{Answer, Keeper, Resolution};
 use crate::access::Permit;
 use crate::artifact::{
-    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FoundFile, Label, LabelQuery, PackageName,
-    StoreError, VersionName,
+    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, FoundFile, Label, LabelQuery,
+    PackageName, Page, StoreError, VersionName,
 };
 use crate::digest::Digest;
 use crate::error::Failure;
@@ -26,6 +26,8 @@ pub(super) struct Hosted<'a> {
     pub(super) repository: &'a Arc<Repository>,
     pub(super) handler: &'a Arc<dyn FormatHandler>,
     pub(super) permit: &'a Permit,
+    /// Its address as asked, for formats whose documents hold it.
+    pub(super) url: &'a str,
 }
 
 impl Hosted<'_> {
@@ -43,8 +45,10 @@ impl Hosted<'_> {
                     published_at: None,
                     max_age: document.max_age.unwrap_or(route.max_age),
                     public: self.repository.anonymous_read,
+                    varies_by: self.handler.info().request_headers,
                 })
             }
+            Want::Upload(_) | Want::Change { .. } => Err(Failure::method_not_allowed("GET", "PUT, POST, DELETE")),
         }
     }
 
@@ -65,6 +69,7 @@ impl Hosted<'_> {
             published_at: Some(published_at),
             max_age: route.max_age,
             public: self.repository.anonymous_read,
+            varies_by: &[],
         })
     }
 
@@ -91,6 +96,10 @@ impl RepositoryView for Hosted<'_> {
         self.repository.address.name.as_str()
     }
 
+    fn url(&self) -> &str {
+        self.url
+    }
+
     async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError> {
         let all = self.keeper.ports.artifacts.versions(self.repository.id, package).await?;
         Ok(all.map(|all| {
@@ -101,6 +110,14 @@ impl RepositoryView for Hosted<'_> {
 
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError> {
         self.keeper.ports.artifacts.summaries(self.repository.id, package, ArtifactState::Active).await
+    }
+
+    async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError> {
+        self.keeper.ports.artifacts.file_summaries(self.repository.id, package, ArtifactState::Active).await
+    }
+
+    async fn packages(&self, after: Option<&PackageName>, limit: u32) -> Result<Page<PackageName>, StoreError> {
+        self.keeper.ports.artifacts.packages(self.repository.id, ArtifactState::Active, after, limit).await
     }
 
     async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {

@@ -16,7 +16,8 @@ use super::hosted::Hosted;
 use super::spool::Spool;
 use crate::access::{Action, Permit, Principal, authorize};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, FileContent, LabelKind, Publication, PublishOutcome,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, Extent, FileContent, FilePath, LabelKind,
+    Publication, PublishOutcome,
 };
 use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
@@ -84,7 +85,7 @@ impl Keeper {
         let (strict, dry_run, began) = (upload.strict, upload.dry_run, upload.began);
         let mut candidate = self.inspect(&handler, &repository, upload).await?;
         permit.check_package(&candidate.inspection.coordinate.package)?;
-        let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit };
+        let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit, url: "" };
         let more = handler.confirm(&candidate.inspection, &view).await?;
         candidate.inspection.warnings.extend(more);
         if strict {
@@ -92,9 +93,10 @@ impl Keeper {
         }
         let before = self.ports.artifacts.find(repository.id, &candidate.inspection.coordinate).await?;
         if let Some(artifact) = before {
-            let same = same_or_refused(&artifact, &candidate.inspection)?;
+            let files = candidate.spool.sizes().map(|(file, _, digest)| (&file.path, digest));
+            let same = standing(&artifact, &candidate.inspection, files)? == Standing::Same;
             let moves_labels = candidate.inspection.labels.iter().any(|(kind, _)| *kind == LabelKind::Name);
-            if dry_run || (same && !moves_labels && self.is_intact(&artifact).await?) {
+            if same && (dry_run || (!moves_labels && self.is_intact(&artifact).await?)) {
                 return Ok(repeated(repository, artifact, candidate.inspection));
             }
         }
@@ -221,7 +223,11 @@ impl Keeper {
             id: ArtifactId(Uuid::now_v7()),
             sort_key: handler.sort_key(&inspection.coordinate.version),
             coordinate: inspection.coordinate.clone(),
-            content: inspection.content.clone(),
+            extent: inspection.extent,
+            content: match inspection.extent {
+                Extent::Whole => inspection.content.clone(),
+                Extent::Part => ContentId::of_files(&files),
+            },
             purl: inspection.purl.clone(),
             files: files.clone(),
             checksums: inspection.checksums.clone(),
@@ -235,8 +241,9 @@ impl Keeper {
             by,
         };
         let outcome = self.ports.artifacts.publish(repository.id, publication).await?;
-        let created = matches!(outcome, PublishOutcome::Created(_));
+        let created = matches!(outcome, PublishOutcome::Created(_) | PublishOutcome::Extended(_));
         let (PublishOutcome::Created(artifact)
+        | PublishOutcome::Extended(artifact)
         | PublishOutcome::Same(artifact)
         | PublishOutcome::Conflict(artifact)
         | PublishOutcome::Deleted(artifact)) = outcome;
@@ -248,7 +255,7 @@ impl Keeper {
             );
             return Ok(Published { repository, artifact, created });
         }
-        same_or_refused(&artifact, &inspection)?;
+        standing(&artifact, &inspection, files.iter().map(|file| (&file.path, file.digest)))?;
         Ok(repeated(repository, artifact, inspection))
     }
 
@@ -337,19 +344,53 @@ fn refuse_warnings(inspection: &Inspection) -> Result<(), Failure> {
     Failure::from_problems(problems.collect()).map_or(Ok(()), Err)
 }
 
-/// Whether what is there equals what was sent; other content and tombstones are refusals.
-fn same_or_refused(there: &Artifact, sent: &Inspection) -> Result<bool, Failure> {
+/// How an upload stands to the version that is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// It holds what is there.
+    Same,
+    /// It is a part, and brings files that are missing.
+    Adds,
+}
+
+/// Compares what is there with what was sent; other content and tombstones are refusals.
+fn standing<'a>(
+    there: &Artifact,
+    sent: &Inspection,
+    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+) -> Result<Standing, Failure> {
     let what = &there.coordinate;
     if there.state == ArtifactState::Deleted {
         let deleted = policy::deleted(what, &there.state_reason, there.state_changed_at);
         return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));
     }
+    if sent.extent == Extent::Part {
+        return part_standing(there, files);
+    }
     if there.content == sent.content {
-        return Ok(true);
+        return Ok(Standing::Same);
     }
     let ContentId(ours) = &there.content;
     let ContentId(theirs) = &sent.content;
     Err(Failure::new(&codes::VERSION_EXISTS, format!("{what} exists with {ours}; you sent {theirs}")).field("version"))
+}
+
+fn part_standing<'a>(
+    there: &Artifact,
+    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+) -> Result<Standing, Failure> {
+    let mut standing = Standing::Same;
+    for (path, digest) in files {
+        match there.files.iter().find(|file| file.path == *path) {
+            None => standing = Standing::Adds,
+            Some(file) if file.digest == digest => {}
+            Some(file) => {
+                let detail = format!("{path} exists with the SHA-256 {}; you sent {digest}", file.digest);
+                return Err(Failure::new(&codes::FILE_EXISTS, detail).field("file"));
+            }
+        }
+    }
+    Ok(standing)
 }
 
 /// The stored record with the warnings of this upload.
@@ -376,6 +417,10 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
     let mut files: Vec<_> = files.collect();
     // In the order in which the store gives them.
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    let content = match inspection.extent {
+        Extent::Whole => inspection.content,
+        Extent::Part => ContentId::of_files(&files),
+    };
     Artifact {
         id: ArtifactId(Uuid::nil()),
         repository: repository.id,
@@ -386,7 +431,7 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         published_by: by.login.clone(),
         files,
         coordinate: inspection.coordinate,
-        content: inspection.content,
+        content,
         purl: inspection.purl,
         checksums: inspection.checksums,
         metadata: inspection.metadata,

@@ -9,3 +9,4 @@ mod reading;
 mod targets;
 mod trouble;
 mod world;
+mod writing;

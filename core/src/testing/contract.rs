@@ -7,6 +7,7 @@ mod artifacts;
 mod blobs;
 mod fixture;
 mod identities;
+mod parts;
 mod publishing;
 mod repositories;
 

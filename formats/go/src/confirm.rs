@@ -75,7 +75,8 @@ mod tests {
     use bytes::Bytes;
     use jiff::Timestamp;
     use keeper_core::artifact::{
-        ArtifactSummary, ContentId, Coordinate, FilePath, Label, LabelQuery, PackageName, VersionName,
+        ArtifactSummary, ContentId, Coordinate, Extent, FilePath, FileSummary, Label, LabelQuery, PackageName, Page,
+        VersionName,
     };
     use keeper_core::repository::Settings;
     use keeper_core::upstream::Authority;
@@ -108,6 +109,18 @@ mod tests {
             Ok(self.artifacts.clone())
         }
 
+        fn url(&self) -> &str {
+            ""
+        }
+
+        async fn files(&self, _: &PackageName) -> Result<Vec<FileSummary>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn packages(&self, _: Option<&PackageName>, _: u32) -> Result<Page<PackageName>, StoreError> {
+            Ok(Page { items: Vec::new(), more: false })
+        }
+
         async fn labels(&self, _: &PackageName, _: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {
             Ok(Vec::new())
         }
@@ -136,6 +149,7 @@ mod tests {
     fn candidate(package: &str, number: &str) -> Inspection {
         Inspection {
             coordinate: Coordinate { package: name(package), version: version(number) },
+            extent: Extent::Whole,
             content: ContentId(String::new()),
             purl: String::new(),
             checksums: BTreeMap::new(),

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use keeper_core::artifact::{
-    ContentId, Coordinate, Dependency, FilePath, LabelKind, PackageName, VersionName, Warning,
+    ContentId, Coordinate, Dependency, Extent, FilePath, LabelKind, PackageName, VersionName, Warning,
 };
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Problem;
@@ -207,6 +207,7 @@ impl<'d> Module<'d> {
             kind: if require.indirect { "indirect".to_owned() } else { String::new() },
         };
         Inspection {
+            extent: Extent::Whole,
             content: ContentId(format!("{} go.mod {}", made.h1, made.go_mod_h1)),
             // Of the letters of a canonical version only `+` has a meaning in an address.
             purl: format!("pkg:golang/{}@{}", self.path, self.version.as_str().replace('+', "%2B")),

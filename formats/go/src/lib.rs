@@ -66,11 +66,10 @@ static INFO: LazyLock<FormatInfo> = LazyLock::new(|| FormatInfo {
         name: "fork",
         help: "true: go.mod may declare another module; the version is then usable through replace only.",
     }],
-    // Disable-Module-Fetch changes nothing where everything is stored, and a declared header costs its
-    // requests the answers kept ready.
-    request_headers: &[],
+    // Disable-Module-Fetch is not declared: it changes nothing where everything is stored.
     codes: &CODES,
     max_upload_bytes: limits::MODULE_BYTES,
+    ..FormatInfo::PLAIN
 });
 
 #[async_trait]

@@ -21,11 +21,8 @@ struct Handler;
 static INFO: FormatInfo = FormatInfo {
     key: crate::config::first_start::REPOSITORIES[0].format,
     title: "Test",
-    settings_schema: "{}",
-    upload_fields: &[],
-    request_headers: &[],
-    codes: &[],
     max_upload_bytes: 1,
+    ..FormatInfo::PLAIN
 };
 
 pub(crate) fn registry() -> Registry {

@@ -10,8 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::artifact::{
-    ArtifactFile, ArtifactId, ContentId, Coordinate, Dependency, FileContent, FilePath, PackageName, Publication,
-    SortKey, VersionName, Warning,
+    ArtifactFile, ArtifactId, ContentId, Coordinate, Dependency, Extent, FileContent, FilePath, PackageName,
+    Publication, SortKey, VersionName, Warning,
 };
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::digest::Digest;
@@ -56,6 +56,7 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
         id: ArtifactId(Uuid::now_v7()),
         coordinate: coordinate(package, version),
         sort_key: SortKey(number.to_be_bytes().to_vec()),
+        extent: Extent::Whole,
         content: ContentId(format!("content:{content}")),
         purl: format!("pkg:sample/{package}@{version}"),
         files: vec![stored_file(package, version, content), inline_file(package, version, &info)],

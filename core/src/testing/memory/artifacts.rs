@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::store::{MemoryStore, Rows, VersionRow};
 use crate::artifact::{
     Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
-    FileContent, FilePath, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome,
-    StoreError, VersionName,
+    Extent, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page,
+    Publication, PublishOutcome, StoreError, VersionName,
 };
 use crate::blob::BlobLocation;
 use crate::digest::Digest;
@@ -74,6 +74,42 @@ impl ArtifactStore for MemoryStore {
         Ok(summaries.collect())
     }
 
+    async fn file_summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<FileSummary>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.versions_of(of, package).into_iter().map(|row| &row.artifact);
+        let artifacts = artifacts.filter(|artifact| artifact.state == state);
+        let files = artifacts.flat_map(|artifact| artifact.files.iter().map(move |file| (artifact, file)));
+        let summaries = files.map(|(artifact, file)| FileSummary {
+            version: artifact.coordinate.version.clone(),
+            path: file.path.clone(),
+            name: file.name.clone(),
+            media_type: file.media_type,
+            digest: file.digest,
+            size: file.content.size(),
+        });
+        Ok(summaries.collect())
+    }
+
+    async fn packages(
+        &self,
+        of: RepositoryId,
+        state: ArtifactState,
+        after: Option<&PackageName>,
+        limit: u32,
+    ) -> Result<Page<PackageName>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.artifacts().filter(|one| one.repository == of && one.state == state);
+        let names: BTreeSet<_> = artifacts.map(|one| &one.coordinate.package).collect();
+        let names: Vec<_> = names.into_iter().filter(|name| after.is_none_or(|after| *name > after)).collect();
+        let more = names.len() > limit as usize;
+        Ok(Page { items: names.into_iter().take(limit as usize).cloned().collect(), more })
+    }
+
     async fn labels(
         &self,
         of: RepositoryId,
@@ -119,6 +155,7 @@ impl ArtifactStore for MemoryStore {
         match rows.version(of, &what.coordinate).map(|row| row.artifact.clone()) {
             None => rows.insert(of, what).map(PublishOutcome::Created),
             Some(there) if there.state == ArtifactState::Deleted => Ok(PublishOutcome::Deleted(there)),
+            Some(there) if what.extent == Extent::Part => rows.extend(of, there, what),
             Some(there) if there.content != what.content => Ok(PublishOutcome::Conflict(there)),
             Some(there) => {
                 let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).cloned().collect();
@@ -126,6 +163,22 @@ impl ArtifactStore for MemoryStore {
                 Ok(PublishOutcome::Same(there))
             }
         }
+    }
+
+    async fn label(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        name: &str,
+        _by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let mut rows = self.call()?;
+        let there = rows.version(of, what).map(|row| row.artifact.clone());
+        let there = there.filter(|artifact| artifact.state != ArtifactState::Deleted);
+        if there.is_some() {
+            rows.point(of, what, &[(LabelKind::Name, name.to_owned())]);
+        }
+        Ok(there)
     }
 
     async fn delete(
@@ -220,6 +273,27 @@ impl Rows {
         self.point(of, &what.coordinate, &what.labels);
         self.bump(of);
         Ok(artifact)
+    }
+
+    /// A part of a version that is there.
+    fn extend(&mut self, of: RepositoryId, there: Artifact, what: Publication) -> Result<PublishOutcome, StoreError> {
+        let taken = |file: &ArtifactFile| there.files.iter().find(|old| old.path == file.path);
+        if what.files.iter().any(|file| taken(file).is_some_and(|old| old.digest != file.digest)) {
+            return Ok(PublishOutcome::Conflict(there));
+        }
+        let new: Vec<_> = what.files.iter().filter(|file| taken(file).is_none()).cloned().collect();
+        if new.is_empty() {
+            self.point(of, &what.coordinate, &what.labels);
+            return Ok(PublishOutcome::Same(there));
+        }
+        self.refuse_taken_paths(of, &new)?;
+        let new: Vec<_> = new.into_iter().map(|file| self.on_live_blob(file)).collect();
+        let Some(row) = self.version(of, &what.coordinate) else { return Err(StoreError::AlreadyExists) };
+        row.artifact.add(new, &what);
+        let extended = row.artifact.clone();
+        self.point(of, &what.coordinate, &what.labels);
+        self.bump(of);
+        Ok(PublishOutcome::Extended(extended))
     }
 
     fn refuse_taken_paths(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {
