@@ -14,6 +14,7 @@ mod bad_input;
 mod chains;
 mod concurrency;
 mod durability;
+mod generic;
 mod gomod_differential;
 mod guide_document;
 mod guide_recipes;

@@ -11,16 +11,21 @@
 //! Order: id and span → framing, host and target → credentials → route. Errors become answers in one place,
 //! whatever their origin; a panic becomes `internal`.
 
+mod admission;
 pub mod api;
 mod authenticate;
 mod error;
+mod form;
 mod formats;
 mod health;
+mod native_write;
 mod pages;
 mod problem;
 mod ranges;
 mod request;
 mod response;
+mod shared_body;
+mod stated_digest;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -35,7 +40,7 @@ use keeper_core::pipeline::Keeper;
 use keeper_core::repository::FormatKey;
 use poem::{Endpoint, Request, Response};
 
-pub use api::admission::Admission;
+pub use admission::Admission;
 pub use authenticate::Authenticator;
 pub use error::Refused;
 pub(crate) use error::status as status_of;
@@ -106,7 +111,7 @@ impl Routes {
                 let registry = &self.app.keeper.ports().registry;
                 let format = FormatKey::try_from(first).ok();
                 match format.and_then(|key| registry.get(&key).map(|handler| (key, handler))) {
-                    Some((format, handler)) => self.app.native(&format, handler, &who, &request, facts).await,
+                    Some((format, handler)) => self.app.native(&format, handler, &who, request, facts).await,
                     None => pages::ui(request.method(), &path, &self.first_segments),
                 }
             }

@@ -142,15 +142,17 @@ pub enum Want {
     Upload(Intake),
     /// To change something without content; [`FormatHandler::change`] reads the body, which is small.
     Change {
+        /// What is to change.
+        key: IndexKey,
         /// Bytes of the body at most.
-        body_limit_bytes: u64,
+        body_limit_bytes: usize,
     },
 }
 
-/// Names a computed document to the format that routed it.
+/// Names a computed document, or a change, to the format that routed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKey {
-    /// The format's own word for the kind of document.
+    /// The format's own word for the kind of document or change.
     pub kind: &'static str,
     /// What it is about, in the format's own terms; may be empty.
     pub subject: String,

@@ -1,13 +1,10 @@
 //! The generic API below `/api`, described to OpenAPI by poem-openapi.
 
-pub mod admission;
 mod artifacts;
 mod caller;
 mod cursor;
-mod form;
 mod json_body;
 mod repositories;
-mod shared_body;
 mod upload;
 mod views;
 

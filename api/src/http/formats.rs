@@ -8,6 +8,7 @@ use keeper_core::repository::FormatKey;
 use poem::{Request, Response};
 use std::sync::Arc;
 
+use super::native_write::Incoming;
 use super::request::RequestFacts;
 use super::{App, response};
 
@@ -31,9 +32,10 @@ impl App {
         format: &FormatKey,
         handler: &Arc<dyn FormatHandler>,
         who: &Principal,
-        request: &Request,
+        mut request: Request,
         facts: &RequestFacts,
     ) -> Result<Response, Failure> {
+        let body = request.take_body();
         let path = request.original_uri().path();
         let (repository, rest) = split(path, format.as_str());
         let headers: Vec<_> = handler
@@ -50,8 +52,12 @@ impl App {
             headers: &headers,
             repository_url: &format!("{}/{format}/{repository}", facts.base_url),
         };
-        let answer = self.keeper.read(who, format, handler, &repository, &asked).await;
-        let answer = answer.map_err(|failure| with_login_hint(failure, handler, facts))?;
+        let with_hint = |failure| with_login_hint(failure, handler, facts);
+        if asked.verb != "GET" {
+            let incoming = Incoming { who, facts, headers: request.headers(), version: request.version(), body };
+            return self.native_write(format, handler, &repository, &asked, incoming).await.map_err(with_hint);
+        }
+        let answer = self.keeper.read(who, format, handler, &repository, &asked).await.map_err(with_hint)?;
         response::respond(&self.keeper, &answer, request.headers(), head).await
     }
 }

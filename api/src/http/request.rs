@@ -13,8 +13,10 @@ use http::header::{CONTENT_ENCODING, EXPECT, HOST};
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
+use keeper_core::access::Principal;
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::TokenSecret;
+use keeper_core::repository::Actor;
 use poem::Request;
 
 use crate::server::TlsServerName;
@@ -49,6 +51,13 @@ pub struct RequestFacts {
     pub https: bool,
     /// The caller's address.
     pub peer: Option<IpAddr>,
+}
+
+impl RequestFacts {
+    /// A principal as the actor of a change that this request asks for.
+    pub(crate) fn actor(&self, who: &Principal) -> Actor {
+        who.actor(self.peer.map(|peer| peer.to_string()), Some(self.id.clone()))
+    }
 }
 
 /// A new request id: unguessable is not needed, unique is.

@@ -18,8 +18,8 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
-use super::form::{self, Form};
-use super::shared_body::SharedBody;
+use crate::http::form::{self, Form, FormRules};
+use crate::http::shared_body::SharedBody;
 use crate::http::{App, Refused};
 use crate::server::body::PacedBody;
 
@@ -117,7 +117,9 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));
     let principal = caller.principal.clone();
     let before_file = |texts: &[(String, String)]| target_known(app.clone(), principal.clone(), texts);
-    let form = form::read(body.clone(), boundary, app.keeper.ports().blobs.as_ref(), limit, &before_file).await;
+    let form =
+        form::read(body.clone(), boundary, FormRules::API, app.keeper.ports().blobs.as_ref(), limit, &before_file)
+            .await;
     let form = match form {
         Ok(form) => form,
         Err(failure) => {

@@ -106,10 +106,14 @@ impl FormatHandler for Notes {
                 (Action::Publish, Want::Upload(Intake { name, version, fields, ..Intake::default() }))
             }
             ["careless", ..] => (Action::Read, Want::Upload(Intake::default())),
-            ["labels", _package, _name] if request.verb == "PUT" => {
-                (Action::Publish, Want::Change { body_limit_bytes: 64 })
-            }
-            [_package, _version] if request.verb == "DELETE" => (Action::Delete, Want::Change { body_limit_bytes: 0 }),
+            ["labels", _package, _name] if request.verb == "PUT" => (
+                Action::Publish,
+                Want::Change { key: IndexKey { kind: "label", subject: String::new() }, body_limit_bytes: 64 },
+            ),
+            [_package, _version] if request.verb == "DELETE" => (
+                Action::Delete,
+                Want::Change { key: IndexKey { kind: "delete", subject: String::new() }, body_limit_bytes: 0 },
+            ),
             ["help"] => (Action::Read, Want::Page(IndexKey { kind: "help", subject: String::new() })),
             [package, "list"] => (Action::Read, index("list", package)),
             [package, "drafts"] => (Action::Manage, index("list", package)),
