@@ -19,6 +19,7 @@ mod gomod_differential;
 mod guide_document;
 mod guide_recipes;
 mod harness;
+mod hostile;
 mod memory;
 mod openapi;
 mod private_over_https;

@@ -6,7 +6,7 @@
 //! Bounds: [`PATIENCE`] to become ready and to stop.
 
 use std::io::{BufRead, BufReader, pipe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     /// Its address as users type it, without a trailing slash.
     pub(crate) url: String,
+    program: PathBuf,
     folder: TempDir,
     settings: Vec<(String, String)>,
     child: Option<Child>,
@@ -49,17 +50,24 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        Self::prepare(settings, None)
+        Self::prepare(Path::new(PROGRAM), settings, None)
+    }
+
+    /// A server that has one format more, `hostile`: the program in `tests/hostile_format`, which cargo builds
+    /// beside the tests.
+    pub(crate) fn with_hostile_format() -> Self {
+        let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
+        Self::prepare(&folder.join("examples/hostile-format"), &[], None)
     }
 
     /// A server whose data folder is a disk of so many bytes; `None` where the machine does not let us make one.
     pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Option<Self> {
         let mut unshare = Command::new("unshare");
         let may = unshare.args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).stderr(Stdio::null()).status();
-        may.is_ok_and(|status| status.success()).then(|| Self::prepare(settings, Some(disk_bytes)))
+        may.is_ok_and(|status| status.success()).then(|| Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes)))
     }
 
-    fn prepare(settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+    fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -71,6 +79,7 @@ impl Server {
         let data = folder.path().join("data").display().to_string();
         let all = usual.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut server = Self {
+            program: program.to_owned(),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
             folder,
@@ -125,7 +134,7 @@ impl Server {
 
     /// Runs the program with other arguments (separated by blanks), on the same data.
     pub(crate) fn command(&self, arguments: &str) -> Finished {
-        run(Command::new(PROGRAM)
+        run(Command::new(&self.program)
             .args(arguments.split_whitespace())
             .env_clear()
             .envs(self.settings.iter().map(|(key, value)| (key, value)))
@@ -198,7 +207,7 @@ impl Server {
             .stdout(writer.try_clone().expect("a pipe"))
             .stderr(writer)
             .spawn()
-            .unwrap_or_else(|error| panic!("{PROGRAM}: {error}"));
+            .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         self.child = Some(child);
         let (sender, ready) = mpsc::channel();
         let output = Arc::clone(&self.output);
@@ -208,12 +217,12 @@ impl Server {
 
     /// The program; with a disk of its own, in a mount namespace of its own.
     fn program(&self) -> Command {
-        let Some(disk_bytes) = self.disk_bytes else { return Command::new(PROGRAM) };
+        let Some(disk_bytes) = self.disk_bytes else { return Command::new(&self.program) };
         let data = self.folder.path().join("data");
         std::fs::create_dir_all(&data).expect("a fresh folder");
         let script = format!("mount -t tmpfs -o size={disk_bytes} tmpfs \"$0\" && exec \"$1\"");
         let mut command = Command::new("unshare");
-        command.args(["-rm", "sh", "-c", &script]).arg(data).arg(PROGRAM);
+        command.args(["-rm", "sh", "-c", &script]).arg(data).arg(&self.program);
         command
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use keeper_core::access::{Principal, may_publish_somewhere};
+use keeper_core::access::{Action, Principal, authorize};
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::pipeline::Upload;
@@ -103,10 +103,9 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let missing = || Failure::new(&codes::INTERNAL, "the upload route is not wired");
     let app = request.data::<Arc<App>>().ok_or_else(missing)?;
     let caller = Caller::of(request).map_err(|Refused(failure)| failure)?;
-    may_publish(app, &caller.principal).await?;
+    let limit = limit_for(app, &caller.principal).await?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = form::boundary(content_type)?;
-    let limit = upload_limit(app);
     let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
@@ -131,24 +130,24 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     Ok(UploadForm { upload, turn })
 }
 
-/// Nobody sends a body in vain: who may publish nowhere is told before.
-async fn may_publish(app: &App, who: &Principal) -> Result<(), Failure> {
+/// Nobody sends a body in vain: who may publish nowhere is told before. Otherwise the bytes of an upload at
+/// most: those of the largest format among the repositories that this caller may publish to, for the form may
+/// name the format behind the file.
+async fn limit_for(app: &App, who: &Principal) -> Result<u64, Failure> {
     let repositories = app.keeper.ports().repositories.list().await?;
-    if may_publish_somewhere(who, &repositories) {
-        return Ok(());
+    let may = repositories.iter().filter(|repository| authorize(who, Action::Publish, repository).is_ok());
+    let formats = may.filter_map(|repository| app.keeper.ports().registry.get(&repository.address.format));
+    match formats.map(|handler| handler.info().max_upload_bytes).max() {
+        Some(limit) => Ok(limit.min(app.admission.max_upload_bytes)),
+        None => Err(match who {
+            Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, "publishing needs a login"),
+            Principal::User(user) => {
+                let has = user.scope.actions.to_words();
+                let detail = format!("there is no repository that this token may publish to; it has: {has}");
+                Failure::new(&codes::PUBLISH_DENIED, detail)
+            }
+        }),
     }
-    Err(match who {
-        Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, "publishing needs a login"),
-        Principal::User(user) => Failure::new(
-            &codes::PUBLISH_DENIED,
-            format!("there is no repository that this token may publish to; it has: {}", user.scope.actions.to_words()),
-        ),
-    })
-}
-
-fn upload_limit(app: &App) -> u64 {
-    let formats = app.keeper.ports().registry.iter().map(|(_, handler)| handler.info().max_upload_bytes);
-    formats.max().unwrap_or(0).min(app.admission.max_upload_bytes)
 }
 
 /// The exact right is asked for before the file, when format and repository came before it.
