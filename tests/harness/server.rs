@@ -60,11 +60,17 @@ impl Server {
         Self::prepare(&folder.join("examples/hostile-format"), &[], None)
     }
 
-    /// A server whose data folder is a disk of so many bytes; `None` where the machine does not let us make one.
-    pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Option<Self> {
-        let mut unshare = Command::new("unshare");
-        let may = unshare.args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).stderr(Stdio::null()).status();
-        may.is_ok_and(|status| status.success()).then(|| Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes)))
+    /// A server whose data folder is a disk of so many bytes. Only a real file system that is full gives what a
+    /// full disk gives, so a machine on which none can be made is a failure and not a reason to skip.
+    pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Self {
+        let probe = run(Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]));
+        assert!(
+            probe.is_success(),
+            "no disk can be made to fill: this user may not mount in a namespace of its own. On Ubuntu: \
+             sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
+             profile that lets unshare through. {probe}"
+        );
+        Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
     }
 
     fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
