@@ -12,6 +12,7 @@
 mod archives;
 mod bad_input;
 mod chains;
+mod client_setup;
 mod concurrency;
 mod durability;
 mod generic;

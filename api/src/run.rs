@@ -267,6 +267,8 @@ fn front(config: &Config) -> Front {
         public_url: config.public_url.as_ref().map(|public| public.as_str().trim_end_matches('/').to_owned()),
         host_allowed: Arc::new(move |host| allowed.allows(host)),
         trusted_proxies: config.trusted_proxies.clone(),
+        // A proxy in front has a certificate of its own.
+        own_authority: matches!(config.tls, Some(TlsSource::SelfSigned)) && config.trusted_proxies.is_empty(),
     }
 }
 

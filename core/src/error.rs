@@ -134,6 +134,7 @@ pub mod codes {
         REPOSITORY_NOT_FOUND = "repository_not_found", NotFound, "The repository does not exist", "List them with GET /api/repositories.";
         ARTIFACT_NOT_FOUND = "artifact_not_found", NotFound, "The artifact does not exist", "List them with GET /api/artifacts.";
         VERSION_NOT_FOUND = "version_not_found", NotFound, "The repository has no such version", "See the list of versions.";
+        DOCTOR_MISSING = "doctor_missing", NotFound, "This format judges no client settings", "GET /api/formats names the formats that have the capability doctor.";
         FILE_NOT_FOUND = "file_not_found", NotFound, "There is no such file", "See the files of the artifact.";
         METHOD_NOT_ALLOWED = "method_not_allowed", MethodNotAllowed, "This method is not available here", "Use one of the methods in the Allow header.";
         READ_ONLY = "read_only", MethodNotAllowed, "The repository takes no uploads", "Publish to a hosted repository.";

@@ -25,8 +25,10 @@ use crate::media_type::MediaType;
 use crate::repository::Settings;
 use crate::upstream::{Authority, AuthoritySpec};
 
+pub mod help;
 mod write;
 
+pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
 pub use write::{Change, Done, Intake, Outcome, UploadBody};
 
 /// What a format says about itself.
@@ -309,24 +311,6 @@ pub struct Inspection {
     pub warnings: Vec<Warning>,
 }
 
-/// Where clients reach a repository.
-#[derive(Debug, Clone, Copy)]
-pub struct SetupTarget<'a> {
-    /// The address of the repository: `https://host/go/local`.
-    pub repository_url: &'a str,
-    /// Whether a credential is needed to read.
-    pub private: bool,
-}
-
-/// A text that sets up a client.
-#[derive(Debug, Clone)]
-pub struct SetupText {
-    /// What it is for (`shell`).
-    pub title: &'static str,
-    /// Ready to paste.
-    pub text: String,
-}
-
 /// One ecosystem.
 #[async_trait]
 pub trait FormatHandler: Debug + Send + Sync {
@@ -413,8 +397,35 @@ pub trait FormatHandler: Debug + Send + Sync {
         "Send a token: 'Authorization: Bearer <token>', or as the password of any login.".to_owned()
     }
 
-    /// Client set-up texts for a repository.
+    /// The version of this plugin; by default that of the platform it was built with.
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// What it can do beyond serving what is stored.
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Publish]
+    }
+
+    /// Client set-up texts for a repository, the one that most need first.
     fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
         Vec::new()
+    }
+
+    /// What is wrong with the settings that a client reports, the worst first.
+    ///
+    /// # Errors
+    /// `doctor_missing` where the format judges no settings; `invalid_field` for what is no report.
+    fn doctor(&self, _report: &str, _target: &DoctorTarget<'_>) -> Result<Vec<Finding>, Failure> {
+        Err(Failure::new(&codes::DOCTOR_MISSING, format!("the format {} judges no settings", self.info().key)))
+    }
+
+    /// The paths below the repository that a client asks for to get a version, or what it asks first when it names
+    /// none. Empty where a client only ever asks for stored files.
+    ///
+    /// # Errors
+    /// What a client gets that asks for such a name.
+    fn requests(&self, _package: &str, _version: Option<&str>) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod delete;
+mod help;
 mod hosted;
 mod native;
 mod publish;
@@ -32,6 +33,7 @@ use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
 use crate::upstream::Authorities;
 
 pub use delete::Deletion;
+pub use help::{Place, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 

@@ -3,6 +3,8 @@
 mod artifacts;
 mod caller;
 mod cursor;
+mod formats;
+mod help;
 mod json_body;
 mod repositories;
 mod upload;
@@ -27,6 +29,8 @@ enum Group {
     Artifacts,
     /// The places that hold them: create, list, read, change.
     Repositories,
+    /// The ecosystems that are served, how their clients are set up, and why they get what they get.
+    Clients,
 }
 
 /// The endpoint of the API and its document, in pretty JSON.
@@ -43,11 +47,11 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories);
+type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories),
+        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -76,11 +80,13 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 4] = [
+const METHODS: [(&str, &str); 6] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/formats", "GET, HEAD"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
+    ("/repositories/{format}/{name}/setup", "GET, HEAD"),
 ];
 
 /// What poem and the handlers report at this address.

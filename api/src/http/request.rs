@@ -36,6 +36,8 @@ pub struct Front {
     pub host_allowed: HostRule,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the certificate is signed by an authority of our own, which clients do not know.
+    pub own_authority: bool,
 }
 
 /// What is known of one request.
@@ -243,6 +245,7 @@ mod tests {
             public_url: None,
             host_allowed: Arc::new(|_| true),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
+            own_authority: false,
         };
         assert_eq!(front.client_of("1.1.1.1, 2.2.2.2, 10.0.0.7"), "2.2.2.2".parse().ok());
         assert_eq!(front.client_of("10.0.0.1"), None);

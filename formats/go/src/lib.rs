@@ -18,8 +18,8 @@ use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName, Warni
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
-    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection, RepositoryView,
-    Route, SetupTarget, SetupText, UploadField, Want,
+    Capability, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection,
+    RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
@@ -132,6 +132,14 @@ impl FormatHandler for GoModules {
 
     fn login_hint(&self, host: &str, https: bool) -> String {
         setup::login_hint(host, https)
+    }
+
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Publish, Capability::Labels, Capability::Authority, Capability::Doctor]
     }
 
     fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {

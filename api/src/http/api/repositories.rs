@@ -170,7 +170,8 @@ async fn view(app: &App, repository: &Repository) -> Result<RepositoryView, Fail
     Ok(RepositoryView::of(repository, counts))
 }
 
-fn address(app: &App, format: &str, name: &str) -> Result<RepositoryAddress, Failure> {
+/// The address that a path names.
+pub(super) fn address(app: &App, format: &str, name: &str) -> Result<RepositoryAddress, Failure> {
     let (format, _) = app.keeper.ports().registry.named(format)?;
     let name = RepositoryName::try_from(name)
         .map_err(|fault| Failure::new(&codes::INVALID_FIELD, fault.to_string()).field("name"))?;
