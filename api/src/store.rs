@@ -5,7 +5,7 @@
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
 //! request asks first, the repository at an address, is answered from memory (`catalog`).
 //!
-//! The three ports are implemented in one file each: `repositories`, `artifacts`, `identity`.
+//! The ports are implemented in one file each: `repositories`, `artifacts`, `identity`, `auditing`.
 //!
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
@@ -22,6 +22,7 @@ use writer::Writer;
 
 mod artifacts;
 mod audit;
+mod auditing;
 mod catalog;
 mod connections;
 #[cfg(test)]
@@ -113,8 +114,9 @@ impl From<DbErr> for OpenError {
 
 /// The database, open. The ports
 /// [`RepositoryStore`](keeper_core::repository::RepositoryStore),
-/// [`ArtifactStore`](keeper_core::artifact::ArtifactStore) and
-/// [`IdentityStore`](keeper_core::identity::IdentityStore) are its methods.
+/// [`ArtifactStore`](keeper_core::artifact::ArtifactStore),
+/// [`IdentityStore`](keeper_core::identity::IdentityStore) and
+/// [`AuditStore`](keeper_core::audit::AuditStore) are its methods.
 pub struct Store {
     instance: Uuid,
     readers: DatabaseConnection,
@@ -221,5 +223,11 @@ mod tests {
     async fn it_keeps_the_promises_of_an_identity_store() {
         let folder = Folder::new();
         contract::identity_store(&folder.open().await).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_an_audit() {
+        let folder = Folder::new();
+        contract::audit_store(&folder.open().await).await;
     }
 }

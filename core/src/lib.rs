@@ -3,7 +3,7 @@
 //!
 //! This crate knows no web framework, no database, no file system and no format. What it needs of them it
 //! states as ports (traits): [`repository::RepositoryStore`], [`artifact::ArtifactStore`],
-//! [`blob::BlobStore`], [`identity::IdentityStore`], [`upstream::Authorities`]. A format is a plugin behind
+//! [`blob::BlobStore`], [`identity::IdentityStore`], [`audit::AuditStore`], [`upstream::Authorities`]. A format is a plugin behind
 //! [`format::FormatHandler`].
 //!
 //! The way through: [`pipeline::Keeper::read`] for what clients ask, [`pipeline::Keeper::publish`] and
@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod blob;
 pub mod digest;
 pub mod error;

@@ -4,6 +4,7 @@
 //! shows (durability, the audit, files left behind) is for the implementation's own tests.
 
 mod artifacts;
+mod audit;
 mod blobs;
 mod fixture;
 mod identities;
@@ -12,6 +13,7 @@ mod publishing;
 mod repositories;
 
 pub use artifacts::artifact_store;
+pub use audit::audit_store;
 pub use blobs::blob_store;
 pub use fixture::{address, details, publication, stored_file};
 pub use identities::identity_store;

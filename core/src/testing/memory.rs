@@ -3,9 +3,11 @@
 //!
 //! [`MemoryStore`] keeps rows, [`MemoryBlobs`] bytes, [`NoAuthorities`] refuses the network. Beside the
 //! ports they have what tests need and no port can do: states that only policy sets, a disabled user, and
-//! [`fail_after`](MemoryStore::fail_after). Nothing is audited: no port reads the audit.
+//! [`fail_after`](MemoryStore::fail_after). Changes leave no audit row here: what comes
+//! with a change is for the implementation's own tests.
 
 mod artifacts;
+mod audit;
 mod authorities;
 mod blobs;
 mod faults;
@@ -65,6 +67,11 @@ mod tests {
     #[tokio::test]
     async fn identities_keep_their_contract() {
         contract::identity_store(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn the_audit_keeps_its_contract() {
+        contract::audit_store(&MemoryStore::new()).await;
     }
 
     #[tokio::test]
