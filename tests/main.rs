@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests drive real programs; the server runs none")]
 
 mod archives;
+mod audit;
 mod bad_input;
 mod chains;
 mod client_setup;

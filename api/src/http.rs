@@ -14,6 +14,7 @@
 mod admission;
 pub mod api;
 mod authenticate;
+mod denied;
 mod error;
 mod form;
 mod formats;
@@ -35,8 +36,10 @@ use futures_util::FutureExt as _;
 use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method};
 use keeper_core::access::Principal;
+use keeper_core::audit::Denials;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::pipeline::Keeper;
+use keeper_core::redaction::redact;
 use keeper_core::repository::FormatKey;
 use poem::{Endpoint, Request, Response};
 
@@ -63,6 +66,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
+    /// Refusals on their way to the audit.
+    pub denials: Arc<Denials>,
 }
 
 /// The app as poem runs it.
@@ -84,7 +89,7 @@ impl Routes {
         Self { app, api, openapi, first_segments }
     }
 
-    async fn route(&self, who: Principal, mut request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
+    async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
         let path = request.original_uri().path().to_owned();
         let first = path.split('/').nth(1).unwrap_or("");
         match first {
@@ -102,7 +107,7 @@ impl Routes {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
                     api::check(&mut request, self.app.admission.pace).await?;
-                    request.extensions_mut().insert(who);
+                    request.extensions_mut().insert(who.clone());
                     request.extensions_mut().insert(facts.clone());
                     self.api.call(request).await.map(no_store).map_err(|error| api::failure(error, &path))
                 }
@@ -111,24 +116,24 @@ impl Routes {
                 let registry = &self.app.keeper.ports().registry;
                 let format = FormatKey::try_from(first).ok();
                 match format.and_then(|key| registry.get(&key).map(|handler| (key, handler))) {
-                    Some((format, handler)) => self.app.native(&format, handler, &who, request, facts).await,
+                    Some((format, handler)) => self.app.native(&format, handler, who, request, facts).await,
                     None => pages::ui(request.method(), &path, &self.first_segments),
                 }
             }
         }
     }
 
-    async fn answered(&self, request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
+    /// The answer, and who is asking as far as that is known.
+    async fn answered(&self, request: Request, facts: &RequestFacts) -> (Principal, Result<Response, Failure>) {
         let identity = self.app.keeper.ports().identity.as_ref();
         let who = match self.app.authenticator.principal(request.headers(), identity).await {
             Ok(who) => who,
-            Err(failure) => return Err(self.with_hint_of_format(failure, &request, facts)),
+            Err(failure) => return (Principal::Anonymous, Err(self.with_hint_of_format(failure, &request, facts))),
         };
         tracing::Span::current().record("principal.name", who.login());
-        match AssertUnwindSafe(self.route(who, request, facts)).catch_unwind().await {
-            Ok(result) => result,
-            Err(_panic) => Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked")),
-        }
+        let result = AssertUnwindSafe(self.route(&who, request, facts)).catch_unwind().await;
+        let panicked = || Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked");
+        (who, result.unwrap_or_else(|_panic| Err(panicked())))
     }
 
     /// A refused credential on a format's path says how that ecosystem's client sends a right one.
@@ -166,12 +171,12 @@ impl Endpoint for Routes {
         let span = tracing::info_span!(
             "request", request.id = %id, http.method = %method, principal.name = tracing::field::Empty
         );
-        let (facts, result) = match self.app.front.examine(&request, id) {
+        let (facts, (who, result)) = match self.app.front.examine(&request, id) {
             Ok(facts) => {
                 let result = tracing::Instrument::instrument(self.answered(request, &facts), span.clone()).await;
                 (facts, result)
             }
-            Err(refused) => (refused.0, Err(refused.1)),
+            Err(refused) => (refused.0, (Principal::Anonymous, Err(refused.1))),
         };
         let response = match result {
             Ok(response) => {
@@ -182,6 +187,7 @@ impl Endpoint for Routes {
             }
             Err(failure) => {
                 span.in_scope(|| log_failure(&failure, &method, &path, began));
+                self.note_denial(&failure, &who, &method, &path, &facts);
                 answer(&failure, shape, &facts.id)
             }
         };
@@ -223,8 +229,5 @@ fn log_failure(failure: &Failure, method: &Method, path: &str, began: Instant) {
 
 /// A path fit for a log line: escaped, cut, and without anything that looks like a token.
 fn loggable(path: &str) -> String {
-    if keeper_core::identity::TokenSecret::occurs_in(path) {
-        return "[holds a token]".to_owned();
-    }
-    path.chars().take(256).flat_map(char::escape_debug).collect()
+    redact(path).chars().take(256).flat_map(char::escape_debug).collect()
 }

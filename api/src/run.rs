@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::{Keeper, Ports};
@@ -19,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::token_create::Issuer;
+use crate::auditor::Auditor;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
@@ -125,19 +127,23 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         artifacts: store.clone(),
         blobs,
         identity: store.clone(),
+        audit: store.clone(),
         authorities: Arc::new(network),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
     let writer = store.clone();
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
+    let denials = Arc::new(Denials::default());
     let app = App {
         keeper,
         authenticator: Authenticator::default(),
         front: front(&config),
         health: health.clone(),
         admission: Arc::new(admission(&config)),
+        denials: denials.clone(),
     };
+    let auditor = Auditor::start(store.clone(), denials);
     let app = crate::server::into_app(Routes::new(app));
     let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Issuer(store.clone())))?;
     let address = config.address_for_people(bound);
@@ -160,6 +166,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         tracing::warn!(connections = cut, "some requests did not finish in time and were cut");
     }
     drop(admin);
+    auditor.finish().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())

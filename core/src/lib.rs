@@ -23,6 +23,7 @@ pub mod path;
 pub mod pipeline;
 pub mod plugin;
 pub mod policy;
+pub mod redaction;
 pub mod repository;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

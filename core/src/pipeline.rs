@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::access::{Action, Principal, authorize};
 use crate::artifact::{ArtifactStore, StoreError};
+use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
@@ -50,6 +51,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// Users and tokens.
     pub identity: Arc<dyn IdentityStore>,
+    /// Who did what.
+    pub audit: Arc<dyn AuditStore>,
     /// The outgoing network.
     pub authorities: Arc<dyn Authorities>,
 }

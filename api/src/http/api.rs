@@ -1,6 +1,7 @@
 //! The generic API below `/api`, described to OpenAPI by poem-openapi.
 
 mod artifacts;
+mod audit;
 mod caller;
 mod cursor;
 mod formats;
@@ -31,6 +32,8 @@ enum Group {
     Repositories,
     /// The ecosystems that are served, how their clients are set up, and why they get what they get.
     Clients,
+    /// Who did what: list, export, verify.
+    Audit,
 }
 
 /// The endpoint of the API and its document, in pretty JSON.
@@ -47,20 +50,19 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help);
+type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, audit::Audit);
+
+const OPERATIONS: Operations =
+    (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, audit::Audit);
 
 fn service() -> OpenApiService<Operations, ()> {
-    OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help),
-        "Artifact Keeper",
-        env!("CARGO_PKG_VERSION"),
-    )
-    .description(
-        "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
+    OpenApiService::new(OPERATIONS, "Artifact Keeper", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Publish, find and administer artifacts. Lists take `limit` and `cursor`; errors are problem documents \
              with a stable `code`; times are RFC 3339 in UTC.",
-    )
-    .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
-    .server(ServerObject::new("/api"))
+        )
+        .license(LicenseObject::new("Apache-2.0").url("https://www.apache.org/licenses/LICENSE-2.0"))
+        .server(ServerObject::new("/api"))
 }
 
 /// The document with a line end, as it is committed.
@@ -80,9 +82,12 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 6] = [
+const METHODS: &[(&str, &str)] = &[
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/audit", "GET, HEAD"),
+    ("/audit/export", "GET, HEAD"),
+    ("/audit/verification", "GET, HEAD"),
     ("/formats", "GET, HEAD"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),

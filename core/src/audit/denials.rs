@@ -1,6 +1,6 @@
 //! Refusals, collected until somebody writes them: a flood of them becomes a few rows with a count.
 //!
-//! Shape of a row's detail: `{"code":"publish_denied","count":12,"first_at":"2026-11-22T10:00:00Z"}`.
+//! Shape of a row's detail: `{"code":"publish_denied","count":12,"first_at":"2026-11-22T10:00:00Z","message":"…"}`.
 //!
 //! *Bounds*: [`KINDS`] kinds of refusals at once; what is of further kinds is counted in one row for all. Kept are
 //! whole texts of at most [`TEXT_CHARACTERS`].
@@ -36,6 +36,8 @@ pub struct Denial<'a> {
     pub resource: &'a str,
     /// Why not: a stable code.
     pub code: &'static str,
+    /// Why not, in words; those of the first time are kept.
+    pub message: &'a str,
 }
 
 /// What makes refusals one kind.
@@ -52,6 +54,7 @@ struct Kind {
 #[derive(Debug)]
 struct Count {
     request: Option<String>,
+    message: String,
     first_at: Timestamp,
     last_at: Timestamp,
     times: u64,
@@ -66,7 +69,7 @@ pub struct Denials {
 impl Denials {
     /// Counts one.
     pub fn note(&self, denial: &Denial<'_>, now: Timestamp) {
-        let Denial { by, action, resource, code } = *denial;
+        let Denial { by, action, resource, code, message } = *denial;
         let kind = Kind {
             login: cut(&by.login),
             credential: by.credential.clone(),
@@ -75,7 +78,8 @@ impl Denials {
             resource: cut(resource),
             code,
         };
-        let once = Count { request: by.request.clone(), first_at: now, last_at: now, times: 1 };
+        let (request, message) = (by.request.clone(), cut(message));
+        let once = Count { request, message, first_at: now, last_at: now, times: 1 };
         add(&mut self.kinds(), kind, once);
     }
 
@@ -131,7 +135,8 @@ fn several() -> Kind {
 
 fn row(kind: &Kind, count: &Count) -> NewAuditRow {
     let Kind { login, credential, address, action, resource, code } = kind.clone();
-    let detail = json!({ "code": code, "count": count.times, "first_at": count.first_at.to_string() });
+    let (first_at, message) = (count.first_at.to_string(), &count.message);
+    let detail = json!({ "code": code, "count": count.times, "first_at": first_at, "message": message });
     NewAuditRow {
         at: count.last_at,
         by: Actor { login, credential, address, request: count.request.clone() },
@@ -156,7 +161,7 @@ mod tests {
     }
 
     fn publish<'a>(by: &'a Actor, resource: &'a str) -> Denial<'a> {
-        Denial { by, action: "publish", resource, code: "publish_denied" }
+        Denial { by, action: "publish", resource, code: "publish_denied", message: "why" }
     }
 
     /// What a flush writes.
@@ -178,7 +183,10 @@ mod tests {
         let rows = written(&denials).await;
         let told: Vec<_> = rows.iter().filter(|row| row.by.login == "mallory").map(|row| row.detail.as_str()).collect();
         assert_eq!(rows.len(), 3);
-        assert_eq!(told, [r#"{"code":"publish_denied","count":1000,"first_at":"1970-01-01T00:00:00Z"}"#]);
+        assert_eq!(
+            told,
+            [r#"{"code":"publish_denied","count":1000,"first_at":"1970-01-01T00:00:00Z","message":"why"}"#]
+        );
         assert_eq!(written(&denials).await, [], "written once");
     }
 

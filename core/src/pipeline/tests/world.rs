@@ -49,6 +49,7 @@ impl World {
             artifacts: store.clone(),
             blobs: Arc::new(blobs.clone()),
             identity: store.clone(),
+            audit: store.clone(),
             authorities: Arc::new(NoAuthorities),
         };
         Self { keeper: Keeper::new(ports, 1), store, blobs, format }
