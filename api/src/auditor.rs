@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keeper_core::audit::{AuditStore, Denials, seal_new};
+use metrics::counter;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,12 +66,14 @@ async fn run(store: Arc<dyn AuditStore>, denials: Arc<Denials>, stop: Cancellati
 
 async fn flush(store: &dyn AuditStore, denials: &Denials) {
     if let Err(error) = denials.flush(store).await {
+        counter!("keeper_audit_failures_total").increment(1);
         tracing::error!(%error, "refusals could not be written to the audit; they are kept for the next try");
     }
 }
 
 async fn seal(store: &dyn AuditStore) {
     if let Err(error) = seal_new(store, Timestamp::now()).await {
+        counter!("keeper_audit_failures_total").increment(1);
         tracing::error!(%error, "new rows of the audit could not be sealed; they wait for the next try");
     }
 }

@@ -3,6 +3,7 @@
 //! | path | who answers |
 //! |---|---|
 //! | `/livez`, `/readyz` | [`health`] |
+//! | `/metrics` | [`metrics`], for administrators and a configured network |
 //! | `/api/openapi.json`, `/api/docs` | [`pages`]: the generated document and a page to read it |
 //! | `/api/…` | [`api`]: JSON, errors as problem documents |
 //! | `/{format}/{repository}/…` | [`formats`]: the ecosystem's protocol, errors as plain text |
@@ -19,6 +20,8 @@ mod error;
 mod form;
 mod formats;
 mod health;
+
+mod metrics;
 mod native_write;
 mod pages;
 mod problem;
@@ -48,9 +51,11 @@ pub use authenticate::Authenticator;
 pub use error::Refused;
 pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
+pub use metrics::Scrape;
 pub use request::{Front, HostRule, RequestFacts};
 
 use error::{Shape, answer};
+use metrics::{RequestMetrics, RouteClass};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -68,6 +73,8 @@ pub struct App {
     pub admission: Arc<Admission>,
     /// Refusals on their way to the audit.
     pub denials: Arc<Denials>,
+    /// What `/metrics` shows.
+    pub scrape: Scrape,
 }
 
 /// The app as poem runs it.
@@ -76,6 +83,7 @@ pub struct Routes {
     api: Box<dyn poem::endpoint::DynEndpoint<Output = Response>>,
     openapi: String,
     first_segments: Vec<String>,
+    metrics: RequestMetrics,
 }
 
 impl Routes {
@@ -83,20 +91,26 @@ impl Routes {
     #[must_use]
     pub fn new(app: App) -> Self {
         let app = Arc::new(app);
-        let formats = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string());
-        let first_segments = formats.chain(["api".to_owned()]).collect();
+        let formats: Vec<_> = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string()).collect();
+        let metrics = RequestMetrics::new(formats.iter().cloned());
+        let first_segments = formats.into_iter().chain(["api".to_owned()]).collect();
         let (api, openapi) = api::routes(app.clone());
-        Self { app, api, openapi, first_segments }
+        Self { app, api, openapi, first_segments, metrics }
     }
 
-    async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
+    /// The answer, and what it was asked for as far as only the answer tells.
+    async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Answered {
         let path = request.original_uri().path().to_owned();
         let first = path.split('/').nth(1).unwrap_or("");
-        match first {
+        let response = match first {
             "livez" if path == "/livez" => read_only(&request).map(|()| self.app.health.live()),
             "readyz" if path == "/readyz" => {
                 read_only(&request)?;
                 Ok(self.app.health.ready(&self.app.keeper).await)
+            }
+            "metrics" if path == "/metrics" => {
+                read_only(&request)?;
+                self.app.metrics(who, facts).await.map(no_store)
             }
             "api" if path == "/api/openapi.json" => {
                 read_only(&request)?;
@@ -116,15 +130,29 @@ impl Routes {
                 let registry = &self.app.keeper.ports().registry;
                 let format = FormatKey::try_from(first).ok();
                 match format.and_then(|key| registry.get(&key).map(|handler| (key, handler))) {
-                    Some((format, handler)) => self.app.native(&format, handler, who, request, facts).await,
+                    Some((format, handler)) => {
+                        let answered = self.app.native(&format, handler, who, request, facts).await;
+                        return answered.map(|(kind, response)| (Some(kind.into()), response));
+                    }
                     None => pages::ui(request.method(), &path, &self.first_segments),
                 }
             }
+        };
+        response.map(|response| (None, response))
+    }
+
+    /// What an address is of, when its answer does not say more.
+    fn class_of(&self, first: &str) -> RouteClass {
+        match first {
+            "livez" | "readyz" | "metrics" => RouteClass::Probe,
+            "api" => RouteClass::Api,
+            _ if self.first_segments.iter().any(|format| format == first) => RouteClass::Refused,
+            _ => RouteClass::Ui,
         }
     }
 
     /// The answer, and who is asking as far as that is known.
-    async fn answered(&self, request: Request, facts: &RequestFacts) -> (Principal, Result<Response, Failure>) {
+    async fn answered(&self, request: Request, facts: &RequestFacts) -> (Principal, Answered) {
         let identity = self.app.keeper.ports().identity.as_ref();
         let who = match self.app.authenticator.principal(request.headers(), identity).await {
             Ok(who) => who,
@@ -146,6 +174,35 @@ impl Routes {
         }
     }
 
+    /// The format and `format/name` of an address that names a repository.
+    fn repository_of<'a>(&self, path: &'a str) -> Option<(&'a str, &'a str)> {
+        let name = denied::repository(path, &self.first_segments)?;
+        Some((name.split('/').next().unwrap_or(name), name))
+    }
+
+    /// Faults of ours are errors; refused changes are worth knowing; all other refusals are routine.
+    fn log_failure(&self, failure: &Failure, method: &Method, path: &str, began: Instant) {
+        let (code, duration_ms, repository) = (failure.code().name, ms(began), self.repository_of(path));
+        let (format, repository) = (repository.map(|(format, _)| format), repository.map(|(_, name)| name));
+        let cause = failure.cause.as_deref().unwrap_or("");
+        let changes = !matches!(*method, Method::GET | Method::HEAD);
+        macro_rules! log {
+            ($level:ident $(, $more:ident)*) => {
+                tracing::$level!(
+                    error.code = code, http.path = %loggable(path), format.key = format, repository.name = repository,
+                    duration_ms, $($more,)* "{failure}"
+                )
+            };
+        }
+        match failure.code().class {
+            Class::Internal | Class::BadGateway | Class::GatewayTimeout | Class::Unavailable | Class::StorageFull => {
+                log!(error, cause);
+            }
+            Class::Unauthorized | Class::Forbidden if changes => log!(info),
+            _ => log!(debug),
+        }
+    }
+
     fn finish(&self, mut response: Response, facts: &RequestFacts) -> Response {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
@@ -160,13 +217,22 @@ impl Routes {
     }
 }
 
+/// A response with its class, if that is known.
+type Answered = Result<(Option<RouteClass>, Response), Failure>;
+
 impl Endpoint for Routes {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let began = Instant::now();
+        let in_flight = self.metrics.begin(began);
         let id = request::new_id();
         let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
+        let first = path.split('/').nth(1).unwrap_or("");
+        if !matches!(method, Method::GET | Method::HEAD) {
+            let body = self.metrics.count_received(request.take_body());
+            request.set_body(body);
+        }
         let shape = if path == "/api" || path.starts_with("/api/") { Shape::Api } else { Shape::Text };
         let span = tracing::info_span!(
             "request", request.id = %id, http.method = %method, principal.name = tracing::field::Empty
@@ -178,20 +244,29 @@ impl Endpoint for Routes {
             }
             Err(refused) => (refused.0, (Principal::Anonymous, Err(refused.1))),
         };
+        let mut class = self.class_of(first);
         let response = match result {
-            Ok(response) => {
+            Ok((known, response)) => {
+                class = known.unwrap_or(class);
                 span.in_scope(|| {
-                    tracing::debug!(http.path = %loggable(&path), status = response.status().as_u16(), duration_ms = ms(began), "answered");
+                    let (http_path, repository) = (loggable(&path), self.repository_of(&path));
+                    tracing::debug!(
+                        http.path = %http_path, format.key = repository.map(|(format, _)| format),
+                        repository.name = repository.map(|(_, name)| name), status = response.status().as_u16(),
+                        duration_ms = ms(began), "answered"
+                    );
                 });
                 response
             }
             Err(failure) => {
-                span.in_scope(|| log_failure(&failure, &method, &path, began));
+                span.in_scope(|| self.log_failure(&failure, &method, &path, began));
                 self.note_denial(&failure, &who, &method, &path, &facts);
                 answer(&failure, shape, &facts.id)
             }
         };
-        Ok(self.finish(response, &facts))
+        let mut response = self.finish(response, &facts);
+        self.metrics.answered(first, class, in_flight, &mut response);
+        Ok(response)
     }
 }
 
@@ -209,22 +284,6 @@ fn no_store(mut response: Response) -> Response {
 
 fn ms(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Faults of ours are errors; refused changes are worth knowing; all other refusals are routine.
-fn log_failure(failure: &Failure, method: &Method, path: &str, began: Instant) {
-    let (code, path, duration_ms) = (failure.code().name, loggable(path), ms(began));
-    let cause = failure.cause.as_deref().unwrap_or("");
-    let changes = !matches!(*method, Method::GET | Method::HEAD);
-    match failure.code().class {
-        Class::Internal | Class::BadGateway | Class::GatewayTimeout | Class::Unavailable | Class::StorageFull => {
-            tracing::error!(error.code = code, http.path = %path, duration_ms, cause, "{failure}");
-        }
-        Class::Unauthorized | Class::Forbidden if changes => {
-            tracing::info!(error.code = code, http.path = %path, duration_ms, "{failure}");
-        }
-        _ => tracing::debug!(error.code = code, http.path = %path, duration_ms, "{failure}"),
-    }
 }
 
 /// A path fit for a log line: escaped, cut, and without anything that looks like a token.

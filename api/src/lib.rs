@@ -14,6 +14,7 @@ pub mod datadir;
 mod error_page;
 pub mod http;
 mod logging;
+pub mod monitoring;
 mod process;
 mod program;
 pub mod run;

@@ -29,7 +29,8 @@ use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
 use crate::config::{Config, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Admission, App, Authenticator, Front, Health, Routes};
+use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
+use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The outgoing network.
     #[error("the outgoing network cannot be set up: {0}")]
     Network(String),
+    /// The metrics.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(String),
     /// Sockets and signals.
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
@@ -112,6 +116,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         .chain(too_few_files)
         .for_each(|warning| tracing::warn!("{warning}"));
     let stop = StopSignals::new()?;
+    // Before anything that is measured is made.
+    let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
@@ -129,19 +135,29 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         identity: store.clone(),
         audit: store.clone(),
         authorities: Arc::new(network),
+        listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
     let writer = store.clone();
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
     let denials = Arc::new(Denials::default());
+    let admission = Arc::new(admission(&config));
+    let sources = Sources {
+        store: store.clone(),
+        admission: admission.clone(),
+        tls: tls.as_ref().map(|tls| tls.handle.clone()),
+        data: data.root().to_owned(),
+    };
+    let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper,
         authenticator: Authenticator::default(),
         front: front(&config),
         health: health.clone(),
-        admission: Arc::new(admission(&config)),
+        admission,
         denials: denials.clone(),
+        scrape,
     };
     let auditor = Auditor::start(store.clone(), denials);
     let app = crate::server::into_app(Routes::new(app));

@@ -171,6 +171,19 @@ impl Store {
         self.writer.silence() < within
     }
 
+    /// Changes that wait for the writer.
+    #[must_use]
+    pub fn changes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
+    /// Connections for reading: how many there are, and how many of them nobody uses.
+    #[must_use]
+    pub fn readers(&self) -> (u32, usize) {
+        let pool = self.readers.get_sqlite_connection_pool();
+        (pool.size(), pool.num_idle())
+    }
+
     /// Takes no more commands, finishes those that were taken, and leaves one tidy file without a log beside
     /// it. Never needed for safety: every acknowledged change is durable already. Repeating is harmless.
     pub async fn close(&self) {

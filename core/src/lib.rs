@@ -15,6 +15,7 @@ pub mod audit;
 pub mod blob;
 pub mod digest;
 pub mod error;
+pub mod events;
 pub mod format;
 pub mod identity;
 pub mod limits;

@@ -25,6 +25,7 @@ use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
+use crate::events::{Event, Listener};
 use crate::format::{FormatHandler, FormatInfo, FormatRequest, MaxAge, Route, Want};
 use crate::identity::IdentityStore;
 use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, VARIANT_BYTES};
@@ -55,6 +56,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditStore>,
     /// The outgoing network.
     pub authorities: Arc<dyn Authorities>,
+    /// Who is told what happens.
+    pub listener: Arc<dyn Listener>,
 }
 
 /// The services. Cheap to share.
@@ -77,6 +80,8 @@ struct Kept {
 pub struct Answer {
     /// The bytes, or where they are.
     pub resolution: Resolution,
+    /// What was asked for.
+    pub kind: AnswerKind,
     /// What they are.
     pub media_type: MediaType,
     /// The strong entity tag with its quotes: the SHA-256 of the whole.
@@ -89,6 +94,17 @@ pub struct Answer {
     pub public: bool,
     /// The request headers that its format reads, by which it may differ.
     pub varies_by: &'static [&'static str],
+}
+
+/// What an answer is, in the words of [`Want`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// A stored file.
+    File,
+    /// A document computed from the content.
+    Index,
+    /// A document for people, or an authority's.
+    Page,
 }
 
 /// Where the bytes of an answer are. A new kind of answer is a new variant.
@@ -162,8 +178,10 @@ impl Keeper {
             && let Some(kept) = self.answers.get(&key)
             && (kept.generation, kept.revision) == (generation, repository.revision)
         {
+            self.ports.listener.hear(&Event::Answered { from_memory: true });
             return Ok(kept.answer.clone());
         }
+        self.ports.listener.hear(&Event::Answered { from_memory: false });
         let route = handler.route(request)?;
         let permit = if route.action == Action::Read {
             permit

@@ -6,17 +6,22 @@
 use std::sync::Arc;
 
 use keeper_core::blob::BlobError;
+use metrics::{Gauge, gauge};
 use tokio::sync::Semaphore;
 
 /// At most so many jobs of one kind at once; the others wait in order.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Lane {
     permits: Arc<Semaphore>,
+    running: Gauge,
+    waiting: Gauge,
 }
 
 impl Lane {
-    pub(super) fn new(jobs: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(jobs)) }
+    /// `name` says what its jobs do, in figures.
+    pub(super) fn new(name: &'static str, jobs: usize) -> Self {
+        let gauge = |state: &'static str| gauge!("keeper_blob_jobs", "lane" => name, "state" => state);
+        Self { permits: Arc::new(Semaphore::new(jobs)), running: gauge("running"), waiting: gauge("waiting") }
     }
 
     /// Runs a job that blocks. The place is held until the job has ended, also when its caller has left.
@@ -25,12 +30,37 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce() -> Result<T, BlobError> + Send + 'static,
     {
+        let waiting = Counted::in_(&self.waiting);
         let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        drop(waiting);
+        let running = Counted::in_(&self.running);
         let job = move || {
             let result = job();
-            drop(permit);
+            drop((permit, running));
             result
         };
         tokio::task::spawn_blocking(job).await.map_err(|error| BlobError::Io(std::io::Error::other(error)))?
+    }
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane").field("permits", &self.permits).finish_non_exhaustive()
+    }
+}
+
+/// One more in a gauge, until it is dropped.
+struct Counted(Gauge);
+
+impl Counted {
+    fn in_(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }

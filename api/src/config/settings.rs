@@ -225,6 +225,15 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "metrics_network",
+        kind: Kind::List,
+        unset: "administrators only",
+        example: "10.20.0.0/16",
+        help: "Networks that may read /metrics without a token",
+        read: |draft, text| value::list(text, network::scraper).map(|list| draft.config.metrics_network = list),
+        ..BLANK
+    },
+    Setting {
         name: "log",
         default: Some("info"),
         example: "info,keeper_api=debug",

@@ -15,6 +15,7 @@ use keeper_core::access::{Principal, User};
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::{Credential, IdentityStore, TokenHash, TokenSecret};
 use keeper_core::limits::CREDENTIAL_CACHE;
+use metrics::{Counter, counter};
 use moka::sync::Cache;
 
 /// Length in bytes of a credential that is looked at.
@@ -25,6 +26,8 @@ const REMEMBERED: u64 = 10_000;
 /// Recognises callers; remembers verified tokens for a short while, by their hash.
 pub struct Authenticator {
     known: Cache<TokenHash, User>,
+    hits: Counter,
+    misses: Counter,
 }
 
 /// What carried a credential.
@@ -44,7 +47,9 @@ impl Authenticator {
     /// Remembers a verified token for so long.
     #[must_use]
     pub fn new(remember: Duration) -> Self {
-        Self { known: Cache::builder().max_capacity(REMEMBERED).time_to_live(remember).build() }
+        let asked = |result: &'static str| counter!("keeper_credential_cache_requests_total", "result" => result);
+        let known = Cache::builder().max_capacity(REMEMBERED).time_to_live(remember).build();
+        Self { known, hits: asked("hit"), misses: asked("miss") }
     }
 
     /// Who sends these headers.
@@ -66,8 +71,10 @@ impl Authenticator {
         if let Some(user) = self.known.get(&hash)
             && user.expires_at.is_none_or(|end| end > now)
         {
+            self.hits.increment(1);
             return Ok(Principal::User(Box::new(user)));
         }
+        self.misses.increment(1);
         match identity.credential(&hash, now).await? {
             Credential::Valid(user) => {
                 self.known.insert(hash, (*user).clone());

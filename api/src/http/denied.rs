@@ -9,6 +9,7 @@ use keeper_core::access::Principal;
 use keeper_core::audit::Denial;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::redaction::redact;
+use metrics::counter;
 
 use super::{RequestFacts, Routes, loggable};
 
@@ -26,6 +27,7 @@ impl Routes {
         facts: &RequestFacts,
     ) {
         let Some(action) = action(failure, method, path) else { return };
+        counter!("keeper_denials_total", "action" => action).increment(1);
         let by = who.actor(facts.peer.map(|peer| peer.to_string()), Some(facts.id.clone()));
         let resource = match repository(path, &self.first_segments) {
             Some(repository) => loggable(repository),
@@ -66,7 +68,7 @@ fn action(failure: &Failure, method: &Method, path: &str) -> Option<&'static str
 }
 
 /// `format/name` of an address that names a repository.
-fn repository<'a>(path: &'a str, first_segments: &[String]) -> Option<&'a str> {
+pub(super) fn repository<'a>(path: &'a str, first_segments: &[String]) -> Option<&'a str> {
     let below = path.strip_prefix("/api/repositories/").or_else(|| path.strip_prefix('/'))?;
     let mut segments = below.splitn(3, '/');
     let (format, name) = (segments.next()?, segments.next().filter(|name| !name.is_empty())?);

@@ -8,6 +8,7 @@
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keeper_core::error::{Class, Failure, codes};
+use keeper_core::redaction::redact;
 use poem::{Body, Response};
 
 /// Lines of a plain-text error at most.
@@ -121,7 +122,8 @@ pub(crate) fn answer(failure: &Failure, shape: Shape, request_id: &str) -> Respo
     {
         headers.insert(CONTENT_RANGE, value);
     }
-    response.set_body(Body::from_string(body));
+    // A text repeats what was sent, and whoever pastes it into a ticket must not paste a credential.
+    response.set_body(Body::from_string(redact(&body).into_owned()));
     response
 }
 

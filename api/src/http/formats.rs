@@ -4,6 +4,7 @@ use http::Method;
 use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::format::{FormatHandler, FormatRequest};
+use keeper_core::pipeline::AnswerKind;
 use keeper_core::repository::FormatKey;
 use poem::{Request, Response};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn split(path: &str, format: &str) -> (String, String) {
 }
 
 impl App {
-    /// Answers a request on a format's path.
+    /// Answers a request on a format's path; says what kind of answer it is.
     ///
     /// # Errors
     /// What the caller is told, in the text shape.
@@ -34,7 +35,7 @@ impl App {
         who: &Principal,
         mut request: Request,
         facts: &RequestFacts,
-    ) -> Result<Response, Failure> {
+    ) -> Result<(AnswerKind, Response), Failure> {
         let body = request.take_body();
         let path = request.original_uri().path();
         let (repository, rest) = split(path, format.as_str());
@@ -55,10 +56,12 @@ impl App {
         let with_hint = |failure| with_login_hint(failure, handler, facts);
         if asked.verb != "GET" {
             let incoming = Incoming { who, facts, headers: request.headers(), version: request.version(), body };
-            return self.native_write(format, handler, &repository, &asked, incoming).await.map_err(with_hint);
+            let written = self.native_write(format, handler, &repository, &asked, incoming).await;
+            return written.map(|response| (AnswerKind::File, response)).map_err(with_hint);
         }
         let answer = self.keeper.read(who, format, handler, &repository, &asked).await.map_err(with_hint)?;
-        response::respond(&self.keeper, &answer, request.headers(), head).await
+        let response = response::respond(&self.keeper, &answer, request.headers(), head).await?;
+        Ok((answer.kind, response))
     }
 }
 

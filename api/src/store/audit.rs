@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::audit::{NewAuditRow, Outcome};
+use keeper_core::identity::TokenSecret;
+use keeper_core::redaction::redact;
 use keeper_core::repository::Actor;
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -23,13 +25,16 @@ pub(super) async fn record(
     resource: String,
     detail: Value,
 ) -> Result<(), StoreError> {
+    // A description, a reason or a name that somebody chose may hold what should not be kept for ever. A name that only
+    // looks a little like a token stays as it is: it is what the row is about.
+    let resource = if TokenSecret::occurs_in(&resource) { redact(&resource).into_owned() } else { resource };
     let row = NewAuditRow {
         at: Timestamp::now(),
         by: by.clone(),
         action: action.to_owned(),
         resource,
         outcome: Outcome::Done,
-        detail: detail.to_string(),
+        detail: redact(&detail.to_string()).into_owned(),
     };
     insert(on, row).await
 }

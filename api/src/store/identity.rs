@@ -47,6 +47,19 @@ impl IdentityStore for Store {
     }
 }
 
+impl Store {
+    /// Live tokens that end between two moments.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn tokens_ending(&self, from: Timestamp, to: Timestamp) -> Result<u64, StoreError> {
+        let question = "SELECT COUNT(*) AS count FROM tokens \
+                        WHERE revoked_at IS NULL AND expires_at >= $1 AND expires_at < $2";
+        let row: Option<CountRow> = one(&self.readers, question, [micros(from).into(), micros(to).into()]).await?;
+        Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+}
+
 const CREDENTIAL: &str = "SELECT t.display, t.actions, t.repositories, t.packages, t.expires_at, t.revoked_at, \
     u.login, u.admin, u.disabled FROM tokens t JOIN users u ON u.id = t.owner WHERE t.hash = $1";
 

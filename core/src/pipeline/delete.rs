@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::access::{Action, Principal};
 use crate::artifact::{Artifact, ArtifactId, ArtifactState};
 use crate::error::{Failure, codes};
+use crate::events::Event;
 use crate::repository::{Actor, Deletion as Setting, Repository};
 
 use super::Keeper;
@@ -69,9 +70,13 @@ impl Keeper {
         }
         let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, by).await?;
         tracing::info!(
-            repository.name = %repository.address, package.name = %artifact.coordinate.package,
-            package.version = %artifact.coordinate.version, principal.name = %by.login, "deleted"
+            format.key = %repository.address.format, repository.name = %repository.address,
+            repository.kind = repository.kind.as_str(), package.name = %artifact.coordinate.package,
+            package.version = %artifact.coordinate.version, "deleted"
         );
-        deleted.ok_or_else(|| Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {}", artifact.id)))
+        let missing = || Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {}", artifact.id));
+        let artifact = deleted.ok_or_else(missing)?;
+        self.ports.listener.hear(&Event::Deleted { repository, artifact: &artifact });
+        Ok(artifact)
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
-use super::{Answer, Keeper, Resolution};
+use super::{Answer, AnswerKind, Keeper, Resolution};
 use crate::access::Permit;
 use crate::artifact::{
     ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, FoundFile, Label, LabelQuery,
@@ -37,10 +37,12 @@ impl Hosted<'_> {
         match &route.want {
             Want::File { path, coordinate } => self.file(route, path, coordinate).await,
             Want::Index(_) | Want::Page(_) => {
+                let page = matches!(route.want, Want::Page(_));
                 let document = self.handler.index(route, self).await?;
                 Ok(Answer {
                     etag: Answer::etag(Digest::of(&document.body)),
                     resolution: Resolution::Bytes(document.body),
+                    kind: if page { AnswerKind::Page } else { AnswerKind::Index },
                     media_type: document.media_type,
                     published_at: None,
                     max_age: document.max_age.unwrap_or(route.max_age),
@@ -65,6 +67,7 @@ impl Hosted<'_> {
                 FileContent::Inline(bytes) => Resolution::Bytes(bytes),
                 FileContent::Stored(blob) => Resolution::Blob(blob),
             },
+            kind: AnswerKind::File,
             media_type: file.media_type,
             published_at: Some(published_at),
             max_age: route.max_age,

@@ -22,6 +22,7 @@ use crate::artifact::{
 use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
+use crate::events::{Event, Step};
 use crate::format::{Claim, FormatHandler, InspectError, Inspection};
 use crate::policy;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryAddress, RepositoryKind, RepositoryName};
@@ -83,7 +84,11 @@ impl Keeper {
         let handler = self.ports.registry.named(upload.format.as_str())?.1.clone();
         let (repository, permit) = self.publish_target(who, &upload.format, upload.repository.as_ref()).await?;
         let (strict, dry_run, began) = (upload.strict, upload.dry_run, upload.began);
-        let mut candidate = self.inspect(&handler, &repository, upload).await?;
+        self.step_ended(&repository, Step::Receive, began);
+        let inspecting = Instant::now();
+        let inspected = self.inspect(&handler, &repository, upload).await;
+        self.step_ended(&repository, Step::Inspect, inspecting);
+        let mut candidate = inspected?;
         permit.check_package(&candidate.inspection.coordinate.package)?;
         let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit, url: "" };
         let more = handler.confirm(&candidate.inspection, &view).await?;
@@ -218,7 +223,9 @@ impl Keeper {
         by: Actor,
     ) -> Result<Published, Failure> {
         let Candidate { inspection, spool, upload_digest } = candidate;
+        let committing = Instant::now();
         let files = spool.commit().await?;
+        self.step_ended(&repository, Step::Commit, committing);
         let publication = Publication {
             id: ArtifactId(Uuid::now_v7()),
             sort_key: handler.sort_key(&inspection.coordinate.version),
@@ -240,7 +247,9 @@ impl Keeper {
             published_at: Timestamp::now(),
             by,
         };
+        let recording = Instant::now();
         let outcome = self.ports.artifacts.publish(repository.id, publication).await?;
+        self.step_ended(&repository, Step::Record, recording);
         let created = matches!(outcome, PublishOutcome::Created(_) | PublishOutcome::Extended(_));
         let (PublishOutcome::Created(artifact)
         | PublishOutcome::Extended(artifact)
@@ -249,14 +258,22 @@ impl Keeper {
         | PublishOutcome::Deleted(artifact)) = outcome;
         self.settle(&files, &artifact).await;
         if created {
+            let size_bytes: u64 = artifact.files.iter().map(|file| file.content.size()).sum();
+            let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
-                repository.name = %repository.address, package.name = %artifact.coordinate.package,
-                package.version = %artifact.coordinate.version, principal.name = %artifact.published_by, "published"
+                format.key = %repository.address.format, repository.name = %repository.address,
+                repository.kind = repository.kind.as_str(), package.name = %artifact.coordinate.package,
+                package.version = %artifact.coordinate.version, size_bytes, duration_ms, "published"
             );
+            self.ports.listener.hear(&Event::Published { repository: &repository, artifact: &artifact });
             return Ok(Published { repository, artifact, created });
         }
         standing(&artifact, &inspection, files.iter().map(|file| (&file.path, file.digest)))?;
         Ok(repeated(repository, artifact, inspection))
+    }
+
+    fn step_ended(&self, repository: &Repository, step: Step, began: Instant) {
+        self.ports.listener.hear(&Event::Step { format: &repository.address.format, step, took: began.elapsed() });
     }
 
     /// Heals blobs of the artifact that were lost, with the fresh copies, and removes the copies that no row
