@@ -123,6 +123,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         registry: registry.clone(),
         repositories: store.clone(),
         artifacts: store.clone(),
+        packages: store.clone(),
         blobs,
         identity: store.clone(),
         authorities: Arc::new(network),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::blob::{BlobInfo, BlobLocation};
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, codes};
 use crate::media_type::MediaType;
@@ -201,6 +202,8 @@ pub struct Artifact {
     pub state_reason: String,
     /// When the state last changed, if ever.
     pub state_changed_at: Option<Timestamp>,
+    /// Whether retention keeps it whatever its rules say.
+    pub pinned: bool,
     /// When it was accepted.
     pub published_at: Timestamp,
     /// The login that published it.
@@ -219,6 +222,44 @@ pub struct Artifact {
     pub dependencies: Vec<Dependency>,
     /// What its upload was warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people.
+    pub about: About,
+}
+
+impl Artifact {
+    /// A tag of what may change of it, for conditional changes: equal tags, equal record.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let Self { id, state, state_reason, state_changed_at, pinned, .. } = self;
+        let at = state_changed_at.map(Timestamp::as_microsecond);
+        let record = format!("{id} {} {at:?} {pinned} {state_reason}", state.as_str());
+        Digest::of(record.as_bytes()).to_hex()[..TAG_DIGITS].to_owned()
+    }
+}
+
+/// Hexadecimal digits of an artifact's tag.
+const TAG_DIGITS: usize = 16;
+
+/// A change of a version that is not deleted; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Amendment {
+    /// The new state, which is never [`ArtifactState::Deleted`], and why.
+    pub state: Option<(ArtifactState, String)>,
+    /// Whether retention keeps it.
+    pub pinned: Option<bool>,
+    /// The [tag](Artifact::tag) that it must still have.
+    pub expected: Option<String>,
+}
+
+/// How an amendment ended.
+#[derive(Debug, Clone)]
+pub enum Amended {
+    /// It is so now, or was so already.
+    Done(Box<Artifact>),
+    /// It was changed meanwhile and does not have the expected tag.
+    Stale,
+    /// It is deleted.
+    Deleted(Box<Artifact>),
 }
 
 impl Artifact {
@@ -234,6 +275,7 @@ impl Artifact {
             }
         }
         self.warnings.extend(part.warnings.iter().cloned());
+        self.about.add(&part.about);
         match (&mut self.metadata, &part.metadata) {
             (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
             (_, Value::Null) => {}
@@ -299,6 +341,8 @@ pub struct Publication {
     pub labels: Vec<(LabelKind, String)>,
     /// What the upload is warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people, within its bounds.
+    pub about: About,
     /// The digest of the upload as it came, for the record only.
     pub upload_digest: Digest,
     /// When the upload began by the monotonic clock: a commit later than
@@ -478,6 +522,15 @@ pub trait ArtifactStore: Send + Sync {
         reason: &str,
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError>;
+
+    /// Changes what may change of a version; `None` when there is no such version. Repeating is harmless.
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        by: &Actor,
+    ) -> Result<Option<Amended>, StoreError>;
 
     /// The live location of a blob that rows name by digest, when the one read before has moved.
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError>;

@@ -120,7 +120,8 @@ impl AuditFilter {
     /// Whether a row is wanted.
     #[must_use]
     pub fn admits(&self, row: &NewAuditRow) -> bool {
-        let wanted = |asked: &Option<String>, has: Option<&str>| asked.as_deref().is_none_or(|asked| Some(asked) == has);
+        let wanted =
+            |asked: &Option<String>, has: Option<&str>| asked.as_deref().is_none_or(|asked| Some(asked) == has);
         let (repository, package) = subject(&row.resource);
         wanted(&self.actor, Some(&row.by.login))
             && wanted(&self.action, Some(&row.action))

@@ -6,7 +6,11 @@ mod cursor;
 mod formats;
 mod help;
 mod json_body;
+mod listing;
+mod package_views;
+mod packages;
 mod repositories;
+mod similar;
 mod upload;
 mod views;
 
@@ -25,8 +29,10 @@ use crate::server::body::Pace;
 /// Groups of operations.
 #[derive(Tags)]
 enum Group {
-    /// Versions of packages: publish, list, read, delete.
+    /// Versions of packages: publish, list, read, change, delete.
     Artifacts,
+    /// What versions belong to: list, search, who needs whom.
+    Packages,
     /// The places that hold them: create, list, read, change.
     Repositories,
     /// The ecosystems that are served, how their clients are set up, and why they get what they get.
@@ -47,11 +53,11 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help);
+type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help),
+        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -80,13 +86,18 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 6] = [
+const METHODS: [(&str, &str); 11] = [
     ("/artifacts", "GET, HEAD, POST"),
-    ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
     ("/formats", "GET, HEAD"),
+    ("/packages", "GET, HEAD"),
+    ("/packages/{id}", "GET, HEAD"),
+    ("/packages/{id}/dependents", "GET, HEAD"),
+    ("/packages/{id}/versions", "GET, HEAD"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
     ("/repositories/{format}/{name}/setup", "GET, HEAD"),
+    ("/search", "GET, HEAD"),
 ];
 
 /// What poem and the handlers report at this address.
@@ -127,7 +138,7 @@ mod tests {
             ((*path).to_owned(), methods)
         });
         assert_eq!(known.collect::<Vec<_>>(), described.collect::<Vec<_>>());
-        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, DELETE"));
+        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, PATCH, DELETE"));
         assert_eq!(methods("/api/artifacts/1/2"), None);
     }
 }

@@ -47,9 +47,8 @@ impl AuditStore for Store {
         to: Option<Timestamp>,
     ) -> Result<Vec<AuditRow>, StoreError> {
         // The plus keeps SQLite from the index by time, after which it would have to sort all rows again for each page.
-        let question = format!(
-            "{SELECT_ROWS} WHERE seq > $1 AND +at >= $2 AND +at < $3 ORDER BY seq LIMIT {AUDIT_PAGE_ROWS}"
-        );
+        let question =
+            format!("{SELECT_ROWS} WHERE seq > $1 AND +at >= $2 AND +at < $3 ORDER BY seq LIMIT {AUDIT_PAGE_ROWS}");
         let values = [seq, from.map_or(i64::MIN, micros), to.map_or(i64::MAX, micros)].map(Value::from);
         let rows: Vec<Row> = all(&self.readers, &question, values).await?;
         rows.into_iter().map(Row::parse).collect()
@@ -152,12 +151,7 @@ struct Row {
 impl Row {
     fn parse(self) -> Result<AuditRow, StoreError> {
         let outcome = Outcome::parse(&self.outcome).ok_or_else(|| corrupt("an audit row's outcome", &self.outcome))?;
-        let by = Actor {
-            login: self.actor,
-            credential: self.credential,
-            address: self.address,
-            request: self.request,
-        };
+        let by = Actor { login: self.actor, credential: self.credential, address: self.address, request: self.request };
         let told = NewAuditRow {
             at: timestamp(self.at)?,
             by,
@@ -246,7 +240,8 @@ mod tests {
             let error = folder.try_execute(refused).await.expect_err(refused);
             assert!(error.to_string().contains("append-only"), "{refused}: {error}");
         }
-        for forgery in ["DROP TRIGGER audit_refuses_update", "UPDATE audit SET actor = 'bob' WHERE action = 'publish'"] {
+        for forgery in ["DROP TRIGGER audit_refuses_update", "UPDATE audit SET actor = 'bob' WHERE action = 'publish'"]
+        {
             folder.try_execute(forgery).await.expect(forgery);
         }
         let broken = verify_audit(&store).await.expect("a check").broken.expect("found");

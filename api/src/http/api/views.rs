@@ -28,6 +28,10 @@ pub(super) struct ArtifactView {
     /// Why it is in that state, if somebody said so.
     #[oai(skip_serializing_if_is_none)]
     state_reason: Option<String>,
+    /// What it says it is; text, never markup.
+    description: String,
+    /// Whether retention keeps it whatever its rules say.
+    pinned: bool,
     /// When it was accepted.
     published_at: String,
     /// Who published it.
@@ -107,6 +111,8 @@ impl ArtifactView {
             version: artifact.coordinate.version.to_string(),
             state: artifact.state.as_str().to_owned(),
             state_reason: Some(artifact.state_reason).filter(|reason| !reason.is_empty()),
+            description: artifact.about.description,
+            pinned: artifact.pinned,
             published_at: time(artifact.published_at),
             published_by: artifact.published_by,
             purl: artifact.purl,
