@@ -11,6 +11,7 @@
 
 mod archives;
 mod bad_input;
+mod catalog;
 mod chains;
 mod client_setup;
 mod concurrency;

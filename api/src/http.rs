@@ -14,10 +14,12 @@
 mod admission;
 pub mod api;
 mod authenticate;
+mod disposition;
 mod error;
 mod form;
 mod formats;
 mod health;
+mod markdown;
 mod native_write;
 mod pages;
 mod problem;
@@ -47,6 +49,7 @@ pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
 pub use request::{Front, HostRule, RequestFacts};
 
+use crate::archive::Archives;
 use error::{Shape, answer};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +64,8 @@ pub struct App {
     pub front: Front,
     /// The probes.
     pub health: Arc<Health>,
+    /// Looks into stored archives.
+    pub archives: Archives,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
 }

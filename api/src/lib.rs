@@ -5,6 +5,7 @@
 //! whole route table.
 
 pub mod admin_socket;
+pub mod archive;
 pub mod blobs;
 pub mod bootstrap;
 pub mod cli;

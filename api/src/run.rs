@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::token_create::Issuer;
+use crate::archive::Archives;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
@@ -137,6 +138,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         authenticator: Authenticator::default(),
         front: front(&config),
         health: health.clone(),
+        archives: Archives::default(),
         admission: Arc::new(admission(&config)),
     };
     let app = crate::server::into_app(Routes::new(app));

@@ -5,6 +5,7 @@ mod caller;
 mod cursor;
 mod formats;
 mod help;
+mod files;
 mod json_body;
 mod listing;
 mod package_views;
@@ -53,11 +54,11 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages);
+type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages, files::Files);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages),
+        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages, files::Files),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -86,9 +87,13 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 11] = [
+const METHODS: [(&str, &str); 7] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
+    ("/artifacts/{id}/contents", "GET, HEAD"),
+    ("/artifacts/{id}/files", "GET, HEAD"),
+    ("/artifacts/{id}/files/{file}", "GET, HEAD"),
+    ("/artifacts/{id}/readme", "GET, HEAD"),
     ("/formats", "GET, HEAD"),
     ("/packages", "GET, HEAD"),
     ("/packages/{id}", "GET, HEAD"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keeper_core::artifact::Artifact;
+use keeper_core::artifact::{Artifact, ArtifactFile};
 use keeper_core::repository::{Counts, Repository, RepositoryAddress};
 use poem_openapi::Object;
 use poem_openapi::types::Any;
@@ -52,7 +52,7 @@ pub(super) struct ArtifactView {
 
 /// One file of an artifact.
 #[derive(Object)]
-struct FileView {
+pub(super) struct FileView {
     /// Its name within the artifact.
     name: String,
     /// Its length in bytes.
@@ -63,6 +63,19 @@ struct FileView {
     content_type: String,
     /// Where it is downloaded.
     url: String,
+}
+
+impl FileView {
+    /// A file of an artifact of the repository at this address; `base_url` is this server's own.
+    pub(super) fn of(file: ArtifactFile, at: &RepositoryAddress, base_url: &str) -> Self {
+        Self {
+            name: file.name,
+            size: file.content.size(),
+            sha256: file.digest.to_hex(),
+            content_type: file.media_type.as_str().to_owned(),
+            url: format!("{base_url}/{at}/{}", escape_path(file.path.as_str())),
+        }
+    }
 }
 
 /// A package that a version needs.
@@ -96,13 +109,7 @@ pub(super) fn time(at: Timestamp) -> String {
 impl ArtifactView {
     /// An artifact of the repository at this address; `base_url` is this server's own.
     pub(super) fn of(artifact: Artifact, at: &RepositoryAddress, base_url: &str) -> Self {
-        let file = |file: keeper_core::artifact::ArtifactFile| FileView {
-            name: file.name,
-            size: file.content.size(),
-            sha256: file.digest.to_hex(),
-            content_type: file.media_type.as_str().to_owned(),
-            url: format!("{base_url}/{at}/{}", escape_path(file.path.as_str())),
-        };
+        let file = |file| FileView::of(file, at, base_url);
         Self {
             id: artifact.id.to_string(),
             format: at.format.to_string(),

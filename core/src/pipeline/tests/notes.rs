@@ -81,6 +81,7 @@ fn one_part(
         dependencies: Vec::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
+        about: About::default(),
     })
 }
 
