@@ -3,9 +3,9 @@
 mod artifacts;
 mod caller;
 mod cursor;
+mod files;
 mod formats;
 mod help;
-mod files;
 mod json_body;
 mod listing;
 mod package_views;
@@ -54,11 +54,19 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages, files::Files);
+type Operations =
+    (artifacts::Artifacts, files::Files, packages::Packages, repositories::Repositories, formats::Formats, help::Help);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(
-        (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, packages::Packages, files::Files),
+        (
+            artifacts::Artifacts,
+            files::Files,
+            packages::Packages,
+            repositories::Repositories,
+            formats::Formats,
+            help::Help,
+        ),
         "Artifact Keeper",
         env!("CARGO_PKG_VERSION"),
     )
@@ -87,7 +95,7 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 }
 
 /// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: [(&str, &str); 7] = [
+const METHODS: [(&str, &str); 15] = [
     ("/artifacts", "GET, HEAD, POST"),
     ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
     ("/artifacts/{id}/contents", "GET, HEAD"),

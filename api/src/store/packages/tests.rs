@@ -1,6 +1,8 @@
 //! Lists of packages on a real database: what an older one becomes, which index each page follows, and pages
 //! that stay right while others publish and delete.
 
+mod scale;
+
 use std::collections::BTreeSet;
 
 use keeper_core::artifact::{ArtifactQuery, ArtifactState, ArtifactStore, Dependency, Publication};
