@@ -207,6 +207,7 @@ impl Packages {
     /// Ranked over names, descriptions and keywords; each word is found as the beginning of a word, from three
     /// characters on also within a name. Where nothing holds the words, packages with similar names are shown.
     #[oai(path = "/search", method = "get", operation_id = "search_packages")]
+    #[allow(clippy::too_many_arguments)]
     async fn search(
         &self,
         app: Data<&Arc<App>>,
