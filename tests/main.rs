@@ -12,6 +12,7 @@
 mod archives;
 mod audit;
 mod bad_input;
+mod catalog;
 mod chains;
 mod client_setup;
 mod concurrency;

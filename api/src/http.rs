@@ -16,11 +16,12 @@ mod admission;
 pub mod api;
 mod authenticate;
 mod denied;
+mod disposition;
 mod error;
 mod form;
 mod formats;
 mod health;
-
+mod markdown;
 mod metrics;
 mod native_write;
 mod pages;
@@ -54,6 +55,7 @@ pub use health::{Health, WriterAlive};
 pub use metrics::Scrape;
 pub use request::{Front, HostRule, RequestFacts};
 
+use crate::archive::Archives;
 use error::{Shape, answer};
 use metrics::{RequestMetrics, RouteClass};
 
@@ -69,6 +71,8 @@ pub struct App {
     pub front: Front,
     /// The probes.
     pub health: Arc<Health>,
+    /// Looks into stored archives.
+    pub archives: Archives,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
     /// Refusals on their way to the audit.

@@ -5,6 +5,7 @@
 //! whole route table.
 
 pub mod admin_socket;
+pub mod archive;
 mod auditor;
 pub mod blobs;
 pub mod bootstrap;

@@ -20,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::token_create::Issuer;
+use crate::archive::Archives;
 use crate::auditor::Auditor;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
@@ -131,6 +132,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         registry: registry.clone(),
         repositories: store.clone(),
         artifacts: store.clone(),
+        packages: store.clone(),
         blobs,
         identity: store.clone(),
         audit: store.clone(),
@@ -155,6 +157,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         authenticator: Authenticator::default(),
         front: front(&config),
         health: health.clone(),
+        archives: Archives::default(),
         admission,
         denials: denials.clone(),
         scrape,

@@ -5,7 +5,7 @@
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
 //! request asks first, the repository at an address, is answered from memory (`catalog`).
 //!
-//! The ports are implemented in one file each: `repositories`, `artifacts`, `identity`, `auditing`.
+//! The ports are implemented in one file each: `repositories`, `artifacts`, `packages`, `identity`, `auditing`.
 //!
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
@@ -20,6 +20,7 @@ use catalog::Catalog;
 use connections::Place;
 use writer::Writer;
 
+mod amending;
 mod artifacts;
 mod audit;
 mod auditing;
@@ -29,12 +30,16 @@ mod connections;
 mod fixture;
 mod identity;
 mod indexes;
+mod listing;
+mod packages;
 mod publishing;
 mod repositories;
 mod rows;
 mod schema;
 mod search;
 mod sql;
+mod walk;
+mod words;
 mod writer;
 
 /// Why the database cannot be used; the texts are fit for the person who starts the program. Nothing in it was changed, but for [`OpenError::Migration`], before which
@@ -205,9 +210,10 @@ impl fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests {
-    use keeper_core::repository::{Actor, RepositoryKind, RepositoryStore};
+    use keeper_core::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore};
     use keeper_core::testing::contract;
 
+    use super::Store;
     use super::fixture::Folder;
 
     #[tokio::test]
@@ -223,13 +229,26 @@ mod tests {
     async fn it_keeps_the_promises_of_an_artifact_store() {
         let folder = Folder::new();
         let store = folder.open().await;
+        let (one, other) = two_repositories(&store).await;
+        contract::artifact_store(&store, one, other).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_package_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let (one, other) = two_repositories(&store).await;
+        contract::package_store(&store, &store, one, other).await;
+    }
+
+    async fn two_repositories(store: &Store) -> (RepositoryId, RepositoryId) {
         let mut ids = Vec::new();
         for name in ["one", "other"] {
             let (at, by) = (contract::address("go", name), Actor::system());
             let made = store.create(&at, RepositoryKind::Hosted, contract::details(), &by).await.expect("made");
             ids.push(made.id);
         }
-        contract::artifact_store(&store, ids[0], ids[1]).await;
+        (ids[0], ids[1])
     }
 
     #[tokio::test]

@@ -13,13 +13,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::blob::{BlobInfo, BlobLocation};
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, codes};
 use crate::media_type::MediaType;
 use crate::repository::{Actor, RepositoryId};
 
+mod amendment;
 mod name;
 
+pub use amendment::{Amended, Amendment};
 pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
 
 /// What may be done with a version.
@@ -201,6 +204,8 @@ pub struct Artifact {
     pub state_reason: String,
     /// When the state last changed, if ever.
     pub state_changed_at: Option<Timestamp>,
+    /// Whether retention keeps it whatever its rules say.
+    pub pinned: bool,
     /// When it was accepted.
     pub published_at: Timestamp,
     /// The login that published it.
@@ -219,6 +224,8 @@ pub struct Artifact {
     pub dependencies: Vec<Dependency>,
     /// What its upload was warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people.
+    pub about: About,
 }
 
 impl Artifact {
@@ -234,6 +241,7 @@ impl Artifact {
             }
         }
         self.warnings.extend(part.warnings.iter().cloned());
+        self.about.add(&part.about);
         match (&mut self.metadata, &part.metadata) {
             (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
             (_, Value::Null) => {}
@@ -299,6 +307,8 @@ pub struct Publication {
     pub labels: Vec<(LabelKind, String)>,
     /// What the upload is warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people, within its bounds.
+    pub about: About,
     /// The digest of the upload as it came, for the record only.
     pub upload_digest: Digest,
     /// When the upload began by the monotonic clock: a commit later than
@@ -478,6 +488,15 @@ pub trait ArtifactStore: Send + Sync {
         reason: &str,
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError>;
+
+    /// Changes what may change of a version; `None` when there is no such version. Repeating is harmless.
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        by: &Actor,
+    ) -> Result<Option<Amended>, StoreError>;
 
     /// The live location of a blob that rows name by digest, when the one read before has moved.
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError>;

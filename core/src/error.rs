@@ -118,6 +118,7 @@ pub mod codes {
         REPOSITORY_REQUIRED = "repository_required", BadRequest, "Several repositories accept this upload", "Add -F repository=<name>.";
         UNKNOWN_FORMAT = "unknown_format", BadRequest, "This format is not installed", "Use one of the installed formats.";
         INVALID_CURSOR = "invalid_cursor", BadRequest, "The cursor does not belong to this list", "Start again without cursor.";
+        INVALID_QUERY = "invalid_query", BadRequest, "The search text is not accepted", "Give one or more plain words.";
         LOGIN_REQUIRED = "login_required", Unauthorized, "A login is needed, or the repository does not exist", "Send a token.";
         TOKEN_MALFORMED = "token_malformed", Unauthorized, "The credential looks cut off or mistyped", "A token has 40 characters and begins with akp_ or aks_.";
         INVALID_CREDENTIALS = "invalid_credentials", Unauthorized, "The credential is not valid", "Create a new token with 'artifact-keeper token create'.";
@@ -132,6 +133,7 @@ pub mod codes {
         BLOCKED = "blocked", Forbidden, "A policy blocks this version", "Ask the owner of the repository.";
         NOT_FOUND = "not_found", NotFound, "There is nothing at this address", "Packages live at /<format>/<repository>/..., the API under /api.";
         REPOSITORY_NOT_FOUND = "repository_not_found", NotFound, "The repository does not exist", "List them with GET /api/repositories.";
+        PACKAGE_NOT_FOUND = "package_not_found", NotFound, "The package does not exist", "List them with GET /api/packages.";
         ARTIFACT_NOT_FOUND = "artifact_not_found", NotFound, "The artifact does not exist", "List them with GET /api/artifacts.";
         VERSION_NOT_FOUND = "version_not_found", NotFound, "The repository has no such version", "See the list of versions.";
         DOCTOR_MISSING = "doctor_missing", NotFound, "This format judges no client settings", "GET /api/formats names the formats that have the capability doctor.";
@@ -151,6 +153,7 @@ pub mod codes {
         IMMUTABLE_FIELD = "immutable_field", Conflict, "This property is fixed at creation", "Create a new repository.";
         DELETED = "deleted", Gone, "This version was deleted", "Its number cannot be used again; publish or use another one.";
         VERSION_DELETED = "version_deleted", Gone, "This version was deleted once", "Publish the next version.";
+        STALE_WRITE = "stale_write", PreconditionFailed, "It was changed since it was read", "Read it again, and repeat with the new ETag.";
         LENGTH_REQUIRED = "length_required", LengthRequired, "The request needs a length", "Send Content-Length or chunked framing.";
         PRECONDITION_FAILED = "precondition_failed", PreconditionFailed, "A condition of the request does not hold", "Read the resource again.";
         TOO_LARGE = "too_large", TooLarge, "A size limit is exceeded", "See the detail for which limit and whose setting it is.";
@@ -159,6 +162,7 @@ pub mod codes {
         RANGE_NOT_SATISFIABLE = "range_not_satisfiable", RangeNotSatisfiable, "The range lies outside the file", "Ask for bytes inside the file.";
         EXPECTATION_FAILED = "expectation_failed", ExpectationFailed, "Only 'Expect: 100-continue' is known", "Remove the Expect header.";
         MISDIRECTED = "misdirected", Misdirected, "The request was meant for another host", "Address this server by its own name.";
+        NOT_AN_ARCHIVE = "not_an_archive", Unprocessable, "The file has no contents to browse", "Download the file instead.";
         NAME_MISSING = "name_missing", Unprocessable, "The name is missing and cannot be derived", "Add -F name=<package>.";
         VERSION_MISSING = "version_missing", Unprocessable, "The version is missing and cannot be derived", "Add -F version=<version>.";
         WARNING_REFUSED = "warning_refused", Unprocessable, "strict=true and there are warnings", "Mend what is listed, or publish without strict.";

@@ -20,6 +20,7 @@ use crate::artifact::{
     PackageName, Page, SortKey, StoreError, VersionName, Warning,
 };
 use crate::blob::ReadSeek;
+use crate::catalog::{About, PackageSummary};
 use crate::error::{Code, Failure, Problem, codes};
 use crate::media_type::MediaType;
 use crate::repository::Settings;
@@ -309,6 +310,8 @@ pub struct Inspection {
     pub labels: Vec<(LabelKind, String)>,
     /// What the uploader should know.
     pub warnings: Vec<Warning>,
+    /// What it tells people: a line, words to find it by, where its README is.
+    pub about: About,
 }
 
 /// One ecosystem.
@@ -387,6 +390,21 @@ pub trait FormatHandler: Debug + Send + Sync {
             Outcome::Deleted => "deleted",
         };
         Document::new(MediaType::TEXT, format!("{what}: {}\n", done.coordinate))
+    }
+
+    /// What is latest, and what is to be said of each of `versions`: all of the package's in order, those that the
+    /// view does not list too.
+    ///
+    /// # Errors
+    /// Trouble of the view.
+    async fn summary(
+        &self,
+        package: &PackageName,
+        _versions: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<PackageSummary, Failure> {
+        let latest = view.versions(package).await?.and_then(|mut listed| listed.pop());
+        Ok(PackageSummary { latest, ..PackageSummary::default() })
     }
 
     /// Bytes whose order is the ecosystem's version order.

@@ -13,6 +13,7 @@ pub mod access;
 pub mod artifact;
 pub mod audit;
 pub mod blob;
+pub mod catalog;
 pub mod digest;
 pub mod error;
 pub mod events;

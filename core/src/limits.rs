@@ -54,3 +54,24 @@ pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(30);
 
 /// Bytes of a document fetched from an ecosystem's authority (a checksum database's answer).
 pub const AUTHORITY_DOCUMENT_BYTES: u64 = 1024 * 1024;
+
+/// Characters of the line that describes a package: what fits on two lines of a list.
+pub const ABOUT_DESCRIPTION_CHARACTERS: usize = 300;
+
+/// Keywords of a package.
+pub const ABOUT_KEYWORDS: usize = 32;
+
+/// Characters of a keyword.
+pub const ABOUT_KEYWORD_CHARACTERS: usize = 64;
+
+/// Characters of the reason for a change of a version: one line of a list.
+pub const REASON_CHARACTERS: usize = 500;
+
+/// Bytes of the summaries of packages (latest version, marks) kept ready in memory.
+pub const SUMMARY_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Characters of a text that is searched for.
+pub const SEARCH_CHARACTERS: usize = 1_024;
+
+/// Words of a text that is searched for; the rest only makes the question dearer.
+pub const SEARCH_TERMS: usize = 16;

@@ -5,6 +5,8 @@
 //! request came from or how the answer travels.
 
 mod access;
+mod amend;
+mod browse;
 mod delete;
 mod help;
 mod hosted;
@@ -20,20 +22,22 @@ use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use crate::access::{Action, Principal, authorize};
-use crate::artifact::{ArtifactStore, StoreError};
+use crate::artifact::{ArtifactStore, PackageName, StoreError};
 use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
+use crate::catalog::{PackageStore, PackageSummary};
 use crate::digest::Digest;
 use crate::error::Failure;
 use crate::events::{Event, Listener};
 use crate::format::{FormatHandler, FormatInfo, FormatRequest, MaxAge, Route, Want};
 use crate::identity::IdentityStore;
-use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, VARIANT_BYTES};
+use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, SUMMARY_CACHE_BYTES, VARIANT_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
 use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
 use crate::upstream::Authorities;
 
+pub use browse::served;
 pub use delete::Deletion;
 pub use help::{Place, Setup};
 pub use native::NativeWrite;
@@ -48,6 +52,8 @@ pub struct Ports {
     pub repositories: Arc<dyn RepositoryStore>,
     /// Artifacts.
     pub artifacts: Arc<dyn ArtifactStore>,
+    /// Packages.
+    pub packages: Arc<dyn PackageStore>,
     /// Bytes.
     pub blobs: Arc<dyn BlobStore>,
     /// Users and tokens.
@@ -64,6 +70,7 @@ pub struct Ports {
 pub struct Keeper {
     ports: Ports,
     answers: Cache<(RepositoryId, Box<str>), Arc<Kept>>,
+    summaries: Cache<(RepositoryId, PackageName), (u64, Arc<PackageSummary>)>,
     inspections: Arc<Semaphore>,
 }
 
@@ -146,7 +153,8 @@ impl Keeper {
             u32::try_from(key.1.len() + body + 256).unwrap_or(u32::MAX)
         };
         let answers = Cache::builder().max_capacity(ANSWER_CACHE_BYTES).weigher(weigh).build();
-        Self { ports, answers, inspections: Arc::new(Semaphore::new(parallel_inspections.max(1))) }
+        let summaries = Cache::builder().max_capacity(SUMMARY_CACHE_BYTES).weigher(browse::weigh).build();
+        Self { ports, answers, summaries, inspections: Arc::new(Semaphore::new(parallel_inspections.max(1))) }
     }
 
     /// The ports, for questions that need no service.

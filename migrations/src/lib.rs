@@ -14,6 +14,7 @@ use sea_orm_migration::prelude::*;
 mod m0001_content;
 mod m0002_identities;
 mod m0003_audit;
+mod m0006_catalog;
 mod m0007_audit;
 
 /// Brings a database to the schema of this program.
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_content::Migration),
             Box::new(m0002_identities::Migration),
             Box::new(m0003_audit::Migration),
+            Box::new(m0006_catalog::Migration),
             Box::new(m0007_audit::Migration),
         ]
     }

@@ -8,6 +8,7 @@ use keeper_core::artifact::{
     ContentId, Coordinate, Extent, FilePath, FileSummary, LabelQuery, PackageName, SortKey, VersionName,
 };
 use keeper_core::blob::ReadSeek;
+use keeper_core::catalog::About;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{
     Change, Claim, Document, Done, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError,
@@ -126,6 +127,7 @@ impl FormatHandler for Hostile {
             dependencies: Vec::new(),
             labels: Vec::new(),
             warnings: Vec::new(),
+            about: About::default(),
         })
     }
 

@@ -4,10 +4,15 @@ mod artifacts;
 mod audit;
 mod caller;
 mod cursor;
+mod files;
 mod formats;
 mod help;
 mod json_body;
+mod listing;
+mod package_views;
+mod packages;
 mod repositories;
+mod similar;
 mod upload;
 mod views;
 
@@ -26,8 +31,10 @@ use crate::server::body::Pace;
 /// Groups of operations.
 #[derive(Tags)]
 enum Group {
-    /// Versions of packages: publish, list, read, delete.
+    /// Versions of packages: publish, list, read, change, delete.
     Artifacts,
+    /// What versions belong to: list, search, who needs whom.
+    Packages,
     /// The places that hold them: create, list, read, change.
     Repositories,
     /// The ecosystems that are served, how their clients are set up, and why they get what they get.
@@ -50,10 +57,25 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, audit::Audit);
+type Operations = (
+    artifacts::Artifacts,
+    files::Files,
+    packages::Packages,
+    repositories::Repositories,
+    formats::Formats,
+    help::Help,
+    audit::Audit,
+);
 
-const OPERATIONS: Operations =
-    (artifacts::Artifacts, repositories::Repositories, formats::Formats, help::Help, audit::Audit);
+const OPERATIONS: Operations = (
+    artifacts::Artifacts,
+    files::Files,
+    packages::Packages,
+    repositories::Repositories,
+    formats::Formats,
+    help::Help,
+    audit::Audit,
+);
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(OPERATIONS, "Artifact Keeper", env!("CARGO_PKG_VERSION"))
@@ -84,14 +106,23 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 /// The methods of each address below `/api`. poem knows them and does not say.
 const METHODS: &[(&str, &str)] = &[
     ("/artifacts", "GET, HEAD, POST"),
-    ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
+    ("/artifacts/{id}/contents", "GET, HEAD"),
+    ("/artifacts/{id}/files", "GET, HEAD"),
+    ("/artifacts/{id}/files/{file}", "GET, HEAD"),
+    ("/artifacts/{id}/readme", "GET, HEAD"),
     ("/audit", "GET, HEAD"),
     ("/audit/export", "GET, HEAD"),
     ("/audit/verification", "GET, HEAD"),
     ("/formats", "GET, HEAD"),
+    ("/packages", "GET, HEAD"),
+    ("/packages/{id}", "GET, HEAD"),
+    ("/packages/{id}/dependents", "GET, HEAD"),
+    ("/packages/{id}/versions", "GET, HEAD"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH"),
     ("/repositories/{format}/{name}/setup", "GET, HEAD"),
+    ("/search", "GET, HEAD"),
 ];
 
 /// What poem and the handlers report at this address.
@@ -132,7 +163,7 @@ mod tests {
             ((*path).to_owned(), methods)
         });
         assert_eq!(known.collect::<Vec<_>>(), described.collect::<Vec<_>>());
-        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, DELETE"));
+        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, PATCH, DELETE"));
         assert_eq!(methods("/api/artifacts/1/2"), None);
     }
 }

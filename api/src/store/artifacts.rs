@@ -6,9 +6,9 @@
 
 use async_trait::async_trait;
 use keeper_core::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
-    FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome,
-    StoreError, VersionName,
+    Amended, Amendment, Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore,
+    ArtifactSummary, Coordinate, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page,
+    Publication, PublishOutcome, StoreError, VersionName,
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::digest::Digest;
@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, state, version};
 use super::sql::{all, corrupt, failed, one, timestamp};
-use super::{Store, indexes, publishing, search};
+use super::{Store, amending, indexes, publishing, search};
 
 /// Labels of one answer: more than one already means "ambiguous" to most formats.
 const LABELS_PER_ANSWER: i64 = 100;
@@ -158,6 +158,20 @@ impl ArtifactStore for Store {
         let (reason, then) = (reason.to_owned(), self.follow(of));
         let ended =
             self.writer.submit(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then).await?;
+        Ok(ended.answer)
+    }
+
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        by: &Actor,
+    ) -> Result<Option<Amended>, StoreError> {
+        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let then = self.follow(of);
+        let ended =
+            self.writer.submit(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then).await?;
         Ok(ended.answer)
     }
 

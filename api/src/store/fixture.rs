@@ -11,6 +11,7 @@ use keeper_core::artifact::{
     VersionName,
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
+use keeper_core::catalog::About;
 use keeper_core::digest::Digest;
 use keeper_core::media_type::MediaType;
 use keeper_core::repository::{
@@ -127,6 +128,7 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
         dependencies: Vec::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
+        about: About { description: format!("Package {package}"), ..About::default() },
         upload_digest: Digest::of(b"upload"),
         began: Instant::now(),
         published_at: Timestamp::now(),

@@ -16,10 +16,11 @@ use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::artifacts::{by_coordinate, kind_word};
-use super::audit;
 use super::sql::{corrupt, execute, micros, one};
+use super::{audit, listing};
 
 mod extension;
 
@@ -50,6 +51,7 @@ pub(super) async fn publish(
     for (kind, name) in &what.labels {
         insert_label(on, package, *kind, name, what.id).await?;
     }
+    listing::added(on, of, package, &what).await?;
     let resource = format!("{address} {}", what.coordinate);
     audit::record(on, &what.by, "publish", resource, told(&what)).await?;
     next_generation(on, of).await?;
@@ -145,6 +147,7 @@ pub(super) async fn delete(
     execute(on, BURY, values).await?;
     execute(on, "DELETE FROM files WHERE artifact = $1", [id.as_str().into()]).await?;
     execute(on, "DELETE FROM labels WHERE artifact = $1", [id.as_str().into()]).await?;
+    listing::removed(on, before.id).await?;
     let detail = json!({
         "id": id, "reason": reason, "was": before.state.as_str(),
         "content": before.content.0, "files": digests(&before.files),
@@ -181,10 +184,11 @@ struct Key {
 /// The package's key; a package begins with its first version.
 async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<i64, StoreError> {
     let name = what.coordinate.package.as_str();
-    let insert = "INSERT INTO packages (repository, name, name_folded, created_at) VALUES ($1, $2, $3, $4) \
+    let insert = "INSERT INTO packages (repository, name, name_folded, created_at, public_id) VALUES ($1, $2, $3, $4, $5) \
                   ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
-    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into()]).await?;
+    let id = Uuid::now_v7().to_string();
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into(), id.into()]).await?;
     package_key(on, of, name).await
 }
 
@@ -195,8 +199,8 @@ async fn package_key(on: &impl ConnectionTrait, of: RepositoryId, name: &str) ->
 }
 
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, \
-    published_at, published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest) \
-    VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+    published_at, published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest, about) \
+    VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
     ON CONFLICT (package, version) DO NOTHING";
 
 /// Whether the version was free.
@@ -221,6 +225,7 @@ async fn insert_artifact(
         json!(what.dependencies).to_string().into(),
         json!(what.warnings).to_string().into(),
         what.upload_digest.to_hex().into(),
+        json!(what.about).to_string().into(),
     ];
     Ok(execute(on, INSERT_ARTIFACT, values).await? == 1)
 }
@@ -286,7 +291,7 @@ async fn insert_label(
 }
 
 /// The number in the row follows the one in memory, for a start later and for other processes to come.
-async fn next_generation(on: &impl ConnectionTrait, of: RepositoryId) -> Result<(), StoreError> {
+pub(super) async fn next_generation(on: &impl ConnectionTrait, of: RepositoryId) -> Result<(), StoreError> {
     let statement = "UPDATE repositories SET generation = generation + 1 WHERE id = $1";
     execute(on, statement, [of.0.into()]).await.map(drop)
 }

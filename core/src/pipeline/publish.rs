@@ -242,6 +242,7 @@ impl Keeper {
             dependencies: inspection.dependencies.clone(),
             labels: inspection.labels.clone(),
             warnings: inspection.warnings.clone(),
+            about: inspection.about.clone().bounded(),
             upload_digest,
             began,
             published_at: Timestamp::now(),
@@ -444,6 +445,7 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         state: ArtifactState::Active,
         state_reason: String::new(),
         state_changed_at: None,
+        pinned: false,
         published_at: Timestamp::now(),
         published_by: by.login.clone(),
         files,
@@ -454,5 +456,6 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         metadata: inspection.metadata,
         dependencies: inspection.dependencies,
         warnings: inspection.warnings,
+        about: inspection.about.bounded(),
     }
 }

@@ -12,6 +12,7 @@ mod authorities;
 mod blobs;
 mod faults;
 mod identities;
+mod packages;
 mod repositories;
 mod store;
 
@@ -50,6 +51,13 @@ mod tests {
         let store = MemoryStore::new();
         let (one, two) = two_repositories(&store).await;
         contract::artifact_store(&store, one, two).await;
+    }
+
+    #[tokio::test]
+    async fn packages_keep_their_contract() {
+        let store = MemoryStore::new();
+        let (one, two) = two_repositories(&store).await;
+        contract::package_store(&store, &store, one, two).await;
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@ keeper_core::codes! {
     VERSION_NAME_INVALID = "version_name_invalid", Unprocessable, "This is not a version name", "Use letters, digits and . _ + ~ - and begin with a letter or digit: 1.2.0, v3, 2026-11-22.";
     FILE_PATH_MISSING = "file_path_missing", Unprocessable, "It is not said where in its version the file lies", "Add -F path=tool.tar.gz.";
     FILE_PATH_INVALID = "file_path_invalid", Unprocessable, "The path of the file is not accepted", "Use names that every system can store, separated by slashes: linux/tool.tar.gz.";
-    PACKAGE_NOT_FOUND = "package_not_found", NotFound, "The repository has no such package", "Check the spelling; the repository's address lists its packages.";
 }
 
 /// What is said of a file that is not there.
@@ -26,7 +25,8 @@ pub(crate) fn absent(coordinate: &Coordinate, repository: &str, known: Option<&[
 }
 
 pub(crate) fn package_not_found(package: &str, repository: &str) -> Failure {
-    Failure::new(&PACKAGE_NOT_FOUND, format!("repository \"{repository}\" has no package {package}"))
+    Failure::new(&codes::PACKAGE_NOT_FOUND, format!("repository \"{repository}\" has no package {package}"))
+        .hint("Check the spelling; the repository's address lists its packages.")
 }
 
 pub(crate) fn version_not_found(coordinate: &Coordinate, repository: &str) -> Failure {

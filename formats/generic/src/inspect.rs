@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use keeper_core::artifact::{ContentId, Coordinate, Extent};
 use keeper_core::blob::ReadSeek;
+use keeper_core::catalog::About;
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::format::{Claim, FileSink, InspectError, Inspection, NewFile};
 use keeper_core::limits::IO_CHUNK_BYTES;
@@ -35,6 +36,7 @@ pub fn inspect(
         dependencies: Vec::new(),
         labels: claim.labels.iter().map(|label| (keeper_core::artifact::LabelKind::Name, label.clone())).collect(),
         warnings: Vec::new(),
+        about: About::default(),
     })
 }
 

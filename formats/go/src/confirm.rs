@@ -69,6 +69,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use keeper_core::artifact::{ContentId, Coordinate, Extent, VersionName};
+    use keeper_core::catalog::About;
     use serde_json::{Value, json};
 
     use super::*;
@@ -86,6 +87,7 @@ mod tests {
             dependencies: Vec::new(),
             labels: Vec::new(),
             warnings: Vec::new(),
+            about: About::default(),
         }
     }
 

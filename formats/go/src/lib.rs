@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request   route ──▶ a stored file: the platform serves it
-//!                 └─▶ index, sumdb or pages: computed from the repository's view
+//!                 └─▶ index, summary, sumdb or pages: computed from the repository's view
 //! upload    inspect ──▶ archive, canonical, modfile, info ──▶ confirm
 //! rules     path, version, pseudo, vendor, fold, dirhash
 //! texts     absent, error, setup, pages
@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName, Warning};
 use keeper_core::blob::ReadSeek;
+use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
     Capability, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection,
@@ -45,6 +46,7 @@ pub mod route;
 pub mod settings;
 pub mod setup;
 pub mod sumdb;
+pub mod summary;
 #[cfg(test)]
 mod testing;
 pub mod vendor;
@@ -120,6 +122,15 @@ impl FormatHandler for GoModules {
 
     async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
         confirm::confirm(candidate, view).await
+    }
+
+    async fn summary(
+        &self,
+        package: &PackageName,
+        versions: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<PackageSummary, Failure> {
+        summary::summary(package, versions, view).await
     }
 
     fn sort_key(&self, version: &VersionName) -> SortKey {

@@ -139,7 +139,7 @@ async fn hot_questions_follow_an_index() {
     }
     let (_folder, store, _) = with(&["v1.0.0"]).await;
     for (question, index) in
-        [(FOUND, "files_path"), (VERSIONS, "artifacts_order"), (LABELS, "labels_"), (TWINS, "packages_folded")]
+        [(FOUND, "files_path"), (VERSIONS, "artifacts_sorted"), (LABELS, "labels_"), (TWINS, "packages_folded")]
     {
         let values: [Value; 0] = [];
         let plan: Vec<Plan> =

@@ -6,8 +6,8 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::{Ended, by_coordinate, digests, insert_file, insert_label, move_names, next_generation};
-use crate::store::audit;
 use crate::store::sql::{corrupt, execute};
+use crate::store::{audit, listing};
 
 /// Adds what is missing, or nothing when one file has other bytes.
 pub(super) async fn extend(
@@ -35,6 +35,7 @@ pub(super) async fn extend(
     let added = digests(&new);
     there.add(new, &what);
     update(on, &there).await?;
+    listing::extended(on, package, &there).await?;
     let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).map(|(_, name)| name).collect();
     let detail = json!({
         "id": there.id.to_string(), "content": there.content.0, "upload": what.upload_digest.to_hex(),
@@ -48,7 +49,7 @@ pub(super) async fn extend(
 }
 
 const UPDATE: &str = "UPDATE artifacts SET content = $2, checksums = $3, metadata = $4, dependencies = $5, \
-    warnings = $6 WHERE id = $1";
+    warnings = $6, about = $7 WHERE id = $1";
 
 async fn update(on: &impl ConnectionTrait, artifact: &Artifact) -> Result<(), StoreError> {
     let values = [
@@ -58,6 +59,7 @@ async fn update(on: &impl ConnectionTrait, artifact: &Artifact) -> Result<(), St
         artifact.metadata.to_string().into(),
         json!(artifact.dependencies).to_string().into(),
         json!(artifact.warnings).to_string().into(),
+        json!(artifact.about).to_string().into(),
     ];
     execute(on, UPDATE, values).await.map(drop)
 }

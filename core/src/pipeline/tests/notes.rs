@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::access::Action;
 use crate::artifact::{ContentId, Coordinate, Extent, FilePath, LabelKind, PackageName, SortKey, VersionName, Warning};
 use crate::blob::ReadSeek;
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::format::{
@@ -80,6 +81,7 @@ fn one_part(
         dependencies: Vec::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
+        about: About::default(),
     })
 }
 
@@ -201,6 +203,7 @@ impl FormatHandler for Notes {
             dependencies: Vec::new(),
             labels: claim.labels.iter().map(|label| (LabelKind::Name, label.clone())).collect(),
             warnings: if text.starts_with("warn") { vec![warning("odd_word")] } else { Vec::new() },
+            about: About { description: format!("Notes on {package}"), ..About::default() },
         })
     }
 

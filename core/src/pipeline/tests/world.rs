@@ -48,6 +48,7 @@ impl World {
             registry,
             repositories: wrap(store.clone()),
             artifacts: store.clone(),
+            packages: store.clone(),
             blobs: Arc::new(blobs.clone()),
             identity: store.clone(),
             audit: store.clone(),

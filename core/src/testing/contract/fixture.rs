@@ -14,6 +14,7 @@ use crate::artifact::{
     Publication, SortKey, VersionName, Warning,
 };
 use crate::blob::{BlobInfo, BlobLocation};
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::media_type::MediaType;
 use crate::repository::{Actor, Deletion, FormatKey, RepositoryAddress, RepositoryDetails, RepositoryName, Settings};
@@ -65,6 +66,7 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
         dependencies: vec![Dependency { package: "example.com/dep".into(), version: "v9".into(), kind: "x".into() }],
         labels: Vec::new(),
         warnings: vec![Warning { code: "odd".into(), message: "it is odd".into(), path: Some("a/b".into()) }],
+        about: About { description: format!("The package {package}"), ..About::default() },
         upload_digest: Digest::of(content.as_bytes()),
         began: Instant::now(),
         published_at: Timestamp::from_second(1_700_000_000).expect("a time"),

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::store::{MemoryStore, Rows, VersionRow};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
-    Extent, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page,
-    Publication, PublishOutcome, StoreError, VersionName,
+    Amended, Amendment, Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore,
+    ArtifactSummary, Coordinate, Extent, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery,
+    PackageName, Page, Publication, PublishOutcome, StoreError, VersionName,
 };
 use crate::blob::BlobLocation;
 use crate::digest::Digest;
@@ -205,6 +205,39 @@ impl ArtifactStore for MemoryStore {
         Ok(Some(tombstone))
     }
 
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        _by: &Actor,
+    ) -> Result<Option<Amended>, StoreError> {
+        let mut rows = self.call()?;
+        let Some(VersionRow { artifact, .. }) = rows.version(of, what) else {
+            return Ok(None);
+        };
+        if artifact.state == ArtifactState::Deleted {
+            return Ok(Some(Amended::Deleted(Box::new(artifact.clone()))));
+        }
+        if change.expected.is_some_and(|expected| expected != artifact.tag()) {
+            return Ok(Some(Amended::Stale));
+        }
+        let before = artifact.tag();
+        if let Some((state, reason)) = change.state
+            && (state, reason.as_str()) != (artifact.state, artifact.state_reason.as_str())
+        {
+            artifact.state = state;
+            artifact.state_reason = reason;
+            artifact.state_changed_at = Some(Timestamp::now());
+        }
+        artifact.pinned = change.pinned.unwrap_or(artifact.pinned);
+        let after = artifact.clone();
+        if after.tag() != before {
+            rows.bump(of);
+        }
+        Ok(Some(Amended::Done(Box::new(after))))
+    }
+
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError> {
         Ok(self.call()?.blobs.get(&of).cloned())
     }
@@ -257,6 +290,7 @@ impl Rows {
             state: ArtifactState::Active,
             state_reason: String::new(),
             state_changed_at: None,
+            pinned: false,
             published_at: what.published_at,
             published_by: what.by.login,
             content: what.content,
@@ -266,6 +300,7 @@ impl Rows {
             metadata: what.metadata,
             dependencies: what.dependencies,
             warnings: what.warnings,
+            about: what.about,
         };
         let Coordinate { package, version } = what.coordinate.clone();
         let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key };
