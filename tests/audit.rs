@@ -207,8 +207,10 @@ fn only_administrators_see_it() {
     }
 }
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// The address in the row of a repository's creation that was asked for with these headers.
-fn address_seen(server: &Server, name: &str, headers: &[(&str, &str)]) -> Value {
+fn address_seen(server: &Server, name: &str, headers: Headers<'_>) -> Value {
     let authorization = format!("Bearer {ADMIN_TOKEN}");
     let own = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
     let body = json!({"format": "go", "name": name, "kind": "hosted"}).to_string();
@@ -228,7 +230,7 @@ fn an_address_told_by_a_stranger_is_not_believed() {
     assert_eq!(address_seen(&direct, "direct", &told), "127.0.0.1", "S2: the peer is no proxy of ours");
 
     let proxied = Server::with(&[("KEEPER_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]);
-    let rows: [(&str, &[(&str, &str)], &str); 5] = [
+    let rows: [(&str, Headers<'_>, &str); 5] = [
         ("one", &[("X-Forwarded-For", "198.51.100.7")], "198.51.100.7"),
         ("chain", &[("X-Forwarded-For", "203.0.113.1, 198.51.100.7, 10.0.0.7")], "198.51.100.7"),
         ("lines", &[("X-Forwarded-For", "203.0.113.1"), ("X-Forwarded-For", "198.51.100.7")], "198.51.100.7"),

@@ -202,7 +202,7 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::List,
         unset: "nobody",
         example: "10.0.0.0/24",
-        help: "Networks of reverse proxies whose Forwarded and X-Forwarded headers are believed",
+        help: "Networks of reverse proxies whose X-Forwarded headers are believed",
         read: |draft, text| value::list(text, network::proxy).map(|list| draft.config.trusted_proxies = list),
         ..BLANK
     },
