@@ -15,6 +15,7 @@
 //! outside  stands for the world outside and writes down what arrives there
 //! command  runs a program to its end
 //! random   chance that can be repeated
+//! sql      changes the database behind the server's back
 //! wait     for what happens by itself
 //! ```
 
@@ -31,5 +32,6 @@ pub(crate) mod random;
 pub(crate) mod raw_form;
 pub(crate) mod refusal;
 pub(crate) mod server;
+pub(crate) mod sql;
 pub(crate) mod upload;
 pub(crate) mod wait;

@@ -3,17 +3,14 @@
 //! Not here, for the program has no user administration yet: C16 to C24 and C27, and of C11 the cookie; it has
 //! no listener that redirects: C28.
 
-use std::path::Path;
-use std::process::Command;
-
 use super::{BELOW, LIST, MODULE, refused, server};
 use crate::harness::archives;
-use crate::harness::command::run;
 use crate::harness::http::{Response, send};
 use crate::harness::machine::Machine;
 use crate::harness::raw_form::{self, RawForm};
 use crate::harness::refusal::Refusals;
 use crate::harness::server::{ADMIN_TOKEN, Server};
+use crate::harness::sql::sql;
 
 const PASSWORD: &str = "tests-only-Kx7pQ2vNw9";
 
@@ -279,11 +276,4 @@ fn well_formed(random: &str) -> String {
         rest /= 62;
     }
     head + std::str::from_utf8(&check).expect("base 62")
-}
-
-/// Changes the database behind the server's back.
-pub(super) fn sql(data: &Path, statement: &str) {
-    let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
-                  db.execute(sys.argv[2])\ndb.commit()\ndb.close()\n";
-    run(Command::new("python3").args(["-c", script]).arg(data.join("keeper.db")).arg(statement)).succeeded();
 }

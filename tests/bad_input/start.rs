@@ -10,10 +10,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use super::attempt::{Start, is_root};
-use super::credentials::sql;
 use super::tls::{Pair, connect};
 use crate::harness::http::parse;
 use crate::harness::server::Server;
+use crate::harness::sql::sql;
 use crate::harness::wait::until;
 
 #[test]
