@@ -15,6 +15,7 @@ mod bad_input;
 mod catalog;
 mod chains;
 mod client_setup;
+mod client_trouble;
 mod concurrency;
 mod durability;
 mod generic;

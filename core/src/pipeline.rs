@@ -8,6 +8,7 @@ mod access;
 mod amend;
 mod browse;
 mod delete;
+mod explain;
 mod help;
 mod hosted;
 mod native;
@@ -39,7 +40,8 @@ use crate::upstream::Authorities;
 
 pub use browse::served;
 pub use delete::Deletion;
-pub use help::{Place, Setup};
+pub use explain::{Answered, Explanation, Question, Step, Subject, Verdict};
+pub use help::{Diagnosis, Place, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 

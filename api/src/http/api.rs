@@ -4,6 +4,7 @@ mod artifacts;
 mod audit;
 mod caller;
 mod cursor;
+mod explain;
 mod files;
 mod formats;
 mod help;
@@ -64,6 +65,7 @@ type Operations = (
     repositories::Repositories,
     formats::Formats,
     help::Help,
+    explain::Explain,
     audit::Audit,
 );
 
@@ -74,6 +76,7 @@ const OPERATIONS: Operations = (
     repositories::Repositories,
     formats::Formats,
     help::Help,
+    explain::Explain,
     audit::Audit,
 );
 
@@ -114,6 +117,8 @@ const METHODS: &[(&str, &str)] = &[
     ("/audit", "GET, HEAD"),
     ("/audit/export", "GET, HEAD"),
     ("/audit/verification", "GET, HEAD"),
+    ("/doctor", "POST"),
+    ("/explain", "GET, HEAD"),
     ("/formats", "GET, HEAD"),
     ("/packages", "GET, HEAD"),
     ("/packages/{id}", "GET, HEAD"),
@@ -153,7 +158,9 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&openapi()).expect("JSON");
         let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
             let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
-            let mut methods: Vec<_> = methods.chain(["HEAD".to_owned()]).collect();
+            let mut methods: Vec<_> = methods.collect();
+            // poem answers HEAD wherever it answers GET.
+            methods.extend(methods.contains(&"GET".to_owned()).then(|| "HEAD".to_owned()));
             methods.sort();
             (path.clone(), methods)
         });

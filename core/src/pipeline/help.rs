@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::Keeper;
 use crate::access::{Action, Principal, authorize};
+use crate::artifact::PackageName;
 use crate::error::{Failure, codes};
-use crate::format::{FormatHandler, SetupTarget, SetupText};
-use crate::repository::{Repository, RepositoryAddress};
+use crate::format::{DoctorTarget, Finding, FormatHandler, SetupTarget, SetupText, Severity};
+use crate::repository::{FormatKey, Repository, RepositoryAddress};
 
 /// Where a caller reaches this server.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ impl<'a> Place<'a> {
         Ok(Self { server_url, own_authority })
     }
 
-    fn url_of(&self, repository: &RepositoryAddress) -> String {
+    pub(super) fn url_of(&self, repository: &RepositoryAddress) -> String {
         format!("{}/{repository}", self.server_url)
     }
 
@@ -67,6 +68,25 @@ pub struct Setup {
     pub texts: Vec<SetupText>,
 }
 
+/// What a client's settings are like.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The repository that the client shall use.
+    pub repository: Arc<Repository>,
+    /// Its address as the caller knows it.
+    pub repository_url: String,
+    /// What was found, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// Whether nothing keeps the client from using the repository.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Error)
+    }
+}
+
 impl Keeper {
     /// The set-up texts for a repository that the caller may read.
     ///
@@ -79,6 +99,46 @@ impl Keeper {
         let texts = self.handler(at)?.setup(&target);
         let (https, credential_needed, may_publish) = (target.is_https(), target.private, target.may_publish);
         Ok(Setup { repository, repository_url, https, credential_needed, may_publish, texts })
+    }
+
+    /// Judges a client's settings against a repository that the caller may read. The report is not kept.
+    ///
+    /// # Errors
+    /// As [`enter_api`](Self::enter_api); what the format says of the report.
+    pub async fn doctor(
+        &self,
+        who: &Principal,
+        at: &RepositoryAddress,
+        package: Option<&PackageName>,
+        report: &str,
+        place: &Place<'_>,
+    ) -> Result<Diagnosis, Failure> {
+        let (repository, _permit) = self.enter_api(who, at, Action::Read).await?;
+        let siblings = self.readable(who).await?.into_iter().filter(|one| one.address.format == at.format);
+        let readable: Vec<_> = siblings.map(|one| place.url_of(&one.address)).collect();
+        let repository_url = place.url_of(at);
+        let target = place.target(who, &repository, &repository_url);
+        let target = DoctorTarget { repository: target, readable: &readable, package };
+        let findings = self.handler(at)?.doctor(report, &target)?;
+        Ok(Diagnosis { repository, repository_url, findings })
+    }
+
+    /// The repository of a format that is meant when none is named: the one that uploads go to, else the first that
+    /// the caller may read.
+    ///
+    /// # Errors
+    /// `login_required` for strangers and `repository_not_found` for others who may read none.
+    pub async fn usual(&self, who: &Principal, format: &FormatKey) -> Result<RepositoryAddress, Failure> {
+        let mut readable = self.readable(who).await?;
+        readable.retain(|one| one.address.format == *format);
+        let usual = readable.iter().find(|one| one.default_upload).or(readable.first());
+        usual.map(|one| one.address.clone()).ok_or_else(|| {
+            let code = match who {
+                Principal::Anonymous => &codes::LOGIN_REQUIRED,
+                Principal::User(_) => &codes::REPOSITORY_NOT_FOUND,
+            };
+            Failure::new(code, format!("no repository of the format {format} can be read with this credential"))
+        })
     }
 
     fn handler(&self, at: &RepositoryAddress) -> Result<&Arc<dyn FormatHandler>, Failure> {

@@ -4,6 +4,8 @@
 mod amending;
 mod deleting;
 mod entering;
+mod explaining;
+mod helping;
 mod notes;
 mod publishing;
 mod reading;

@@ -5,7 +5,7 @@
 //!                 └─▶ index, summary, sumdb or pages: computed from the repository's view
 //! upload    inspect ──▶ archive, canonical, modfile, info ──▶ confirm
 //! rules     path, version, pseudo, vendor, fold, dirhash
-//! texts     absent, error, setup, pages
+//! texts     absent, error, setup, doctor, pages
 //! ```
 //!
 //! [`GoModules`] joins them to the platform and registers itself; nothing else knows this crate. A module is a
@@ -19,8 +19,8 @@ use keeper_core::blob::ReadSeek;
 use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
-    Capability, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection,
-    RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
+    Capability, Claim, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo, FormatRequest,
+    InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
@@ -31,6 +31,7 @@ pub mod archive;
 pub mod canonical;
 pub mod confirm;
 pub mod dirhash;
+pub mod doctor;
 pub mod error;
 pub mod fold;
 pub mod index;
@@ -42,6 +43,7 @@ pub mod pages;
 pub mod path;
 pub mod pattern;
 pub mod pseudo;
+pub mod requests;
 pub mod route;
 pub mod settings;
 pub mod setup;
@@ -155,6 +157,14 @@ impl FormatHandler for GoModules {
 
     fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
         setup::texts(target)
+    }
+
+    fn doctor(&self, report: &str, target: &DoctorTarget<'_>) -> Result<Vec<Finding>, Failure> {
+        doctor::diagnose(report, target)
+    }
+
+    fn requests(&self, package: &str, version: Option<&str>) -> Result<Vec<String>, Failure> {
+        requests::requests(package, version)
     }
 }
 

@@ -25,7 +25,7 @@ use keeper_core::format::{SetupTarget, SetupText};
 use keeper_core::repository::RepositoryKind;
 
 use crate::settings;
-use template::shell_word;
+pub(crate) use template::shell_word;
 
 /// What users replace by the beginning of their own module paths.
 pub const EXAMPLE_PATTERN: &str = "github.com/yourcompany";

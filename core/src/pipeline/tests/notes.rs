@@ -235,4 +235,9 @@ impl FormatHandler for Notes {
     fn login_hint(&self, _host: &str, _https: bool) -> String {
         "write your token on it".to_owned()
     }
+
+    /// Only for what names no version; else a client asks for the stored files.
+    fn requests(&self, package: &str, version: Option<&str>) -> Result<Vec<String>, Failure> {
+        Ok(if version.is_none() { vec![format!("/{package}/list")] } else { Vec::new() })
+    }
 }

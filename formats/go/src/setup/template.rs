@@ -53,7 +53,7 @@ fn within(line: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// The text as one word of a POSIX shell, quoted only where that is needed.
-pub(super) fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/=@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {
         return text.to_owned();
