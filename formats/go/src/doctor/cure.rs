@@ -67,9 +67,8 @@ fn no_sum_database(list: &str, private: &[Pattern]) -> Option<String> {
         return None;
     }
     let mut kept: Vec<String> = patterns(list).into_iter().filter(|one| !is_all(one)).map(str::to_owned).collect();
-    for pattern in private.iter().filter(|pattern| !covers(&kept.join(","), pattern)).collect::<Vec<_>>() {
-        kept.push(pattern.to_string());
-    }
+    let list = kept.join(",");
+    kept.extend(private.iter().filter(|pattern| !covers(&list, pattern)).map(Pattern::to_string));
     Some(kept.join(","))
 }
 
@@ -104,10 +103,12 @@ pub(super) fn concerns(pattern: &str, private: &[Pattern]) -> bool {
 
 /// Whether the client's list matches what this pattern does.
 pub(super) fn covers(list: &str, private: &Pattern) -> bool {
-    let theirs = |text: &str| Pattern::parse(text).ok();
-    let Some(module) = sample(private) else { return false };
     // Not trimmed: to the client a blank is a part of the name.
-    list.split(',').filter_map(theirs).any(|pattern| pattern.matches(&module))
+    let mut theirs = list.split(',').filter_map(|text| Pattern::parse(text).ok());
+    match sample(private) {
+        Some(module) => theirs.any(|pattern| pattern.matches(&module)),
+        None => theirs.any(|pattern| pattern == *private),
+    }
 }
 
 /// Whether a pattern matches every module.

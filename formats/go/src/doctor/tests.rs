@@ -91,7 +91,9 @@ impl Case {
 }
 
 /// Settings beside good ones, and the codes of what is found.
-const FAULTS: [(&[(&str, &str)], &[&str]); 37] = [
+type Fault = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const FAULTS: [Fault; 37] = [
     (&[], &[]),
     (&[("GOPROXY", "h.example/go/local/, https://proxy.golang.org|direct")], &[]),
     (&[("GOPROXY", "")], &["proxy_missing"]),

@@ -29,12 +29,12 @@ fn flags(report: &Report) -> Vec<Finding> {
     let rest: Vec<_> = flags.iter().filter(|flag| !is_insecure(flag) && !is_vendor(flag)).copied().collect();
     let commands = if rest.is_empty() { report.reset("GOFLAGS") } else { report.keep("GOFLAGS", &rest.join(" ")) };
     let mut findings = Vec::new();
-    if flags.iter().any(|flag| is_insecure(&flag)) {
+    if flags.iter().any(is_insecure) {
         let text = "GOFLAGS holds -insecure, which is no flag of today's go command: every command that loads modules \
                     fails. No flag is needed to use this repository.";
         findings.push(finding("flags_insecure", Severity::Error, "GOFLAGS", text, commands.clone()));
     }
-    if flags.iter().any(|flag| is_vendor(&flag)) {
+    if flags.iter().any(is_vendor) {
         let text = "GOFLAGS holds -mod=vendor: builds take modules from the vendor folder alone, and what was \
                     published meanwhile is not seen until 'go mod vendor' runs without the flag.";
         findings.push(finding("flags_vendor", Severity::Warning, "GOFLAGS", text, commands));
