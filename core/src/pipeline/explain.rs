@@ -307,6 +307,7 @@ fn what_is_asked(path: &str, route: &Route) -> String {
         Want::File { coordinate, .. } => format!("{path} is a stored file of {coordinate}"),
         Want::Index(_) => format!("{path} is computed from what the repository holds"),
         Want::Page(_) => format!("{path} is a page"),
+        Want::Upload(_) | Want::Change { .. } => format!("{path} is written to"),
     }
 }
 
