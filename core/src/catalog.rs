@@ -4,7 +4,7 @@
 //! versions. What is *latest*, retracted or deprecated among these is said by the format ([`PackageSummary`]);
 //! what is yanked, blocked or deleted by the platform ([`ArtifactState`]).
 //!
-//! Bounds: [`ABOUT_DESCRIPTION_CHARACTERS`](crate::limits::ABOUT_DESCRIPTION_CHARACTERS) and its neighbours; every
+//! Bounds: [`ABOUT_DESCRIPTION_CHARACTERS`] and its neighbours; every
 //! question takes the repositories that may be read, and nothing outside them is found or counted.
 
 use std::collections::HashMap;
