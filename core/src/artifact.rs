@@ -21,9 +21,11 @@ use crate::repository::{Actor, RepositoryId};
 
 mod amendment;
 mod name;
+mod part;
 
 pub use amendment::{Amended, Amendment};
 pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
+pub use part::Extent;
 
 /// What may be done with a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,26 +65,6 @@ impl ArtifactState {
 /// `h1:` of the zip and of `go.mod`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentId(pub String);
-
-impl ContentId {
-    /// The content of a version that gets its files one by one: its files, whatever order they came in.
-    #[must_use]
-    pub fn of_files<'a>(files: impl IntoIterator<Item = &'a ArtifactFile>) -> Self {
-        let mut lines: Vec<_> = files.into_iter().map(|file| format!("{}  {}\n", file.digest, file.name)).collect();
-        lines.sort_unstable();
-        Self(format!("files:{}", Digest::of(lines.concat().as_bytes())))
-    }
-}
-
-/// Whether a publication is its version or a part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Extent {
-    /// The version has these files and will never have others.
-    #[default]
-    Whole,
-    /// Further files may come later; those that are there never change.
-    Part,
-}
 
 /// Bytes whose order is the version order of the ecosystem; stored, so that pages can follow it by key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,28 +210,6 @@ pub struct Artifact {
     pub about: About,
 }
 
-impl Artifact {
-    /// Takes the new files of a part, with what it says of the version.
-    pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
-        self.files.extend(files);
-        self.files.sort_by(|one, other| one.name.cmp(&other.name));
-        self.content = ContentId::of_files(&self.files);
-        self.checksums.extend(part.checksums.clone());
-        for dependency in &part.dependencies {
-            if !self.dependencies.contains(dependency) {
-                self.dependencies.push(dependency.clone());
-            }
-        }
-        self.warnings.extend(part.warnings.iter().cloned());
-        self.about.add(&part.about);
-        match (&mut self.metadata, &part.metadata) {
-            (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
-            (_, Value::Null) => {}
-            (old, new) => *old = new.clone(),
-        }
-    }
-}
-
 /// The part of an artifact that an index page needs.
 #[derive(Debug, Clone)]
 pub struct ArtifactSummary {
@@ -361,6 +321,24 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether more follow.
     pub more: bool,
+}
+
+impl<T> Page<T> {
+    /// The first `limit` of these; whoever asked for one more knows by it whether more follow.
+    #[must_use]
+    pub fn cut(mut items: Vec<T>, limit: usize) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { items, more }
+    }
+
+    /// The same page of other things.
+    ///
+    /// # Errors
+    /// The first that `to` reports.
+    pub fn try_map<U, E>(self, to: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        Ok(Page { items: self.items.into_iter().map(to).collect::<Result<_, _>>()?, more: self.more })
+    }
 }
 
 /// What a store can report. Trouble is never absence: absence is `Ok(None)`.

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use crate::access::Action;
 use crate::artifact::{
-    ArtifactSummary, ContentId, Coordinate, Dependency, Extent, FilePath, FileSummary, Label, LabelKind, LabelQuery,
-    PackageName, Page, SortKey, StoreError, VersionName, Warning,
+    ArtifactFile, ArtifactSummary, ContentId, Coordinate, Dependency, Extent, FilePath, FileSummary, Label, LabelKind,
+    LabelQuery, PackageName, Page, SortKey, StoreError, VersionName, Warning,
 };
 use crate::blob::ReadSeek;
 use crate::catalog::{About, PackageSummary};
@@ -312,6 +312,17 @@ pub struct Inspection {
     pub warnings: Vec<Warning>,
     /// What it tells people: a line, words to find it by, where its README is.
     pub about: About,
+}
+
+impl Inspection {
+    /// What makes a repeat equal, with the files that the upload became.
+    #[must_use]
+    pub fn content_of(&self, files: &[ArtifactFile]) -> ContentId {
+        match self.extent {
+            Extent::Whole => self.content.clone(),
+            Extent::Part => ContentId::of_files(files),
+        }
+    }
 }
 
 /// One ecosystem.

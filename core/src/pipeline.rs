@@ -17,13 +17,14 @@ mod spool;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use crate::access::{Action, Principal, authorize};
-use crate::artifact::{ArtifactStore, PackageName, StoreError};
+use crate::artifact::{ArtifactStore, FileContent, FoundFile, PackageName, StoreError};
 use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::catalog::{PackageStore, PackageSummary};
@@ -140,6 +141,24 @@ impl Answer {
     fn etag(digest: Digest) -> Bytes {
         Bytes::from(format!("\"{digest}\""))
     }
+
+    /// A stored file that the gate has let through.
+    fn of_file(found: FoundFile, max_age: MaxAge, public: bool) -> Self {
+        let FoundFile { file, published_at, .. } = found;
+        Self {
+            etag: Self::etag(file.digest),
+            resolution: match file.content {
+                FileContent::Inline(bytes) => Resolution::Bytes(bytes),
+                FileContent::Stored(blob) => Resolution::Blob(blob),
+            },
+            kind: AnswerKind::File,
+            media_type: file.media_type,
+            published_at: Some(published_at),
+            max_age,
+            public,
+            varies_by: &[],
+        }
+    }
 }
 
 impl Keeper {
@@ -180,12 +199,9 @@ impl Keeper {
     ) -> Result<Answer, Failure> {
         let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
         let generation = self.ports.artifacts.generation(repository.id);
-        let (key, cacheable) = match variant(handler.info(), request) {
-            Some(variant) => ((repository.id, variant), true),
-            None => ((repository.id, Box::default()), false),
-        };
-        if cacheable
-            && let Some(kept) = self.answers.get(&key)
+        let key = variant(handler.info(), request).map(|variant| (repository.id, variant));
+        if let Some(key) = &key
+            && let Some(kept) = self.answers.get(key)
             && (kept.generation, kept.revision) == (generation, repository.revision)
         {
             self.ports.listener.hear(&Event::Answered { from_memory: true });
@@ -204,7 +220,9 @@ impl Keeper {
             .answer(&route)
             .await
             .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
-        if cacheable && worth_keeping(&route, &answer) {
+        if let Some(key) = key
+            && worth_keeping(&route, &answer)
+        {
             let kept = Kept { generation, revision: repository.revision, answer: answer.clone() };
             self.answers.insert(key, Arc::new(kept));
         }
@@ -225,6 +243,19 @@ impl Keeper {
             return Err(BlobError::Missing(blob.location.as_str().to_owned()).into());
         };
         Ok(self.ports.blobs.open(&BlobInfo { location, size: blob.size }, range).await?)
+    }
+
+    /// A blob or a part of it in memory; for callers who know that it is small.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn bytes(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<Bytes, Failure> {
+        let mut stream = self.open(blob, range).await?;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok(bytes.freeze())
     }
 
     /// Whether the database answers.

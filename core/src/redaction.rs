@@ -6,13 +6,13 @@
 
 use std::borrow::Cow;
 
+use crate::identity::TOKEN_PREFIXES;
+
 /// Letters and digits behind the prefix from which on a text is hidden: twice the display part.
 const SECRET_CHARACTERS: usize = 8;
 
 /// Letters and digits behind the prefix that are shown of every token.
 const SHOWN_CHARACTERS: usize = 4;
-
-const PREFIXES: [&str; 2] = ["akp_", "aks_"];
 
 /// The text with all but the display part of each token replaced. Borrows it when there is none.
 #[must_use]
@@ -33,7 +33,7 @@ fn next_token(text: &str) -> Option<(usize, usize)> {
     let mut from = 0;
     while let Some(at) = text[from..].find('_') {
         let behind = from + at + 1;
-        let begins = PREFIXES.iter().any(|prefix| text[..behind].ends_with(prefix));
+        let begins = TOKEN_PREFIXES.iter().any(|prefix| text[..behind].ends_with(prefix));
         // With the underscore, a second token that is glued to the first goes with it.
         let secret = text[behind..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         if begins && secret >= SECRET_CHARACTERS {

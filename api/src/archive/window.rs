@@ -6,8 +6,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
 use keeper_core::blob::{BlobInfo, ByteRange};
 use keeper_core::error::Failure;
 use keeper_core::pipeline::{Keeper, Resolution};
@@ -73,15 +72,7 @@ impl Window {
     fn load(&mut self) -> io::Result<()> {
         let Some(blob) = &self.blob else { return Ok(()) };
         let range = ByteRange { start: self.position, end: self.size.min(self.position + self.bytes_at_once) };
-        let read = async {
-            let mut stream = self.keeper.open(blob, Some(range)).await?;
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = stream.next().await {
-                bytes.extend_from_slice(&chunk?);
-            }
-            Ok::<_, Failure>(bytes.freeze())
-        };
-        match self.runtime.block_on(read) {
+        match self.runtime.block_on(self.keeper.bytes(blob, Some(range))) {
             Ok(held) => {
                 (self.start, self.held) = (self.position, held);
                 Ok(())

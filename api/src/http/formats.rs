@@ -3,6 +3,7 @@
 use http::Method;
 use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
+use keeper_core::format::help::host_of;
 use keeper_core::format::{FormatHandler, FormatRequest};
 use keeper_core::pipeline::AnswerKind;
 use keeper_core::repository::FormatKey;
@@ -72,25 +73,12 @@ pub(super) fn with_login_hint(failure: Failure, handler: &Arc<dyn FormatHandler>
     if code.class != Class::Unauthorized || mistyped {
         return failure;
     }
-    failure.hint(handler.login_hint(authority(&facts.base_url), facts.https))
-}
-
-/// The host with its port, as clients type it: a `.netrc` line without the port of the address does not match.
-fn authority(base_url: &str) -> &str {
-    let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
-    rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    failure.hint(handler.login_hint(host_of(&facts.base_url), facts.https))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{authority, split};
-
-    #[test]
-    fn a_login_is_for_the_host_with_its_port() {
-        assert_eq!(authority("https://h.example:8443"), "h.example:8443");
-        assert_eq!(authority("https://h.example/below"), "h.example");
-        assert_eq!(authority(""), "");
-    }
+    use super::split;
 
     #[test]
     fn the_repository_is_the_raw_segment_after_the_format() {

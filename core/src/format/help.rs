@@ -38,8 +38,7 @@ impl<'a> SetupTarget<'a> {
     /// The host with its port, as clients write it beside a credential.
     #[must_use]
     pub fn host(&self) -> &'a str {
-        let (_, rest) = self.server_url.split_once("://").unwrap_or(("", self.server_url));
-        rest.split_once('/').map_or(rest, |(host, _)| host)
+        host_of(self.server_url)
     }
 
     /// Whether requests travel encrypted.
@@ -47,6 +46,13 @@ impl<'a> SetupTarget<'a> {
     pub fn is_https(&self) -> bool {
         self.server_url.starts_with("https://")
     }
+}
+
+/// The host of an address with its port, as clients type it: a `.netrc` line without the port does not match.
+#[must_use]
+pub fn host_of(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
 /// What somebody wants to do with a text.
@@ -160,5 +166,17 @@ impl Capability {
             Self::Authority => "authority",
             Self::Doctor => "doctor",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn a_login_is_for_the_host_with_its_port() {
+        assert_eq!(host_of("https://h.example:8443"), "h.example:8443");
+        assert_eq!(host_of("https://h.example/below"), "h.example");
+        assert_eq!(host_of(""), "");
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::Keeper;
 use crate::access::{Action, Denial, Permit, Principal, authorize, authorize_admin};
-use crate::error::{Failure, codes};
-use crate::repository::{FormatKey, Repository, RepositoryAddress, RepositoryName};
+use crate::error::{Code, Failure, codes};
+use crate::repository::{FormatKey, Repository, RepositoryAddress, RepositoryId, RepositoryName};
 
 /// Names of readable repositories that a refusal lists at most.
 const NAMES_SHOWN: usize = 5;
@@ -132,6 +132,24 @@ impl Keeper {
     /// `login_required` or `admin_required`.
     pub fn require_admin(&self, who: &Principal) -> Result<(), Failure> {
         authorize_admin(who).map_err(|denial| admin_refused(&denial))
+    }
+}
+
+/// The store's keys of repositories.
+pub(super) fn ids(of: &[Arc<Repository>]) -> Vec<RepositoryId> {
+    of.iter().map(|repository| repository.id).collect()
+}
+
+/// The repository of that key.
+pub(super) fn holder(among: Vec<Arc<Repository>>, id: RepositoryId) -> Option<Arc<Repository>> {
+    among.into_iter().find(|repository| repository.id == id)
+}
+
+/// The one answer for something (`package 019…`) that is absent or in a repository that may not be read.
+pub(super) fn hidden(who: &Principal, code: &'static Code, what: &str) -> Failure {
+    match who {
+        Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, format!("{what} does not exist or needs a login")),
+        Principal::User(_) => Failure::new(code, format!("there is no {what}")),
     }
 }
 

@@ -38,7 +38,7 @@ impl Keeper {
                     tell(&repository, &artifact, &amended, &by);
                     return Ok((repository, *amended));
                 }
-                Some(Amended::Deleted(gone)) => return Err(deleted(&gone)),
+                Some(Amended::Deleted(gone)) => return Err(policy::tombstone(&gone)),
                 Some(Amended::Stale) if change.expected.is_some() => return Err(stale(&artifact)),
                 Some(Amended::Stale) => {}
                 None => return Err(Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}"))),
@@ -64,12 +64,8 @@ impl Keeper {
             permit.check_package(&artifact.coordinate.package)?;
         }
         // Only now: who may not change it need not know more.
-        if before == ArtifactState::Deleted { Err(deleted(artifact)) } else { Ok(()) }
+        if before == ArtifactState::Deleted { Err(policy::tombstone(artifact)) } else { Ok(()) }
     }
-}
-
-fn deleted(artifact: &Artifact) -> Failure {
-    policy::deleted(&artifact.coordinate, &artifact.state_reason, artifact.state_changed_at)
 }
 
 fn stale(artifact: &Artifact) -> Failure {

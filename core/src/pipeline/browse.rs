@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use super::access::{hidden, holder, ids};
 use super::hosted::Hosted;
-use super::{Answer, Keeper, Resolution};
+use super::{Answer, Keeper};
 use crate::access::{Action, Principal, authorize};
-use crate::artifact::{Artifact, ArtifactId, ArtifactState, FileContent, FoundFile, PackageName};
+use crate::artifact::{Artifact, ArtifactId, ArtifactState, FoundFile, PackageName};
 use crate::catalog::{Package, PackageId, PackageSummary};
 use crate::error::{Failure, codes};
 use crate::format::MaxAge;
@@ -31,17 +32,9 @@ impl Keeper {
     /// `package_not_found`, for absent and hidden ones alike; strangers are asked to log in.
     pub async fn package(&self, who: &Principal, id: PackageId) -> Result<(Arc<Repository>, Package), Failure> {
         let readable = self.readable(who).await?;
-        let within: Vec<_> = readable.iter().map(|repository| repository.id).collect();
-        let found = self.ports.packages.package(&within, id).await?.and_then(|package| {
-            let repository = readable.into_iter().find(|repository| repository.id == package.repository)?;
-            Some((repository, package))
-        });
-        found.ok_or_else(|| match who {
-            Principal::Anonymous => {
-                Failure::new(&codes::LOGIN_REQUIRED, format!("package {id} does not exist or needs a login"))
-            }
-            Principal::User(_) => Failure::new(&codes::PACKAGE_NOT_FOUND, format!("there is no package {id}")),
-        })
+        let found = self.ports.packages.package(&ids(&readable), id).await?;
+        let found = found.and_then(|package| Some((holder(readable, package.repository)?, package)));
+        found.ok_or_else(|| hidden(who, &codes::PACKAGE_NOT_FOUND, &format!("package {id}")))
     }
 
     /// What the format says of a package's versions. Kept ready while the repository stays as it is.
@@ -61,7 +54,7 @@ impl Keeper {
         if let Some((_, kept)) = self.summaries.get(&key).filter(|(kept, _)| *kept == generation) {
             return Ok(kept);
         }
-        let (_, handler) = self.ports.registry.named(repository.address.format.as_str())?;
+        let handler = self.handler(&repository.address)?;
         let all = self.ports.artifacts.versions(repository.id, package).await?.unwrap_or_default();
         let versions: Vec<_> = all.into_iter().map(|(version, _)| version).collect();
         let view = Hosted { keeper: self, repository, handler, permit: &permit, url: "" };
@@ -86,7 +79,7 @@ impl Keeper {
 /// `file_not_found`, `deleted`, `blocked`.
 pub fn served(repository: &Repository, artifact: Artifact, wanted: impl Fn(&str) -> bool) -> Result<Answer, Failure> {
     if artifact.state == ArtifactState::Deleted {
-        return Err(policy::deleted(&artifact.coordinate, &artifact.state_reason, artifact.state_changed_at));
+        return Err(policy::tombstone(&artifact));
     }
     let Some(file) = artifact.files.into_iter().find(|file| wanted(&file.name)) else {
         let detail = format!("{} has no such file", artifact.coordinate);
@@ -95,17 +88,5 @@ pub fn served(repository: &Repository, artifact: Artifact, wanted: impl Fn(&str)
     let found =
         FoundFile { file, state: artifact.state, reason: artifact.state_reason, published_at: artifact.published_at };
     policy::admit(&found, &artifact.coordinate)?;
-    Ok(Answer {
-        kind: super::AnswerKind::File,
-        etag: Answer::etag(found.file.digest),
-        resolution: match found.file.content {
-            FileContent::Inline(bytes) => Resolution::Bytes(bytes),
-            FileContent::Stored(blob) => Resolution::Blob(blob),
-        },
-        media_type: found.file.media_type,
-        published_at: Some(found.published_at),
-        max_age: MaxAge::Revalidate,
-        public: repository.anonymous_read,
-        varies_by: &[],
-    })
+    Ok(Answer::of_file(found, MaxAge::Revalidate, repository.anonymous_read))
 }

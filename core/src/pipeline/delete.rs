@@ -9,6 +9,7 @@ use crate::events::Event;
 use crate::repository::{Actor, Deletion as Setting, Repository};
 
 use super::Keeper;
+use super::access::{hidden, holder, ids};
 
 /// How a deletion ended.
 #[derive(Debug, Clone)]
@@ -26,17 +27,9 @@ impl Keeper {
     /// `artifact_not_found`, for absent and hidden ones alike.
     pub async fn artifact(&self, who: &Principal, id: ArtifactId) -> Result<(Arc<Repository>, Artifact), Failure> {
         let readable = self.readable(who).await?;
-        let within: Vec<_> = readable.iter().map(|repository| repository.id).collect();
-        let found = self.ports.artifacts.by_id(&within, id).await?.and_then(|artifact| {
-            let repository = readable.into_iter().find(|repository| repository.id == artifact.repository)?;
-            Some((repository, artifact))
-        });
-        found.ok_or_else(|| match who {
-            Principal::Anonymous => {
-                Failure::new(&codes::LOGIN_REQUIRED, format!("artifact {id} does not exist or needs a login"))
-            }
-            Principal::User(_) => Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {id}")),
-        })
+        let found = self.ports.artifacts.by_id(&ids(&readable), id).await?;
+        let found = found.and_then(|artifact| Some((holder(readable, artifact.repository)?, artifact)));
+        found.ok_or_else(|| hidden(who, &codes::ARTIFACT_NOT_FOUND, &format!("artifact {id}")))
     }
 
     /// Turns a version into a tombstone. Repeating it is harmless.

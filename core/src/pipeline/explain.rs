@@ -16,8 +16,9 @@
 
 use std::sync::Arc;
 
+use super::hosted::Hosted;
 use super::{Keeper, Place, Resolution};
-use crate::access::{Action, Principal};
+use crate::access::{Action, Permit, Principal};
 use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PackageName, StoreError, VersionName};
 use crate::error::{Failure, codes};
 use crate::format::{FormatHandler, FormatRequest, Route, Want};
@@ -150,12 +151,12 @@ impl Keeper {
     pub async fn explain(&self, question: &Question<'_>, place: &Place<'_>) -> Result<Explanation, Failure> {
         let (format, handler) = self.ports.registry.named(question.format)?;
         let mut steps = vec![credential(question.who)];
-        let repository = match self.enter(question.who, &format, question.repository, Action::Read).await {
-            Ok((repository, _permit)) => repository,
+        let (repository, permit) = match self.enter(question.who, &format, question.repository, Action::Read).await {
+            Ok(entered) => entered,
             Err(failure) => return Ok(Explanation::ended(steps, Subject::Repository, failure)),
         };
         steps.push(entered(&repository));
-        let paths = match self.paths(question, handler, &repository).await {
+        let paths = match self.paths(question, handler, &repository, &permit).await {
             Ok(paths) => paths,
             Err(failure) => return Ok(Explanation::ended(steps, Subject::Request, failure)),
         };
@@ -184,23 +185,18 @@ impl Keeper {
         &self,
         question: &Question<'_>,
         handler: &Arc<dyn FormatHandler>,
-        repository: &Repository,
+        repository: &Arc<Repository>,
+        permit: &Permit,
     ) -> Result<Vec<String>, Failure> {
         let paths = handler.requests(question.package, question.version)?;
         let (true, Some(version)) = (paths.is_empty(), question.version) else { return Ok(paths) };
         let named = PackageName::try_from(question.package)
             .and_then(|package| Ok(Coordinate { package, version: VersionName::try_from(version)? }));
         let coordinate = named.map_err(|fault| Failure::new(&codes::VERSION_NOT_FOUND, fault.to_string()))?;
-        match self.ports.artifacts.find(repository.id, &coordinate).await? {
-            Some(artifact) if artifact.state == ArtifactState::Deleted => {
-                Err(policy::deleted(&coordinate, &artifact.state_reason, artifact.state_changed_at))
-            }
+        let there = self.ports.artifacts.find(repository.id, &coordinate).await?;
+        match there.filter(|artifact| artifact.state != ArtifactState::Deleted) {
             Some(artifact) => Ok(artifact.files.iter().map(|file| format!("/{}", file.path)).collect()),
-            None => {
-                let known = self.ports.artifacts.versions(repository.id, &coordinate.package).await?;
-                let known: Option<Vec<_>> = known.map(|all| all.into_iter().map(|(version, _)| version).collect());
-                Err(handler.absent(&coordinate, repository.address.name.as_str(), known.as_deref()))
-            }
+            None => Err(Hosted { keeper: self, repository, handler, permit, url: "" }.absent(&coordinate).await?),
         }
     }
 
@@ -236,8 +232,7 @@ impl Keeper {
         };
         let version = Step::passed(Subject::Version, published(&artifact));
         if artifact.state == ArtifactState::Deleted {
-            let gone = policy::deleted(coordinate, &artifact.state_reason, artifact.state_changed_at);
-            return Ok(vec![version, Step::refused(Subject::Policy, &gone)]);
+            return Ok(vec![version, Step::refused(Subject::Policy, &policy::tombstone(&artifact))]);
         }
         let gate = match self.ports.artifacts.file(repository.id, path).await? {
             None => Step::absent(Subject::Policy, format!("{coordinate} has no file {path}")),

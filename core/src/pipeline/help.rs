@@ -141,7 +141,7 @@ impl Keeper {
         })
     }
 
-    fn handler(&self, at: &RepositoryAddress) -> Result<&Arc<dyn FormatHandler>, Failure> {
+    pub(super) fn handler(&self, at: &RepositoryAddress) -> Result<&Arc<dyn FormatHandler>, Failure> {
         self.ports.registry.named(at.format.as_str()).map(|(_, handler)| handler)
     }
 }

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
 
 use super::{Answer, AnswerKind, Keeper, Resolution};
 use crate::access::Permit;
 use crate::artifact::{
-    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, FoundFile, Label, LabelQuery,
-    PackageName, Page, StoreError, VersionName,
+    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, Label, LabelQuery, PackageName,
+    Page, StoreError, VersionName,
 };
 use crate::digest::Digest;
 use crate::error::Failure;
@@ -60,29 +59,16 @@ impl Hosted<'_> {
             return Err(self.absent(coordinate).await?);
         };
         policy::admit(&found, coordinate)?;
-        let FoundFile { file, published_at, .. } = found;
-        Ok(Answer {
-            etag: Answer::etag(file.digest),
-            resolution: match file.content {
-                FileContent::Inline(bytes) => Resolution::Bytes(bytes),
-                FileContent::Stored(blob) => Resolution::Blob(blob),
-            },
-            kind: AnswerKind::File,
-            media_type: file.media_type,
-            published_at: Some(published_at),
-            max_age: route.max_age,
-            public: self.repository.anonymous_read,
-            varies_by: &[],
-        })
+        Ok(Answer::of_file(found, route.max_age, self.repository.anonymous_read))
     }
 
     /// Tells a tombstone from a version that never was, and an unknown package from an unknown version.
-    async fn absent(&self, coordinate: &Coordinate) -> Result<Failure, Failure> {
+    pub(super) async fn absent(&self, coordinate: &Coordinate) -> Result<Failure, Failure> {
         let artifacts = &self.keeper.ports.artifacts;
         if let Some(artifact) = artifacts.find(self.repository.id, coordinate).await?
             && artifact.state == ArtifactState::Deleted
         {
-            return Ok(policy::deleted(coordinate, &artifact.state_reason, artifact.state_changed_at));
+            return Ok(policy::tombstone(&artifact));
         }
         let known = self.versions(&coordinate.package).await?;
         Ok(self.handler.absent(coordinate, self.repository.address.name.as_str(), known.as_deref()))
@@ -140,14 +126,7 @@ impl RepositoryView for Hosted<'_> {
         }
         match found.file.content {
             FileContent::Inline(bytes) => Ok(Some(bytes)),
-            FileContent::Stored(blob) => {
-                let mut stream = self.keeper.open(&blob, None).await?;
-                let mut bytes = BytesMut::new();
-                while let Some(chunk) = stream.next().await {
-                    bytes.extend_from_slice(&chunk?);
-                }
-                Ok(Some(bytes.freeze()))
-            }
+            FileContent::Stored(blob) => self.keeper.bytes(&blob, None).await.map(Some),
         }
     }
 

@@ -55,13 +55,13 @@ impl Keeper {
         let coordinate = change.target().clone();
         let outcome = match change {
             Change::Label { target, name } => {
-                self.require(permit, repository, Action::Publish)?;
+                require(permit, repository, Action::Publish)?;
                 let labelled = self.ports.artifacts.label(repository.id, &target, &name, &by).await?;
                 labelled.ok_or_else(|| no_version(&target, repository))?;
                 Outcome::Labelled
             }
             Change::Delete { target } => {
-                self.require(permit, repository, Action::Delete)?;
+                require(permit, repository, Action::Delete)?;
                 let artifact = self.version(repository, &target).await?;
                 self.bury(repository, &artifact, "", &by).await?;
                 Outcome::Deleted
@@ -70,24 +70,22 @@ impl Keeper {
         Ok(Done { coordinate, outcome })
     }
 
-    /// A format that routed a change under one action and asks for another is at fault.
-    fn require(&self, permit: &Permit, repository: &Repository, action: Action) -> Result<(), Failure> {
-        if permit.covers(repository, action) {
-            return Ok(());
-        }
-        let cause = format!("the route of a change does not ask for {:?}", action.as_str());
-        Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(cause))
-    }
-
     async fn version(&self, repository: &Repository, what: &Coordinate) -> Result<Artifact, Failure> {
         match self.ports.artifacts.find(repository.id, what).await? {
-            Some(artifact) if artifact.state == ArtifactState::Deleted => {
-                Err(policy::deleted(what, &artifact.state_reason, artifact.state_changed_at))
-            }
+            Some(artifact) if artifact.state == ArtifactState::Deleted => Err(policy::tombstone(&artifact)),
             Some(artifact) => Ok(artifact),
             None => Err(no_version(what, repository)),
         }
     }
+}
+
+/// A format that routed a change under one action and asks for another is at fault.
+fn require(permit: &Permit, repository: &Repository, action: Action) -> Result<(), Failure> {
+    if permit.covers(repository, action) {
+        return Ok(());
+    }
+    let cause = format!("the route of a change does not ask for {:?}", action.as_str());
+    Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(cause))
 }
 
 fn no_version(what: &Coordinate, repository: &Repository) -> Failure {

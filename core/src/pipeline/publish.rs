@@ -231,10 +231,7 @@ impl Keeper {
             sort_key: handler.sort_key(&inspection.coordinate.version),
             coordinate: inspection.coordinate.clone(),
             extent: inspection.extent,
-            content: match inspection.extent {
-                Extent::Whole => inspection.content.clone(),
-                Extent::Part => ContentId::of_files(&files),
-            },
+            content: inspection.content_of(&files),
             purl: inspection.purl.clone(),
             files: files.clone(),
             checksums: inspection.checksums.clone(),
@@ -377,9 +374,8 @@ fn standing<'a>(
     sent: &Inspection,
     files: impl Iterator<Item = (&'a FilePath, Digest)>,
 ) -> Result<Standing, Failure> {
-    let what = &there.coordinate;
     if there.state == ArtifactState::Deleted {
-        let deleted = policy::deleted(what, &there.state_reason, there.state_changed_at);
+        let deleted = policy::tombstone(there);
         return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));
     }
     if sent.extent == Extent::Part {
@@ -388,6 +384,7 @@ fn standing<'a>(
     if there.content == sent.content {
         return Ok(Standing::Same);
     }
+    let what = &there.coordinate;
     let ContentId(ours) = &there.content;
     let ContentId(theirs) = &sent.content;
     Err(Failure::new(&codes::VERSION_EXISTS, format!("{what} exists with {ours}; you sent {theirs}")).field("version"))
@@ -435,10 +432,6 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
     let mut files: Vec<_> = files.collect();
     // In the order in which the store gives them.
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let content = match inspection.extent {
-        Extent::Whole => inspection.content,
-        Extent::Part => ContentId::of_files(&files),
-    };
     Artifact {
         id: ArtifactId(Uuid::nil()),
         repository: repository.id,
@@ -448,9 +441,9 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         pinned: false,
         published_at: Timestamp::now(),
         published_by: by.login.clone(),
+        content: inspection.content_of(&files),
         files,
         coordinate: inspection.coordinate,
-        content,
         purl: inspection.purl,
         checksums: inspection.checksums,
         metadata: inspection.metadata,

@@ -14,6 +14,7 @@ use keeper_core::artifact::{Coordinate, FileSummary, PackageName};
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Document, IndexKey, RepositoryView};
 use keeper_core::media_type::MediaType;
+use keeper_core::path;
 use serde_json::{Value, json};
 
 use crate::error::{package_not_found, version_not_found};
@@ -181,13 +182,9 @@ fn text_of(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A segment of an address (RFC 3986, 2.3).
+/// A segment of an address.
 fn escape(segment: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    segment
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    path::escape(segment, b"")
 }
 
 #[cfg(test)]

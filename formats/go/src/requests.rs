@@ -8,6 +8,7 @@
 //! ```
 
 use keeper_core::error::Failure;
+use keeper_core::path::escape;
 
 use crate::absent;
 use crate::path::{ModulePath, escape_version};
@@ -26,16 +27,10 @@ pub fn requests(package: &str, version: Option<&str>) -> Result<Vec<String>, Fai
         Some(version) => {
             let extensions: &[&str] =
                 if GoVersion::parse(version).is_ok() { &["info", "mod", "zip"] } else { &["info"] };
-            let version = in_url(&escape_version(version));
+            let version = escape(&escape_version(version), b"!+");
             extensions.iter().map(|extension| format!("/{module}/@v/{version}.{extension}")).collect()
         }
     })
-}
-
-/// A text as one segment of an address.
-fn in_url(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!+".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 #[cfg(test)]

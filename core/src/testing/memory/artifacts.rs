@@ -106,8 +106,7 @@ impl ArtifactStore for MemoryStore {
         let artifacts = rows.artifacts().filter(|one| one.repository == of && one.state == state);
         let names: BTreeSet<_> = artifacts.map(|one| &one.coordinate.package).collect();
         let names: Vec<_> = names.into_iter().filter(|name| after.is_none_or(|after| *name > after)).collect();
-        let more = names.len() > limit as usize;
-        Ok(Page { items: names.into_iter().take(limit as usize).cloned().collect(), more })
+        Ok(Page::cut(names.into_iter().cloned().collect(), limit as usize))
     }
 
     async fn labels(
@@ -140,8 +139,7 @@ impl ArtifactStore for MemoryStore {
         let rows = self.call()?;
         let mut found: Vec<_> = rows.artifacts().filter(|artifact| is_wanted(artifact, query)).collect();
         found.sort_by_key(|artifact| std::cmp::Reverse(artifact.id));
-        let more = found.len() > query.limit as usize;
-        Ok(Page { items: found.into_iter().take(query.limit as usize).cloned().collect(), more })
+        Ok(Page::cut(found.into_iter().cloned().collect(), query.limit as usize))
     }
 
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
@@ -312,11 +310,7 @@ impl Rows {
 
     /// A part of a version that is there.
     fn extend(&mut self, of: RepositoryId, there: Artifact, what: Publication) -> Result<PublishOutcome, StoreError> {
-        let taken = |file: &ArtifactFile| there.files.iter().find(|old| old.path == file.path);
-        if what.files.iter().any(|file| taken(file).is_some_and(|old| old.digest != file.digest)) {
-            return Ok(PublishOutcome::Conflict(there));
-        }
-        let new: Vec<_> = what.files.iter().filter(|file| taken(file).is_none()).cloned().collect();
+        let Some(new) = there.missing(&what.files) else { return Ok(PublishOutcome::Conflict(there)) };
         if new.is_empty() {
             self.point(of, &what.coordinate, &what.labels);
             return Ok(PublishOutcome::Same(there));

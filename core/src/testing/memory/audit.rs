@@ -19,10 +19,7 @@ impl AuditStore for MemoryStore {
         let wanted = |row: &&AuditRow| filter.admits(&row.told) && before.is_none_or(|before| row.key() < before);
         let mut items: Vec<_> = rows.audit.iter().filter(wanted).cloned().collect();
         items.sort_by_key(|row| std::cmp::Reverse(row.key()));
-        let limit = limit.min(AUDIT_PAGE_ROWS) as usize;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        Ok(Page { items, more })
+        Ok(Page::cut(items, limit.min(AUDIT_PAGE_ROWS) as usize))
     }
 
     async fn rows_after(

@@ -35,7 +35,7 @@ impl PackageStore for MemoryStore {
                 found.retain(|package| after.is_none_or(|after| package.newest < after));
             }
         }
-        Ok(page(found, query.limit))
+        Ok(Page::cut(found, query.limit as usize))
     }
 
     async fn package(&self, within: &[RepositoryId], id: PackageId) -> Result<Option<Package>, StoreError> {
@@ -54,14 +54,14 @@ impl PackageStore for MemoryStore {
         };
         let wanted = |row: &&&VersionRow| query.deleted || row.artifact.state != ArtifactState::Deleted;
         let found = versions[begin..].iter().filter(wanted).map(|row| listed(&row.artifact));
-        Ok(page(found.collect(), query.limit))
+        Ok(Page::cut(found.collect(), query.limit as usize))
     }
 
     async fn dependents(&self, query: &DependentQuery) -> Result<Page<Dependent>, StoreError> {
         let rows = self.call()?;
         let mut found: Vec<_> = rows.live().filter_map(|artifact| dependent(artifact, query)).collect();
         found.sort_by_key(|one| std::cmp::Reverse(one.version.artifact));
-        Ok(page(found, query.limit))
+        Ok(Page::cut(found, query.limit as usize))
     }
 
     async fn find_packages(&self, query: &SearchQuery) -> Result<Page<Hit>, StoreError> {
@@ -76,7 +76,7 @@ impl PackageStore for MemoryStore {
         let mut hits: Vec<_> = found.filter_map(hit).collect();
         hits.sort_by_key(|hit| (hit.rank, hit.package.id));
         hits.retain(|hit| query.after.is_none_or(|after| (hit.rank, hit.package.id) > after));
-        Ok(page(hits, query.limit))
+        Ok(Page::cut(hits, query.limit as usize))
     }
 
     async fn similar_packages(
@@ -93,12 +93,6 @@ impl PackageStore for MemoryStore {
         found.truncate(limit as usize);
         Ok(found)
     }
-}
-
-fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    Page { items, more }
 }
 
 fn holds(text: &str, part: &str) -> bool {
