@@ -15,8 +15,10 @@ use keeper_core::digest::Digest;
 use keeper_core::repository::{Actor, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
-use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, state, version};
-use super::sql::{all, corrupt, failed, one, timestamp};
+use super::rows::{
+    ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, package_name, state, version,
+};
+use super::sql::{all, failed, one, timestamp};
 use super::{Store, amending, indexes, publishing, search};
 
 /// Labels of one answer: more than one already means "ambiguous" to most formats.
@@ -117,9 +119,7 @@ impl ArtifactStore for Store {
         let folded = package.as_str().to_ascii_lowercase();
         let rows: Vec<NameRow> =
             all(&self.readers, TWINS, [of.0.into(), folded.into(), package.as_str().into()]).await?;
-        let parse =
-            |row: NameRow| PackageName::try_from(row.name.as_str()).map_err(|error| corrupt("a package", error));
-        rows.into_iter().map(parse).collect()
+        rows.iter().map(|row| package_name(&row.name)).collect()
     }
 
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {

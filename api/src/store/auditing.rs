@@ -17,7 +17,7 @@ use sea_orm::{FromQueryResult, Value};
 
 use super::Store;
 use super::audit;
-use super::sql::{all, corrupt, execute, micros, one, timestamp};
+use super::sql::{Places, all, corrupt, execute, micros, one, timestamp};
 
 const SELECT_ROWS: &str =
     "SELECT seq, at, actor, credential, address, action, resource, request, outcome, detail FROM audit";
@@ -34,10 +34,8 @@ impl AuditStore for Store {
     ) -> Result<Page<AuditRow>, StoreError> {
         let limit = limit.min(AUDIT_PAGE_ROWS) as usize;
         let (question, values) = question(filter, before, limit);
-        let mut rows: Vec<Row> = all(&self.readers, &question, values).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok(Page { items: rows.into_iter().map(Row::parse).collect::<Result<_, _>>()?, more })
+        let rows: Vec<Row> = all(&self.readers, &question, values).await?;
+        Page::cut(rows, limit).try_map(Row::parse)
     }
 
     async fn rows_after(
@@ -100,11 +98,7 @@ async fn add_seal(on: &sea_orm::DatabaseTransaction, seal: Seal) -> Result<(), S
 /// The statement of a page and its values. One row more than asked for shows whether more follow.
 fn question(filter: &AuditFilter, before: Option<AuditKey>, limit: usize) -> (String, Vec<Value>) {
     let mut conditions = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
-    let mut place = |value: Value| {
-        values.push(value);
-        format!("${}", values.len())
-    };
+    let mut values = Places::default();
     // A word of ours, and written out: the index of refusals is of no use to a parameter.
     if let Some(outcome) = filter.outcome {
         conditions.push(format!("outcome = '{}'", outcome.as_str()));
@@ -118,20 +112,20 @@ fn question(filter: &AuditFilter, before: Option<AuditKey>, limit: usize) -> (St
     ];
     for (column, text) in texts {
         if let Some(text) = text {
-            conditions.push(format!("{column} = {}", place(text.as_str().into())));
+            conditions.push(format!("{column} = {}", values.of(text.as_str())));
         }
     }
     if let Some(from) = filter.from {
-        conditions.push(format!("at >= {}", place(micros(from).into())));
+        conditions.push(format!("at >= {}", values.of(micros(from))));
     }
     if let Some(to) = filter.to {
-        conditions.push(format!("at < {}", place(micros(to).into())));
+        conditions.push(format!("at < {}", values.of(micros(to))));
     }
     if let Some(AuditKey { at, seq }) = before {
-        conditions.push(format!("(at, seq) < ({}, {})", place(micros(at).into()), place(seq.into())));
+        conditions.push(format!("(at, seq) < ({}, {})", values.of(micros(at)), values.of(seq)));
     }
     let wanted = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    (format!("{SELECT_ROWS}{wanted} ORDER BY at DESC, seq DESC LIMIT {}", limit + 1), values)
+    (format!("{SELECT_ROWS}{wanted} ORDER BY at DESC, seq DESC LIMIT {}", limit + 1), values.0)
 }
 
 #[derive(FromQueryResult)]
@@ -185,14 +179,9 @@ impl SealRow {
 mod tests {
     use keeper_core::audit::{Fault, seal_new, verify_audit};
 
-    use super::super::fixture::{Folder, publication, repository};
+    use super::super::fixture::{Folder, plan, publication, repository};
     use super::*;
     use keeper_core::artifact::ArtifactStore;
-
-    #[derive(FromQueryResult)]
-    struct Plan {
-        detail: String,
-    }
 
     #[tokio::test]
     async fn no_filter_reads_or_sorts_the_whole_audit() {
@@ -214,16 +203,13 @@ mod tests {
         for (filter, index) in rows {
             for before in [None, before] {
                 let (sql, values) = question(&filter, before, 50);
-                let plan: Vec<Plan> =
-                    all(&store.readers, &format!("EXPLAIN QUERY PLAN {sql}"), values).await.expect("a plan");
-                let plan: Vec<_> = plan.into_iter().map(|step| step.detail).collect();
-                let plan = plan.join("; ");
+                let plan = plan(&store, &sql, values).await.join("; ");
                 assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
             }
         }
         let (sql, values) = question(&AuditFilter { request: text(), ..none() }, None, 50);
-        let plan: Vec<Plan> = all(&store.readers, &format!("EXPLAIN QUERY PLAN {sql}"), values).await.expect("a plan");
-        assert!(plan[0].detail.contains("audit_request"), "{}", plan[0].detail);
+        let plan = plan(&store, &sql, values).await;
+        assert!(plan[0].contains("audit_request"), "{}", plan[0]);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use keeper_core::media_type::MediaType;
 use keeper_core::repository::RepositoryId;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::rows::version;
+use super::rows::{package_name, version};
 use super::sql::{all, corrupt};
 
 const FILES: &str = "SELECT a.version, f.path, f.name, f.media_type, f.digest, f.size \
@@ -67,8 +67,5 @@ pub(super) async fn packages(
     let after = after.map_or("", PackageName::as_str);
     let values = [of.0.into(), after.into(), state.as_str().into(), (i64::from(limit) + 1).into()];
     let rows: Vec<NameRow> = all(on, PACKAGES, values).await?;
-    let more = rows.len() > limit as usize;
-    let parse = |row: NameRow| PackageName::try_from(row.name.as_str()).map_err(|error| corrupt("a package", error));
-    let items: Result<_, StoreError> = rows.into_iter().take(limit as usize).map(parse).collect();
-    Ok(Page { items: items?, more })
+    Page::cut(rows, limit as usize).try_map(|row| package_name(&row.name))
 }

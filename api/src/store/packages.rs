@@ -4,7 +4,7 @@
 //! the page only. Words are in [`words`](super::words).
 
 use async_trait::async_trait;
-use keeper_core::artifact::{ArtifactId, PackageName, Page, StoreError};
+use keeper_core::artifact::{ArtifactId, Page, StoreError};
 use keeper_core::catalog::{
     About, Dependent, DependentQuery, Hit, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore,
     SearchQuery, VersionQuery,
@@ -14,8 +14,8 @@ use keeper_core::repository::RepositoryId;
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 use uuid::Uuid;
 
-use super::rows::{json, state, version};
-use super::sql::{all, corrupt, escape_like, failed, one, timestamp};
+use super::rows::{json, package_name, state, version};
+use super::sql::{Places, all, corrupt, escape_like, failed, one, timestamp};
 use super::walk::{places, walk_each};
 use super::{Store, words};
 
@@ -60,7 +60,7 @@ impl PackageStore for Store {
         let question = versions_of(query.deleted, query.after.is_some(), limit);
         let rows: Vec<VersionRow> = all(&snapshot, &question, values).await?;
         snapshot.rollback().await.map_err(failed)?;
-        page(rows, limit, VersionRow::parse)
+        Page::cut(rows, limit).try_map(VersionRow::parse)
     }
 
     async fn dependents(&self, query: &DependentQuery) -> Result<Page<Dependent>, StoreError> {
@@ -97,26 +97,22 @@ impl PackageStore for Store {
 
 /// The walk of a page of packages and its values. One entry more than asked for shows whether more follow.
 pub(super) fn walk_of(query: &PackageQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut shared = Vec::<Value>::new();
-    let mut place = |value: Value| {
-        shared.push(value);
-        format!("${}", shared.len())
-    };
+    let mut shared = Places::default();
     let (after, order) = match &query.order {
         PackageOrder::Name { after } => {
             let behind = |(name, id): &(String, PackageId)| {
-                let (name, id) = (place(name.as_str().into()), place(id.to_string().into()));
+                let (name, id) = (shared.of(name.as_str()), shared.of(id.to_string()));
                 format!(" AND (name, public_id) > ({name}, {id})")
             };
             (after.as_ref().map(behind), "name, public_id")
         }
         PackageOrder::Newest { after } => {
-            let behind = |after: ArtifactId| format!(" AND newest < {}", place(after.to_string().into()));
+            let behind = |after: ArtifactId| format!(" AND newest < {}", shared.of(after.to_string()));
             (after.map(behind), "newest DESC")
         }
     };
-    let named = query.name.as_ref().map(|name| format!(" AND name = {}", place(name.as_str().into())));
-    let holds = |text: &String| format!(" AND name LIKE {} ESCAPE '\\'", place(escape_like(text).into()));
+    let named = query.name.as_ref().map(|name| format!(" AND name = {}", shared.of(name.as_str())));
+    let holds = |text: &String| format!(" AND name LIKE {} ESCAPE '\\'", shared.of(escape_like(text)));
     let text = query.text.as_ref().map(holds);
     let walk = format!(
         "SELECT id, public_id, name, newest FROM packages \
@@ -126,7 +122,7 @@ pub(super) fn walk_of(query: &PackageQuery, limit: usize) -> (String, Vec<Value>
         text.unwrap_or_default(),
         limit + 1
     );
-    (walk, shared)
+    (walk, shared.0)
 }
 
 #[derive(FromQueryResult)]
@@ -183,15 +179,6 @@ impl PackageRow {
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {
     Uuid::parse_str(text).map_err(|error| corrupt("an id", error))
-}
-
-fn package_name(text: &str) -> Result<PackageName, StoreError> {
-    PackageName::try_from(text).map_err(|error| corrupt("a package", error))
-}
-
-fn page<R, T>(rows: Vec<R>, limit: usize, parse: impl Fn(R) -> Result<T, StoreError>) -> Result<Page<T>, StoreError> {
-    let more = rows.len() > limit;
-    Ok(Page { items: rows.into_iter().take(limit).map(parse).collect::<Result<_, _>>()?, more })
 }
 
 /// Where a version stands among those of its package.

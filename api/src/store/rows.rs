@@ -24,6 +24,11 @@ pub(super) const SELECT_ARTIFACTS: &str = "SELECT a.id, a.repository, p.name AS 
     a.state_reason, a.state_changed_at, a.published_at, a.published_by, a.content, a.purl, a.checksums, a.metadata, \
     a.dependencies, a.warnings, a.about, a.pinned FROM artifacts a JOIN packages p ON p.id = a.package";
 
+/// A stored name of a package.
+pub(super) fn package_name(text: &str) -> Result<PackageName, StoreError> {
+    PackageName::try_from(text).map_err(|error| corrupt("a package", error))
+}
+
 /// Begins every question for files; conditions on `f` follow.
 pub(super) const SELECT_FILES: &str = "SELECT f.artifact, f.path, f.name, f.media_type, f.digest, f.size, f.inline, \
     b.location, b.size AS blob_size FROM files f LEFT JOIN blobs b ON b.digest = f.blob_digest";

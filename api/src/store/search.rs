@@ -11,7 +11,7 @@ use keeper_core::limits::PAGE_LIMIT_MAX;
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
-use super::sql::{all, escape_like, failed};
+use super::sql::{Places, all, escape_like, failed};
 use super::walk::{REPOSITORY, places, walk_each};
 
 /// One page: at most [`PAGE_LIMIT_MAX`] entries, whatever the query says.
@@ -45,35 +45,31 @@ struct KeyRow {
 /// are far fewer, and what it finds is only a sieve for the walk (`+` keeps it from being more). One entry more
 /// than asked for shows whether more follow.
 pub(super) fn walk_of(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut shared = Vec::<Value>::new();
-    let mut place = |value: Value| {
-        shared.push(value);
-        format!("${}", shared.len())
-    };
+    let mut shared = Places::default();
     let mut which = match &query.package {
         Some(package) => {
-            let name = place(package.as_str().into());
+            let name = shared.of(package.as_str());
             format!("package = (SELECT id FROM packages WHERE repository = {REPOSITORY} AND name = {name})")
         }
         None => format!("repository = {REPOSITORY}"),
     };
     if let Some(text) = &query.text {
-        let pattern = place(escape_like(text).into());
+        let pattern = shared.of(escape_like(text));
         which += &format!(
             " AND +package IN (SELECT id FROM packages WHERE repository = {REPOSITORY} AND name LIKE {pattern} ESCAPE '\\')"
         );
     }
     match query.state {
-        Some(state) => which += &format!(" AND state = {}", place(state.as_str().into())),
+        Some(state) => which += &format!(" AND state = {}", shared.of(state.as_str())),
         None => which += " AND state <> 'deleted'",
     }
     if let Some(version) = &query.version {
-        which += &format!(" AND version = {}", place(version.as_str().into()));
+        which += &format!(" AND version = {}", shared.of(version.as_str()));
     }
     if let Some(after) = query.after {
-        which += &format!(" AND id < {}", place(after.to_string().into()));
+        which += &format!(" AND id < {}", shared.of(after.to_string()));
     }
-    (format!("SELECT id FROM artifacts WHERE {which} ORDER BY id DESC LIMIT {}", limit + 1), shared)
+    (format!("SELECT id FROM artifacts WHERE {which} ORDER BY id DESC LIMIT {}", limit + 1), shared.0)
 }
 
 /// The files of all artifacts of a page, in one statement.

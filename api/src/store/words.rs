@@ -23,7 +23,7 @@ use keeper_core::repository::RepositoryId;
 use sea_orm::{DatabaseConnection, FromQueryResult, TransactionTrait, Value};
 
 use super::packages::by_ids;
-use super::sql::{all, corrupt, failed};
+use super::sql::{Places, all, corrupt, failed};
 use super::walk::places;
 
 /// Packages that are ranked: who finds more has to say more.
@@ -68,25 +68,21 @@ const RANK: &str = "CASE WHEN name_folded = $1 THEN 0 \
     WHEN instr(name_folded, $1) > 0 THEN 3 ELSE 4 END * 10000 + min(length(name), 9999)";
 
 pub(super) fn question(query: &SearchQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = vec![query.terms.join(" ").to_ascii_lowercase().into()];
-    values.extend(query.repositories.iter().map(|repository| Value::from(repository.0)));
+    let mut values = Places(vec![query.terms.join(" ").to_ascii_lowercase().into()]);
+    values.0.extend(query.repositories.iter().map(|repository| Value::from(repository.0)));
     let readable = places(2, query.repositories.len());
-    let mut place = |value: Value| {
-        values.push(value);
-        format!("${}", values.len())
-    };
     let mut found = String::new();
     for term in &query.terms {
-        let begins = place(format!("{}*", quoted(term)).into());
+        let begins = values.of(format!("{}*", quoted(term)));
         found += &format!(" AND id IN (SELECT rowid FROM package_words WHERE package_words MATCH {begins}");
         if term.chars().count() >= PART_CHARACTERS {
-            let part = place(quoted(term).into());
+            let part = values.of(quoted(term));
             found += &format!(" UNION SELECT rowid FROM package_parts WHERE package_parts MATCH {part}");
         }
         found.push(')');
     }
     let behind = query.after.map_or_else(String::new, |(rank, id)| {
-        format!(" WHERE (rank, public_id) > ({}, {})", place(i64::from(rank).into()), place(id.to_string().into()))
+        format!(" WHERE (rank, public_id) > ({}, {})", values.of(i64::from(rank)), values.of(id.to_string()))
     });
     let sql = format!(
         "SELECT id, rank FROM (SELECT id, public_id, {RANK} AS rank FROM packages \
@@ -94,7 +90,7 @@ pub(super) fn question(query: &SearchQuery, limit: usize) -> (String, Vec<Value>
          ORDER BY rank, public_id LIMIT {}",
         limit + 1
     );
-    (sql, values)
+    (sql, values.0)
 }
 
 /// Packages whose names share parts with a mistyped word, those that share the rarest and most first.

@@ -5,14 +5,14 @@ mod scale;
 
 use std::collections::BTreeSet;
 
-use keeper_core::artifact::{ArtifactQuery, ArtifactState, ArtifactStore, Dependency, Publication};
+use keeper_core::artifact::{ArtifactQuery, ArtifactState, ArtifactStore, Dependency, PackageName, Publication};
 use keeper_core::catalog::SearchQuery;
 use keeper_core::repository::Actor;
 use keeper_migrations::Migrator;
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
 
-use super::super::fixture::{Folder, publication, repository};
+use super::super::fixture::{Folder, plan, publication, repository};
 use super::super::walk::joined;
 use super::super::{search, words};
 use super::*;
@@ -73,18 +73,6 @@ async fn what_was_published_before_is_listed_found_and_needed() {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Step {
-    detail: String,
-}
-
-async fn plan(store: &Store, statement: &str) -> Vec<String> {
-    let values: [Value; 0] = [];
-    let steps: Vec<Step> =
-        all(&store.readers, &format!("EXPLAIN QUERY PLAN {statement}"), values).await.expect(statement);
-    steps.into_iter().map(|step| step.detail).collect()
-}
-
 #[tokio::test]
 async fn every_page_follows_an_index_and_sorts_nothing() {
     let folder = Folder::new();
@@ -123,7 +111,7 @@ async fn every_page_follows_an_index_and_sorts_nothing() {
         whole.extend([false, true].map(|after| versions_of(deleted, after, 50)));
     }
     for statement in whole {
-        let plan = plan(&store, &statement).await;
+        let plan = plan(&store, &statement, Vec::new()).await;
         let of_rows = |step: &&String| step.starts_with("SCAN") && !step.starts_with("SCAN (subquery");
         assert_eq!(plan.iter().find(of_rows), None, "{statement}\n{plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{statement}\n{plan:#?}");
@@ -136,7 +124,7 @@ async fn a_search_begins_with_its_words() {
     let store = folder.open().await;
     let terms = vec!["needle".to_owned(), "hay".to_owned()];
     let query = SearchQuery { repositories: vec![RepositoryId(1), RepositoryId(2)], terms, after: None, limit: 9 };
-    let plan = plan(&store, &words::question(&query, 9).0).await;
+    let plan = plan(&store, &words::question(&query, 9).0, Vec::new()).await;
     assert!(plan.iter().any(|step| step.contains("SEARCH packages USING INTEGER PRIMARY KEY")), "{plan:#?}");
     assert!(!plan.iter().any(|step| step.starts_with("SCAN packages")), "{plan:#?}");
 }
