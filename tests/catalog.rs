@@ -48,10 +48,8 @@ fn patch(server: &Server, id: &str, body: &Value, headers: &[(&str, &str)]) -> R
 }
 
 fn patch_as(server: &Server, token: &str, id: &str, body: &Value, more: &[(&str, &str)]) -> Response {
-    let authorization = format!("Bearer {token}");
-    let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
-    headers.extend(more);
-    http::send("PATCH", &format!("{}/api/artifacts/{id}", server.url), &headers, body.to_string().as_bytes())
+    let headers = [&[("Content-Type", "application/json")], more].concat();
+    server.send(Some(token), "PATCH", &format!("/api/artifacts/{id}"), &headers, body.to_string().as_bytes())
 }
 
 #[test]

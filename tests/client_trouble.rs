@@ -94,16 +94,11 @@ fn the_doctor_is_for_those_who_may_read() {
 
 /// The explanation that this token gets; an empty one is a stranger's.
 fn explained(server: &Server, token: &str, query: &str) -> Value {
-    let authorization = format!("Bearer {token}");
-    let headers = [("Authorization", authorization.as_str())];
-    let url = format!("{}/api/explain?format=go&{query}", server.url);
-    http::send("GET", &url, &headers[..usize::from(!token.is_empty())], &[]).expect(200).json()
+    read(server, token, &format!("/api/explain?format=go&{query}")).expect(200).json()
 }
 
 fn read(server: &Server, token: &str, path: &str) -> Response {
-    let authorization = format!("Bearer {token}");
-    let headers = [("Authorization", authorization.as_str())];
-    http::send("GET", &format!("{}{path}", server.url), &headers[..usize::from(!token.is_empty())], &[])
+    server.send(Some(token).filter(|token| !token.is_empty()), "GET", path, &[], &[])
 }
 
 /// Each answer of an explanation is what a real request for its path gets.

@@ -43,10 +43,7 @@ impl Files {
     }
 
     fn send(&self, token: Option<&str>, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        let authorization = token.map(|token| format!("Bearer {token}"));
-        let credential = authorization.iter().map(|value| ("Authorization", value.as_str()));
-        let headers: Vec<_> = credential.chain(headers.iter().copied()).collect();
-        http::send(method, &self.url(path), &headers, body)
+        self.server.send(token, method, &format!("/generic/files{path}"), headers, body)
     }
 
     fn put(&self, path: &str, body: &str) -> Response {
@@ -163,11 +160,9 @@ fn bad_writes_are_refused_and_nothing_is_stored() {
     refusals.text("too long", &files.send(admin, "PUT", "/tool/1/a", &[], &[b'x'; 1001]), 413, "too_large");
     refusals.text("empty", &files.send(admin, "PUT", "/tool/1/a", &[("Content-Length", "0")], &[]), 400, "empty_file");
     refusals.text("no length", &files.send(admin, "PUT", "/tool/1/a", &[], &[]), 411, "length_required");
-    let absent = http::send("PUT", &format!("{}/generic/absent/t/1/a", files.server.url), &[], b"x");
+    let absent = files.server.send(None, "PUT", "/generic/absent/t/1/a", &[], b"x");
     refusals.text("no repository", &absent, 401, "login_required");
-    let hidden = files.server.go("local") + "/example.com/m/@v/v1.0.0.zip";
-    let authorization = format!("Bearer {ADMIN_TOKEN}");
-    let put = http::send("PUT", &hidden, &[("Authorization", authorization.as_str())], b"x");
+    let put = files.server.send(admin, "PUT", "/go/local/example.com/m/@v/v1.0.0.zip", &[], b"x");
     refusals.text("a format without writes", &put, 405, "method_not_allowed");
 }
 

@@ -4,10 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::harness::http::{self, Response};
+use crate::harness::raw_form::{self, RawForm};
 use crate::harness::refusal::text;
 use crate::harness::server::{ADMIN_TOKEN, Server};
-
-const BOUNDARY: &str = "hostile-5d41402abc";
 
 struct Hostile {
     server: Server,
@@ -26,22 +25,15 @@ impl Hostile {
     }
 
     fn send(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        let authorization = format!("Bearer {token}");
-        let headers = [&[("Authorization", authorization.as_str())], headers].concat();
-        http::send(method, &self.url(path), &headers, body)
+        self.server.send(Some(token), method, &format!("/hostile/r{path}"), headers, body)
     }
 
     /// An upload by the format's own form, with a text of several lines.
     fn upload_as(&self, token: &str, version: &str, file: &str, content: &str) -> Response {
-        let mut body = String::new();
-        for (name, value) in [("name", "pkg"), ("version", version), ("summary", "one\ntwo"), ("filename", file)] {
-            body += &format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        body += &format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"x\"\r\n\r\n{content}\r\n--{BOUNDARY}--\r\n"
-        );
-        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-        self.send(token, "POST", "/upload", &[("Content-Type", &content_type)], body.as_bytes())
+        let texts = [("name", "pkg"), ("version", version), ("summary", "one\ntwo"), ("filename", file)];
+        let form = texts.into_iter().fold(RawForm::default(), |form, (name, value)| form.text(name, value));
+        let form = form.part("Content-Disposition: form-data; name=\"content\"; filename=\"x\"", content);
+        self.send(token, "POST", "/upload", &[("Content-Type", &raw_form::content_type())], &form.finished())
     }
 
     fn upload(&self, version: &str, file: &str, content: &str) -> Response {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::archives;
 use crate::harness::command::run;
-use crate::harness::http::{Response, send};
+use crate::harness::http::Response;
 use crate::harness::server::Server;
 use crate::harness::upload::Form;
 
@@ -23,7 +23,7 @@ fn text(path: &str) -> String {
 }
 
 fn ask(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
-    send(method, &format!("{}{path}", server.url), headers, b"")
+    server.send(None, method, path, headers, b"")
 }
 
 /// Series with their values.
@@ -232,7 +232,7 @@ fn only_administrators_and_the_configured_network_see_them() {
     let reader = server.token("--name reader --actions read,publish,delete,manage --repositories *");
     let stranger = ask(&server, "GET", "/metrics", &[]).expect(401);
     assert_eq!(stranger.header("x-error-code"), Some("login_required"));
-    let reader = ask(&server, "GET", "/metrics", &[("Authorization", &format!("Bearer {reader}"))]).expect(403);
+    let reader = server.send(Some(&reader), "GET", "/metrics", &[], b"").expect(403);
     assert_eq!(reader.header("x-error-code"), Some("admin_required"));
     server.api("GET", "/metrics", None).expect(200);
     assert_eq!(server.api("POST", "/metrics", None).status, 405);

@@ -149,10 +149,23 @@ impl Server {
 
     /// A request to its API by the administrator; the body is JSON or nothing.
     pub(crate) fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        let authorization = format!("Bearer {ADMIN_TOKEN}");
-        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
         let body = body.map(Value::to_string).unwrap_or_default();
-        http::send(method, &format!("{}{path}", self.url), &headers, body.as_bytes())
+        self.send(Some(ADMIN_TOKEN), method, path, &[("Content-Type", "application/json")], body.as_bytes())
+    }
+
+    /// A request by the holder of this token, or by a stranger.
+    pub(crate) fn send(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let credential = authorization.iter().map(|value| ("Authorization", value.as_str()));
+        let headers: Vec<_> = credential.chain(headers.iter().copied()).collect();
+        http::send(method, &format!("{}{path}", self.url), &headers, body)
     }
 
     /// A further hosted Go repository.
