@@ -15,6 +15,7 @@ use std::io::Read as _;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use keeper_core::artifact::Page;
 use keeper_core::blob::ReadSeek;
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, codes};
@@ -55,6 +56,14 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// How many it says it has.
     pub size: u64,
+}
+
+impl Content {
+    /// Whether there is more of it.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.size > self.bytes.len() as u64
+    }
 }
 
 /// Looks into archives.
@@ -196,9 +205,9 @@ pub fn root(listing: &Listing) -> &str {
     first.as_bytes()[..shared].iter().rposition(|byte| *byte == b'/').map_or("", |at| &first[..=at])
 }
 
-/// Lines of a folder behind `after`, in order of their paths, and whether more follow.
+/// Lines of a folder behind `after`, in order of their paths.
 #[must_use]
-pub fn folder(listing: &Listing, folder: &str, after: Option<&str>, limit: usize) -> (Vec<Entry>, bool) {
+pub fn folder(listing: &Listing, folder: &str, after: Option<&str>, limit: usize) -> Page<Entry> {
     let mut entries = Vec::new();
     let mut from = match after {
         // Behind a folder come the entries that do not lie in it.
@@ -208,7 +217,7 @@ pub fn folder(listing: &Listing, folder: &str, after: Option<&str>, limit: usize
     while let Some((path, size)) = listing.range((from, Bound::Unbounded)).next() {
         let Some(below) = path.strip_prefix(folder) else { break };
         if entries.len() == limit {
-            return (entries, true);
+            return Page { items: entries, more: true };
         }
         let entry = match below.find('/') {
             Some(at) => Entry { path: path[..=folder.len() + at].to_owned(), size: None },
@@ -217,7 +226,7 @@ pub fn folder(listing: &Listing, folder: &str, after: Option<&str>, limit: usize
         from = Bound::Excluded(if entry.size.is_none() { behind(&entry.path) } else { entry.path.clone() });
         entries.push(entry);
     }
-    (entries, false)
+    Page { items: entries, more: false }
 }
 
 /// A text that sorts behind everything in a folder and before all else: no name holds the last character.
@@ -250,8 +259,8 @@ mod tests {
         for limit in 1..=5 {
             let (mut paths, mut after) = (Vec::new(), None::<String>);
             loop {
-                let (entries, more) = folder(&listing, "m@v1/", after.as_deref(), limit);
-                paths.extend(entries.into_iter().map(|entry| entry.path));
+                let Page { items, more } = folder(&listing, "m@v1/", after.as_deref(), limit);
+                paths.extend(items.into_iter().map(|entry| entry.path));
                 after = paths.last().cloned();
                 if !more {
                     break;
@@ -259,8 +268,9 @@ mod tests {
             }
             assert_eq!(paths, whole, "{limit} at a time");
         }
-        assert_eq!(folder(&listing, "m@v1/cmd/x/", None, 9).0[0].size, Some(1));
-        assert_eq!(folder(&listing, "none/", None, 9), (Vec::new(), false));
+        assert_eq!(folder(&listing, "m@v1/cmd/x/", None, 9).items[0].size, Some(1));
+        let none = folder(&listing, "none/", None, 9);
+        assert_eq!((none.items, none.more), (Vec::new(), false));
     }
 
     #[test]

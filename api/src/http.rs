@@ -105,7 +105,7 @@ impl Routes {
     /// The answer, and what it was asked for as far as only the answer tells.
     async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Answered {
         let path = request.original_uri().path().to_owned();
-        let first = path.split('/').nth(1).unwrap_or("");
+        let first = first_segment(&path);
         let response = match first {
             "livez" if path == "/livez" => read_only(&request).map(|()| self.app.health.live()),
             "readyz" if path == "/readyz" => {
@@ -170,7 +170,7 @@ impl Routes {
 
     /// A refused credential on a format's path says how that ecosystem's client sends a right one.
     fn with_hint_of_format(&self, failure: Failure, request: &Request, facts: &RequestFacts) -> Failure {
-        let first = request.original_uri().path().split('/').nth(1).unwrap_or("");
+        let first = first_segment(request.original_uri().path());
         let registry = &self.app.keeper.ports().registry;
         match FormatKey::try_from(first).ok().and_then(|key| registry.get(&key)) {
             Some(handler) => formats::with_login_hint(failure, handler, facts),
@@ -207,6 +207,18 @@ impl Routes {
         }
     }
 
+    fn log_answer(&self, response: &Response, path: &str, began: Instant) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let repository = self.repository_of(path);
+        tracing::debug!(
+            http.path = %loggable(path), format.key = repository.map(|(format, _)| format),
+            repository.name = repository.map(|(_, name)| name), status = response.status().as_u16(),
+            duration_ms = ms(began), "answered"
+        );
+    }
+
     fn finish(&self, mut response: Response, facts: &RequestFacts) -> Response {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
@@ -232,7 +244,7 @@ impl Endpoint for Routes {
         let in_flight = self.metrics.begin(began);
         let id = request::new_id();
         let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
-        let first = path.split('/').nth(1).unwrap_or("");
+        let first = first_segment(&path);
         if !matches!(method, Method::GET | Method::HEAD) {
             let body = self.metrics.count_received(request.take_body());
             request.set_body(body);
@@ -252,14 +264,7 @@ impl Endpoint for Routes {
         let response = match result {
             Ok((known, response)) => {
                 class = known.unwrap_or(class);
-                span.in_scope(|| {
-                    let (http_path, repository) = (loggable(&path), self.repository_of(&path));
-                    tracing::debug!(
-                        http.path = %http_path, format.key = repository.map(|(format, _)| format),
-                        repository.name = repository.map(|(_, name)| name), status = response.status().as_u16(),
-                        duration_ms = ms(began), "answered"
-                    );
-                });
+                span.in_scope(|| self.log_answer(&response, &path, began));
                 response
             }
             Err(failure) => {
@@ -272,6 +277,11 @@ impl Endpoint for Routes {
         self.metrics.answered(first, class, in_flight, &mut response);
         Ok(response)
     }
+}
+
+/// What decides who answers.
+fn first_segment(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or("")
 }
 
 fn read_only(request: &Request) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ mod samples;
 
 use std::time::Duration;
 
-use metrics::{Key, Level, Metadata, Recorder};
+use metrics::{Gauge, Key, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use catalog::{Kind, METRICS, Metric};
@@ -78,6 +78,23 @@ impl Monitor {
     #[must_use]
     pub fn render(&self) -> String {
         self.exporter.render()
+    }
+}
+
+/// One more in a gauge, until it is dropped.
+pub(crate) struct OneMore(Gauge);
+
+impl OneMore {
+    /// Counted from now on.
+    pub(crate) fn in_(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

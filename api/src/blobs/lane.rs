@@ -9,6 +9,8 @@ use keeper_core::blob::BlobError;
 use metrics::{Gauge, gauge};
 use tokio::sync::Semaphore;
 
+use crate::monitoring::OneMore;
+
 /// At most so many jobs of one kind at once; the others wait in order.
 #[derive(Clone)]
 pub(super) struct Lane {
@@ -30,10 +32,10 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce() -> Result<T, BlobError> + Send + 'static,
     {
-        let waiting = Counted::in_(&self.waiting);
+        let waiting = OneMore::in_(&self.waiting);
         let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         drop(waiting);
-        let running = Counted::in_(&self.running);
+        let running = OneMore::in_(&self.running);
         let job = move || {
             let result = job();
             drop((permit, running));
@@ -46,21 +48,5 @@ impl Lane {
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane").field("permits", &self.permits).finish_non_exhaustive()
-    }
-}
-
-/// One more in a gauge, until it is dropped.
-struct Counted(Gauge);
-
-impl Counted {
-    fn in_(gauge: &Gauge) -> Self {
-        gauge.increment(1.0);
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
     }
 }

@@ -58,7 +58,14 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (
+/// Names each group of operations once: they are values of types of the same names.
+macro_rules! operations {
+    ($($module:ident::$group:ident),+ $(,)?) => {
+        type Operations = ($($module::$group,)+);
+        const OPERATIONS: Operations = ($($module::$group,)+);
+    };
+}
+operations! {
     artifacts::Artifacts,
     files::Files,
     packages::Packages,
@@ -67,18 +74,7 @@ type Operations = (
     help::Help,
     explain::Explain,
     audit::Audit,
-);
-
-const OPERATIONS: Operations = (
-    artifacts::Artifacts,
-    files::Files,
-    packages::Packages,
-    repositories::Repositories,
-    formats::Formats,
-    help::Help,
-    explain::Explain,
-    audit::Audit,
-);
+}
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(OPERATIONS, "Artifact Keeper", env!("CARGO_PKG_VERSION"))

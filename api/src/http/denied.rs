@@ -28,7 +28,7 @@ impl Routes {
     ) {
         let Some(action) = action(failure, method, path) else { return };
         counter!("keeper_denials_total", "action" => action).increment(1);
-        let by = who.actor(facts.peer.map(|peer| peer.to_string()), Some(facts.id.clone()));
+        let by = facts.actor(who);
         let resource = match repository(path, &self.first_segments) {
             Some(repository) => loggable(repository),
             None => loggable(path),

@@ -22,7 +22,7 @@ pub(crate) const SOURCE_BYTES: usize = 512 * 1024;
 /// Bytes at the start of a line that open quotes and lists, or indent.
 const OPENING_BYTES: usize = 256;
 
-const TAGS: [&str; 32] = [
+const TAGS: [&str; 37] = [
     "a",
     "b",
     "blockquote",
@@ -55,13 +55,17 @@ const TAGS: [&str; 32] = [
     "tbody",
     "td",
     "tr",
+    "th",
+    "thead",
+    "ul",
+    "s",
+    "samp",
 ];
-const MORE_TAGS: [&str; 5] = ["th", "thead", "ul", "s", "samp"];
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::empty();
     cleaner
-        .tags(TAGS.into_iter().chain(MORE_TAGS).collect())
+        .tags(HashSet::from(TAGS))
         .clean_content_tags(HashSet::from(["script", "style", "svg", "math", "iframe", "object", "template"]))
         .tag_attributes(HashMap::from([
             ("a", HashSet::from(["href", "title"])),

@@ -22,7 +22,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use poem::{Body, Response};
 
 use super::{App, RequestFacts};
-use crate::monitoring::{Monitor, Samples};
+use crate::monitoring::{Monitor, OneMore, Samples};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,13 +102,7 @@ impl OfClass {
 /// A request under way; counted until it is dropped.
 pub(crate) struct InFlight {
     began: Instant,
-    gauge: Gauge,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.gauge.decrement(1.0);
-    }
+    _counted: OneMore,
 }
 
 impl RequestMetrics {
@@ -129,14 +123,12 @@ impl RequestMetrics {
 
     /// A request has come.
     pub(crate) fn begin(&self, began: Instant) -> InFlight {
-        self.in_flight.increment(1.0);
-        InFlight { began, gauge: self.in_flight.clone() }
+        InFlight { began, _counted: OneMore::in_(&self.in_flight) }
     }
 
     /// A body whose bytes are counted while they are received.
     pub(crate) fn count_received(&self, body: Body) -> Body {
-        let counted = Counted { body: body.into(), sum: self.received.clone() };
-        Body::from(BoxBody::new(counted))
+        Body::from(BoxBody::new(Tallied { body: body.into(), tally: self.received.clone() }))
     }
 
     /// The head of the answer is there. A body that is in memory is as good as sent; others are measured to their end.
@@ -166,7 +158,10 @@ impl RequestMetrics {
                 of.finish(bytes, size, &request);
                 body
             }
-            None => BoxBody::new(Measured { body, of: of.clone(), bytes: bytes.clone(), sent: 0, request }),
+            None => {
+                let tally = Sending { of: of.clone(), bytes: bytes.clone(), sent: 0, request };
+                BoxBody::new(Tallied { body, tally })
+            }
         };
         response.set_body(Body::from(measured));
     }
@@ -180,48 +175,44 @@ impl OfClass {
     }
 }
 
-/// A request's body that adds to a sum what comes of it.
-struct Counted {
-    body: BoxBody<Bytes, std::io::Error>,
-    sum: Counter,
+/// Hears how many bytes of a body have passed.
+trait Tally: Send + Sync + Unpin + 'static {
+    fn passed(&mut self, bytes: u64);
 }
 
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.sum.increment(data.len() as u64);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Tally for Counter {
+    fn passed(&mut self, bytes: u64) {
+        self.increment(bytes);
     }
 }
 
-/// An answer's body that is measured when it has ended, however it ends.
-struct Measured {
-    body: BoxBody<Bytes, std::io::Error>,
+/// An answer under way; measured when its body has ended, however it ends.
+struct Sending {
     of: Arc<OfClass>,
     bytes: Counter,
     sent: u64,
     request: InFlight,
 }
 
-impl HttpBody for Measured {
+impl Tally for Sending {
+    fn passed(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.of.finish(&self.bytes, self.sent, &self.request);
+    }
+}
+
+/// A body whose bytes are told as they pass.
+struct Tallied<T> {
+    body: BoxBody<Bytes, std::io::Error>,
+    tally: T,
+}
+
+impl<T: Tally> HttpBody for Tallied<T> {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -233,7 +224,7 @@ impl HttpBody for Measured {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            self.sent += data.len() as u64;
+            self.tally.passed(data.len() as u64);
         }
         polled
     }
@@ -244,12 +235,6 @@ impl HttpBody for Measured {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Drop for Measured {
-    fn drop(&mut self) {
-        self.of.finish(&self.bytes, self.sent, &self.request);
     }
 }
 

@@ -21,7 +21,7 @@ use poem::{Body, Response};
 use super::App;
 use super::form::{self, Form, FormRules};
 use super::request::RequestFacts;
-use super::shared_body::{SharedBody, broken_off};
+use super::shared_body::{SharedBody, broken_off, stated_length};
 use super::stated_digest::stated_sha256;
 use crate::server::body::PacedBody;
 
@@ -50,7 +50,9 @@ impl App {
         let write = self.keeper.native_write(incoming.who, format, handler, repository, asked).await?;
         let done = match &write.route.want {
             Want::Change { body_limit_bytes, .. } => {
-                let body = self.paced(incoming.body).whole(*body_limit_bytes).await?;
+                let limit = *body_limit_bytes;
+                let too_large = || Failure::new(&codes::TOO_LARGE, format!("this body has at most {limit} bytes"));
+                let body = self.paced(incoming.body).whole(limit, too_large).await?;
                 let change = handler.change(&write.route, &body)?;
                 self.keeper.change(&write, change, incoming.facts.actor(incoming.who)).await?
             }
@@ -160,14 +162,14 @@ impl App {
 
 /// Nobody sends in vain what is too long, and HTTP/1.1 without any framing has no body at all.
 fn check_length(headers: &HeaderMap, version: Version, limit_bytes: u64) -> Result<(), Failure> {
-    let Some(stated) = headers.get(CONTENT_LENGTH) else {
-        if version < Version::HTTP_2 && !headers.contains_key(TRANSFER_ENCODING) {
-            return Err(Failure::new(&codes::LENGTH_REQUIRED, codes::LENGTH_REQUIRED.title));
-        }
-        return Ok(());
-    };
-    let stated = stated.to_str().ok().and_then(|text| text.parse::<u64>().ok());
-    if stated.is_some_and(|stated| stated > limit_bytes) { Err(form::over_limit(limit_bytes)) } else { Ok(()) }
+    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    if version < Version::HTTP_2 && !is_framed {
+        return Err(Failure::new(&codes::LENGTH_REQUIRED, codes::LENGTH_REQUIRED.title));
+    }
+    if stated_length(headers).is_some_and(|stated| stated > limit_bytes) {
+        return Err(form::over_limit(limit_bytes));
+    }
+    Ok(())
 }
 
 fn receipt(status: StatusCode, document: Document) -> Response {

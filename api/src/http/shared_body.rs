@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use keeper_core::error::{Failure, codes};
 
 use crate::server::body::BodyTooSlow;
@@ -29,6 +31,11 @@ pub(crate) fn broken_off(error: &(dyn Error + 'static)) -> Failure {
     }
 }
 
+/// The length that a request states for its body, if it does in a way that can be read.
+pub(crate) fn stated_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 type Body = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// A handle to the body; each chunk goes to whoever polls first.
@@ -43,22 +50,26 @@ impl SharedBody {
     /// The whole of a short body.
     ///
     /// # Errors
-    /// `too_large`, or a body that came too slowly or broke off. The rest of a refused one is read on for a
-    /// little while.
-    pub(crate) async fn whole(self, limit_bytes: usize) -> Result<BytesMut, Failure> {
-        let read = self.clone().read(limit_bytes).await;
+    /// What `too_large` makes of a longer one, or a body that came too slowly or broke off. The rest of a
+    /// refused one is read on for a little while.
+    pub(crate) async fn whole(
+        self,
+        limit_bytes: usize,
+        too_large: impl FnOnce() -> Failure,
+    ) -> Result<BytesMut, Failure> {
+        let read = self.clone().read(limit_bytes, too_large).await;
         if read.is_err() {
             self.linger().await;
         }
         read
     }
 
-    async fn read(mut self, limit_bytes: usize) -> Result<BytesMut, Failure> {
+    async fn read(mut self, limit_bytes: usize, too_large: impl FnOnce() -> Failure) -> Result<BytesMut, Failure> {
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.next().await {
             let chunk = chunk.map_err(|error| broken_off(&error))?;
             if whole.len() + chunk.len() > limit_bytes {
-                return Err(Failure::new(&codes::TOO_LARGE, format!("this body has at most {limit_bytes} bytes")));
+                return Err(too_large());
             }
             whole.extend_from_slice(&chunk);
         }

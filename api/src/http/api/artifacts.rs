@@ -11,7 +11,6 @@ use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
-use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
@@ -162,8 +161,7 @@ impl Artifacts {
             limit,
         };
         let page = app.keeper.ports().artifacts.search(&query).await.map_err(Failure::from)?;
-        let last = page.items.last().map(|artifact| artifact.id.0);
-        let next_cursor = NextCursor(last.filter(|_| page.more).map(|last| filter.seal(last)));
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.id.0));
         let view = |artifact: keeper_core::artifact::Artifact| {
             let repository = readable.get(artifact.repository)?;
             Some(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url))
@@ -258,10 +256,7 @@ fn amendment(change: ArtifactChange, if_match: Option<&str>) -> Result<Amendment
 }
 
 pub(super) fn parse_id(text: &str) -> Result<ArtifactId, Failure> {
-    let parsed = Uuid::try_parse(text).map(ArtifactId);
-    parsed.map_err(|_| {
-        Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of an artifact", shorten(text))).field("id")
-    })
+    listing::id(text, "an artifact").map(ArtifactId)
 }
 
 fn parse_state(text: &str) -> Result<ArtifactState, Failure> {

@@ -7,7 +7,6 @@ use futures_util::{Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use keeper_core::audit::{AuditFilter, AuditKey, AuditRow, AuditStore, Outcome, Seal, subject, verify_audit};
 use keeper_core::error::{Failure, codes};
-use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
 use poem::Body;
 use poem::web::Data;
 use poem_openapi::param::Query;
@@ -20,6 +19,7 @@ use uuid::Uuid;
 use super::Group;
 use super::caller::Caller;
 use super::cursor::{Filter, NextCursor};
+use super::listing::{self, default_limit, shorten};
 use crate::http::{App, Refused};
 
 pub(super) struct Audit;
@@ -155,11 +155,10 @@ impl Audit {
         cursor: Query<Option<String>>,
     ) -> Result<Json<AuditPage>, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let limit = page_limit(limit.0)?;
+        let limit = listing::limit(limit.0)?;
         let sealed = [&actor.0, &action.0, &repository.0, &package.0, &outcome.0, &request_id.0, &from.0, &to.0];
         let sealed = Filter::new("audit", &sealed);
-        let before = cursor.0.as_deref().map(|text| sealed.open(text)).transpose()?;
-        let before = before.map(|key| opened(key).ok_or_else(wrong_cursor)).transpose()?;
+        let before = cursor.0.as_deref().map(|text| sealed.open_bytes(text, opened)).transpose()?;
         let filter = AuditFilter {
             outcome: outcome.0.as_deref().map(parse_outcome).transpose()?,
             from: moment("from", from.0.as_deref())?,
@@ -171,8 +170,7 @@ impl Audit {
             request: request_id.0,
         };
         let page = app.keeper.ports().audit.page(&filter, before, limit).await.map_err(Failure::from)?;
-        let last = page.items.last().map(AuditRow::key).filter(|_| page.more);
-        let next_cursor = NextCursor(last.map(|last| sealed.seal(closed(last))));
+        let next_cursor = NextCursor::of(&page, |last| sealed.seal(closed(last.key())));
         Ok(Json(AuditPage { items: page.items.into_iter().map(AuditEntry::of).collect(), next_cursor }))
     }
 
@@ -279,24 +277,9 @@ fn closed(key: AuditKey) -> Uuid {
     Uuid::from_u64_pair(key.at.as_microsecond().cast_unsigned(), key.seq.cast_unsigned())
 }
 
-fn opened(key: Uuid) -> Option<AuditKey> {
-    let (at, seq) = key.as_u64_pair();
+fn opened(key: &[u8]) -> Option<AuditKey> {
+    let (at, seq) = Uuid::from_slice(key).ok()?.as_u64_pair();
     Some(AuditKey { at: Timestamp::from_microsecond(at.cast_signed()).ok()?, seq: seq.cast_signed() })
-}
-
-fn wrong_cursor() -> Failure {
-    Failure::new(&codes::INVALID_CURSOR, "the cursor is damaged").field("cursor")
-}
-
-fn default_limit() -> u32 {
-    PAGE_LIMIT_DEFAULT
-}
-
-fn page_limit(limit: u32) -> Result<u32, Failure> {
-    if (1..=PAGE_LIMIT_MAX).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Failure::new(&codes::INVALID_FIELD, format!("limit is 1 to {PAGE_LIMIT_MAX}, not {limit}")).field("limit"))
 }
 
 fn parse_outcome(text: &str) -> Result<Outcome, Failure> {
@@ -314,8 +297,4 @@ fn moment(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure>
         })
     };
     text.map(parse).transpose()
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(80).collect()
 }

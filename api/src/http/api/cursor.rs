@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64URL_NOPAD;
+use keeper_core::artifact::Page;
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, codes};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
@@ -69,6 +70,13 @@ impl Filter {
 /// An `Option` would be described as a field that may be absent.
 #[derive(Debug)]
 pub(super) struct NextCursor(pub(super) Option<String>);
+
+impl NextCursor {
+    /// The cursor of a page, sealed from its last entry if more follow.
+    pub(super) fn of<T>(page: &Page<T>, seal: impl FnOnce(&T) -> String) -> Self {
+        Self(page.items.last().filter(|_| page.more).map(seal))
+    }
+}
 
 impl Type for NextCursor {
     const IS_REQUIRED: bool = true;

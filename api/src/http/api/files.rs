@@ -173,13 +173,12 @@ impl Files {
         let filter = Filter::new("contents", &[&Some(id.to_string()), &Some(file.clone()), &Some(path.clone())]);
         let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
         let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
-        let (entries, more) = archive::folder(&listing, &path, after.as_deref(), limit);
-        if entries.is_empty() && !path.is_empty() && after.is_none() {
+        let page = archive::folder(&listing, &path, after.as_deref(), limit);
+        if page.items.is_empty() && !path.is_empty() && after.is_none() {
             return Err(no_entry(&path).into());
         }
-        let last = entries.last().filter(|_| more);
-        let next_cursor = NextCursor(last.map(|last| filter.seal_bytes(last.path.as_bytes())));
-        let items = entries.into_iter().map(|entry| EntryView::of(entry, &path)).collect();
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.path.as_bytes()));
+        let items = page.items.into_iter().map(|entry| EntryView::of(entry, &path)).collect();
         let kind = "folder".to_owned();
         Ok(Json(ContentsView { file, path, kind, items, next_cursor, text: None, truncated: false, size: None }))
     }
@@ -203,7 +202,7 @@ impl Files {
         let (answer, readme) = (gate?, readme.ok_or_else(none)?);
         let limit = markdown::SOURCE_BYTES as u64;
         let content = app.archives.read(&app.keeper, &answer, &readme.entry, limit).await?.ok_or_else(none)?;
-        let truncated = content.size > content.bytes.len() as u64;
+        let truncated = content.is_cut();
         let text = String::from_utf8_lossy(&content.bytes).into_owned();
         let html = if is_markdown(&readme.entry) { rendered(text.clone()).await? } else { None };
         Ok(Json(ReadmeView { file: readme.file, path: readme.entry, html, text, truncated }))
@@ -239,7 +238,7 @@ fn no_entry(path: &str) -> Failure {
 
 async fn text_of(app: &App, answer: &Answer, file: String, path: String) -> Result<ContentsView, Failure> {
     let content = app.archives.read(&app.keeper, answer, &path, TEXT_BYTES).await?.ok_or_else(|| no_entry(&path))?;
-    let truncated = content.size > content.bytes.len() as u64;
+    let truncated = content.is_cut();
     Ok(ContentsView {
         file,
         path,

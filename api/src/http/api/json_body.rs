@@ -7,9 +7,8 @@
 use keeper_core::error::{Failure, codes};
 use poem::Request;
 use poem::http::Method;
-use poem::http::header::CONTENT_LENGTH;
 
-use crate::http::shared_body::SharedBody;
+use crate::http::shared_body::{SharedBody, stated_length};
 use crate::server::body::{Pace, PacedBody};
 
 /// Bytes of a body at most.
@@ -26,14 +25,13 @@ pub(super) async fn collect(request: &mut Request, pace: Pace) -> Result<(), Fai
     if request.method() == Method::POST && request.original_uri().path() == UPLOAD {
         return Ok(());
     }
-    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let stated = stated_length(request.headers());
     let body = SharedBody::new(PacedBody::new(request.take_body().into_bytes_stream(), pace));
-    if stated.is_some_and(|stated| stated > JSON_BYTES) {
+    if stated.is_some_and(|stated| stated > JSON_BYTES as u64) {
         body.linger().await;
         return Err(too_large());
     }
-    let whole = body.whole(JSON_BYTES).await;
-    let whole = whole.map_err(|failure| if *failure.code() == codes::TOO_LARGE { too_large() } else { failure })?;
+    let whole = body.whole(JSON_BYTES, too_large).await?;
     request.set_body(whole.freeze());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, SEARCH_CHARACTERS};
 use keeper_core::repository::{Repository, RepositoryId};
+use uuid::Uuid;
 
 use super::caller::Caller;
 use crate::http::App;
@@ -59,6 +60,13 @@ impl Readable {
     pub(super) fn get(&self, id: RepositoryId) -> Option<&Arc<Repository>> {
         self.0.iter().find(|one| one.id == id)
     }
+}
+
+/// The id of `what` in an address.
+pub(super) fn id(text: &str, what: &str) -> Result<Uuid, Failure> {
+    Uuid::try_parse(text).map_err(|_| {
+        Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of {what}", shorten(text))).field("id")
+    })
 }
 
 /// A caller's text, cut to be repeated in an answer.

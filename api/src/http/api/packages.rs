@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Group;
 use super::caller::Caller;
 use super::cursor::{Filter, NextCursor};
-use super::listing::{self, Readable, default_limit, shorten};
+use super::listing::{self, Readable, default_limit};
 use super::package_views::{DependentView, PackageView, VersionView};
 use super::similar;
 use crate::http::{App, Refused};
@@ -110,11 +110,10 @@ impl Packages {
         let order = order(sort, &filter, cursor.0.as_deref())?;
         let query = PackageQuery { repositories: readable.ids(), name: name.0, text, order, limit };
         let page = app.keeper.ports().packages.list_packages(&query).await.map_err(Failure::from)?;
-        let last = page.items.last().filter(|_| page.more);
-        let next_cursor = NextCursor(last.map(|last| match sort {
+        let next_cursor = NextCursor::of(&page, |last| match sort {
             Sort::Name => filter.seal_bytes(&[last.id.0.as_bytes(), last.name.as_str().as_bytes()].concat()),
             Sort::Newest => filter.seal(last.newest.0),
-        }));
+        });
         let items = views(&app, &caller, &readable, page.items).await?;
         Ok(Json(PackagePage { items, next_cursor }))
     }
@@ -160,8 +159,7 @@ impl Packages {
         let query = VersionQuery { package: id, deleted, after, limit };
         let page = app.keeper.ports().packages.package_versions(&query).await.map_err(Failure::from)?;
         let summary = app.keeper.summary(&caller.principal, &repository, &package.name).await?;
-        let last = page.items.last().filter(|_| page.more);
-        let next_cursor = NextCursor(last.map(|last| filter.seal(last.artifact.0)));
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.artifact.0));
         let items = page.items.into_iter().map(|version| VersionView::of(version, &summary)).collect();
         Ok(Json(VersionPage { items, next_cursor }))
     }
@@ -191,8 +189,7 @@ impl Packages {
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = DependentQuery { repositories: readable.ids(), package: package.name, after, limit };
         let page = app.keeper.ports().packages.dependents(&query).await.map_err(Failure::from)?;
-        let last = page.items.last().filter(|_| page.more);
-        let next_cursor = NextCursor(last.map(|last| filter.seal(last.version.artifact.0)));
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.version.artifact.0));
         let mut items = Vec::with_capacity(page.items.len());
         for dependent in page.items {
             let Some(repository) = readable.get(dependent.repository) else { continue };
@@ -237,9 +234,8 @@ impl Packages {
             let items = views(&app, &caller, &readable, found).await?;
             return Ok(Json(FoundPage { approximate: !items.is_empty(), items, next_cursor: NextCursor(None) }));
         }
-        let last = page.items.last().filter(|_| page.more);
         let key = |rank: Rank, id: PackageId| [&rank.to_be_bytes()[..], id.0.as_bytes()].concat();
-        let next_cursor = NextCursor(last.map(|last| filter.seal_bytes(&key(last.rank, last.package.id))));
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(&key(last.rank, last.package.id)));
         let found = page.items.into_iter().map(|hit| hit.package).collect();
         let items = views(&app, &caller, &readable, found).await?;
         Ok(Json(FoundPage { items, approximate: false, next_cursor }))
@@ -292,7 +288,5 @@ fn terms(text: &str) -> Result<Vec<String>, Failure> {
 }
 
 fn parse_id(text: &str) -> Result<PackageId, Failure> {
-    Uuid::try_parse(text).map(PackageId).map_err(|_| {
-        Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of a package", shorten(text))).field("id")
-    })
+    listing::id(text, "a package").map(PackageId)
 }

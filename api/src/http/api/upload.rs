@@ -10,7 +10,7 @@ use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::pipeline::Upload;
 use keeper_core::plugin::Registry;
 use keeper_core::repository::RepositoryName;
-use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use poem::http::header::CONTENT_TYPE;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
 use crate::http::form::{self, Form, FormRules};
-use crate::http::shared_body::SharedBody;
+use crate::http::shared_body::{SharedBody, stated_length};
 use crate::http::{App, Refused};
 use crate::server::body::PacedBody;
 
@@ -106,8 +106,7 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let limit = limit_for(app, &caller.principal).await?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = form::boundary(content_type)?;
-    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
+    if stated_length(request.headers()).is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
     }
     let turn = app.admission.turn().await?;
