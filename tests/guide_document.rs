@@ -15,6 +15,8 @@ use crate::harness::server::{ADMIN_TOKEN, PROGRAM, Server};
 const GUIDE: &str = include_str!("../docs/go-modules.md");
 const README: &str = include_str!("../README.md");
 const OLDER_GUIDE: &str = include_str!("fixtures/older-guide.sh");
+/// The script that the older guide has its readers save.
+const OLDER_SCRIPT: &str = include_str!("fixtures/older-publish.sh");
 
 /// The shell blocks of a page, each behind a line that names it in the output.
 fn shell_blocks(page: &str) -> (usize, String) {
@@ -94,11 +96,13 @@ fn the_commands_of_the_older_guide_work_as_they_were_written() {
     }
     machine.put("ARTIFACT_KEEPER_TOKEN", ADMIN_TOKEN);
     let temporary = machine.home().join("tmp").display().to_string();
-    let script = OLDER_GUIDE
-        .replace("https://registry.example.com", &server.url)
-        .replace("http://localhost:8080", &server.url)
-        .replace("your-auth-token", ADMIN_TOKEN)
-        .replace("/tmp/", &format!("{temporary}/"));
-    let followed = machine.sh(&machine.work(), &format!("mkdir {temporary}\n{script}")).succeeded();
+    let here = |text: &str| {
+        text.replace("https://registry.example.com", &server.url)
+            .replace("http://localhost:8080", &server.url)
+            .replace("your-auth-token", ADMIN_TOKEN)
+            .replace("/tmp/", &format!("{temporary}/"))
+    };
+    machine.write(&machine.home(), "publish.sh", &here(OLDER_SCRIPT));
+    let followed = machine.sh(&machine.work(), &format!("mkdir {temporary}\n{}", here(OLDER_GUIDE))).succeeded();
     followed.says(&["Successfully published github.com/yourcompany/mymodule@v1.2.0"]);
 }

@@ -51,7 +51,8 @@ fn a_client_generated_from_the_document_uploads_lists_and_understands_refusals()
     let folder = tempfile::tempdir().expect("a temporary folder");
     let client = folder.path().join("client");
     tool("openapi-python-client", |command| {
-        command.args(["generate", "--meta", "none", "--path"]).arg(committed()).arg("--output-path").arg(&client)
+        command.args(["generate", "--meta", "none", "--path"]).arg(committed()).arg("--output-path").arg(&client);
+        command.arg("--config").arg(project("tests/openapi/client.yml"))
     })
     .succeeded()
     .never_says(&["arning", "Skipping", "Unable"]);

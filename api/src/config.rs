@@ -78,6 +78,8 @@ pub struct Config {
     pub allowed_hosts: AllowedHosts,
     /// Private networks and names that the server itself may connect to.
     pub network_allow: Vec<AllowedNetwork>,
+    /// Who may read the metrics without a login.
+    pub metrics_network: Vec<IpNet>,
     /// A tracing filter; known to parse.
     pub log: String,
     /// How log lines look.

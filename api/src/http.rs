@@ -3,6 +3,7 @@
 //! | path | who answers |
 //! |---|---|
 //! | `/livez`, `/readyz` | [`health`] |
+//! | `/metrics` | [`metrics`], for administrators and a configured network |
 //! | `/api/openapi.json`, `/api/docs` | [`pages`]: the generated document and a page to read it |
 //! | `/api/…` | [`api`]: JSON, errors as problem documents |
 //! | `/{format}/{repository}/…` | [`formats`]: the ecosystem's protocol, errors as plain text |
@@ -11,18 +12,27 @@
 //! Order: id and span → framing, host and target → credentials → route. Errors become answers in one place,
 //! whatever their origin; a panic becomes `internal`.
 
+mod admission;
 pub mod api;
 mod authenticate;
 mod cookie;
+mod denied;
+mod disposition;
 mod error;
+mod form;
 mod formats;
 mod health;
+mod markdown;
+mod metrics;
+mod native_write;
 mod origin;
 mod pages;
 mod problem;
 mod ranges;
 mod request;
 mod response;
+mod shared_body;
+mod stated_digest;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -33,20 +43,25 @@ use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OP
 use http::{HeaderName, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
 use keeper_core::access::Principal;
+use keeper_core::audit::Denials;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::pipeline::Keeper;
+use keeper_core::redaction::redact;
 use keeper_core::repository::FormatKey;
 use poem::{Endpoint, Request, Response};
 
-pub use api::admission::Admission;
+pub use admission::Admission;
 pub use authenticate::{Asked, Authenticator};
 pub use error::Refused;
 pub(crate) use error::status as status_of;
 pub use health::{Health, WriterAlive};
+pub use metrics::Scrape;
 pub use request::{Front, HostRule, RequestFacts};
 
+use crate::archive::Archives;
 use crate::status::Status;
 use error::{Shape, answer};
+use metrics::{RequestMetrics, RouteClass};
 
 use crate::sign_in::SignIn;
 
@@ -68,10 +83,16 @@ pub struct App {
     pub front: Front,
     /// The probes.
     pub health: Arc<Health>,
+    /// Looks into stored archives.
+    pub archives: Archives,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
     /// What the server can say of itself.
     pub status: Arc<Status>,
+    /// Refusals on their way to the audit.
+    pub denials: Arc<Denials>,
+    /// What `/metrics` shows.
+    pub scrape: Scrape,
 }
 
 /// The app as poem runs it.
@@ -80,6 +101,7 @@ pub struct Routes {
     api: Box<dyn poem::endpoint::DynEndpoint<Output = Response>>,
     openapi: String,
     first_segments: Vec<String>,
+    metrics: RequestMetrics,
 }
 
 impl Routes {
@@ -87,20 +109,26 @@ impl Routes {
     #[must_use]
     pub fn new(app: App) -> Self {
         let app = Arc::new(app);
-        let formats = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string());
-        let first_segments = formats.chain(["api".to_owned()]).collect();
+        let formats: Vec<_> = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string()).collect();
+        let metrics = RequestMetrics::new(formats.iter().cloned());
+        let first_segments = formats.into_iter().chain(["api".to_owned()]).collect();
         let (api, openapi) = api::routes(app.clone());
-        Self { app, api, openapi, first_segments }
+        Self { app, api, openapi, first_segments, metrics }
     }
 
-    async fn route(&self, who: Principal, mut request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
+    /// The answer, and what it was asked for as far as only the answer tells.
+    async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Answered {
         let path = request.original_uri().path().to_owned();
-        let first = path.split('/').nth(1).unwrap_or("");
-        match first {
+        let first = first_segment(&path);
+        let response = match first {
             "livez" if path == "/livez" => read_only(&request).map(|()| self.app.health.live()),
             "readyz" if path == "/readyz" => {
                 read_only(&request)?;
                 Ok(self.app.health.ready(&self.app.keeper).await)
+            }
+            "metrics" if path == "/metrics" => {
+                read_only(&request)?;
+                self.app.metrics(who, facts).await.map(no_store)
             }
             "api" if path == "/api/openapi.json" => {
                 read_only(&request)?;
@@ -111,7 +139,7 @@ impl Routes {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
                     api::check(&mut request, self.app.admission.pace).await?;
-                    request.extensions_mut().insert(who);
+                    request.extensions_mut().insert(who.clone());
                     request.extensions_mut().insert(facts.clone());
                     self.api.call(request).await.map(no_store).map_err(|error| api::failure(error, &path))
                 }
@@ -120,39 +148,95 @@ impl Routes {
                 let registry = &self.app.keeper.ports().registry;
                 let format = FormatKey::try_from(first).ok();
                 match format.and_then(|key| registry.get(&key).map(|handler| (key, handler))) {
-                    Some((format, handler)) => self.app.native(&format, handler, &who, &request, facts).await,
+                    Some((format, handler)) => {
+                        let answered = self.app.native(&format, handler, who, request, facts).await;
+                        return answered.map(|(kind, response)| (Some(kind.into()), response));
+                    }
                     None => pages::ui(request.method(), &path, &self.first_segments),
                 }
             }
+        };
+        response.map(|response| (None, response))
+    }
+
+    /// What an address is of, when its answer does not say more.
+    fn class_of(&self, first: &str) -> RouteClass {
+        match first {
+            "livez" | "readyz" | "metrics" => RouteClass::Probe,
+            "api" => RouteClass::Api,
+            _ if self.first_segments.iter().any(|format| format == first) => RouteClass::Refused,
+            _ => RouteClass::Ui,
         }
     }
 
-    async fn answered(&self, request: Request, facts: &RequestFacts) -> Result<Response, Failure> {
+    /// The answer, and who is asking as far as that is known.
+    async fn answered(&self, request: Request, facts: &RequestFacts) -> (Principal, Answered) {
         let asked =
             Asked { method: request.method(), path: request.original_uri().path(), headers: request.headers(), facts };
         let who = match self.app.authenticator.principal(&asked).await {
             Ok(who) => who,
-            Err(failure) => return Err(self.with_hint_of_format(failure, &request, facts)),
+            Err(failure) => return (Principal::Anonymous, Err(self.with_hint_of_format(failure, &request, facts))),
         };
         tracing::Span::current().record("principal.name", who.login());
         let ends = ends_soon(&who);
-        match AssertUnwindSafe(self.route(who, request, facts)).catch_unwind().await {
-            Ok(result) => result.map(|mut response| {
-                response.headers_mut().extend(ends.map(|ends| (X_TOKEN_EXPIRES.clone(), ends)));
-                response
-            }),
-            Err(_panic) => Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked")),
-        }
+        let result = AssertUnwindSafe(self.route(&who, request, facts)).catch_unwind().await;
+        let panicked = || Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked");
+        let answered = result.unwrap_or_else(|_panic| Err(panicked())).map(|(class, mut response)| {
+            response.headers_mut().extend(ends.map(|ends| (X_TOKEN_EXPIRES.clone(), ends)));
+            (class, response)
+        });
+        (who, answered)
     }
 
     /// A refused credential on a format's path says how that ecosystem's client sends a right one.
     fn with_hint_of_format(&self, failure: Failure, request: &Request, facts: &RequestFacts) -> Failure {
-        let first = request.original_uri().path().split('/').nth(1).unwrap_or("");
+        let first = first_segment(request.original_uri().path());
         let registry = &self.app.keeper.ports().registry;
         match FormatKey::try_from(first).ok().and_then(|key| registry.get(&key)) {
             Some(handler) => formats::with_login_hint(failure, handler, facts),
             None => failure,
         }
+    }
+
+    /// The format and `format/name` of an address that names a repository.
+    fn repository_of<'a>(&self, path: &'a str) -> Option<(&'a str, &'a str)> {
+        let name = denied::repository(path, &self.first_segments)?;
+        Some((name.split('/').next().unwrap_or(name), name))
+    }
+
+    /// Faults of ours are errors; refused changes are worth knowing; all other refusals are routine.
+    fn log_failure(&self, failure: &Failure, method: &Method, path: &str, began: Instant) {
+        let (code, duration_ms, repository) = (failure.code().name, ms(began), self.repository_of(path));
+        let (format, repository) = (repository.map(|(format, _)| format), repository.map(|(_, name)| name));
+        let cause = failure.cause.as_deref().unwrap_or("");
+        let changes = !matches!(*method, Method::GET | Method::HEAD);
+        macro_rules! log {
+            ($level:ident $(, $more:ident)*) => {
+                tracing::$level!(
+                    error.code = code, http.path = %loggable(path), format.key = format, repository.name = repository,
+                    duration_ms, $($more,)* "{failure}"
+                )
+            };
+        }
+        match failure.code().class {
+            Class::Internal | Class::BadGateway | Class::GatewayTimeout | Class::Unavailable | Class::StorageFull => {
+                log!(error, cause);
+            }
+            Class::Unauthorized | Class::Forbidden if changes => log!(info),
+            _ => log!(debug),
+        }
+    }
+
+    fn log_answer(&self, response: &Response, path: &str, began: Instant) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let repository = self.repository_of(path);
+        tracing::debug!(
+            http.path = %loggable(path), format.key = repository.map(|(format, _)| format),
+            repository.name = repository.map(|(_, name)| name), status = response.status().as_u16(),
+            duration_ms = ms(began), "answered"
+        );
     }
 
     fn finish(&self, mut response: Response, facts: &RequestFacts) -> Response {
@@ -169,37 +253,49 @@ impl Routes {
     }
 }
 
+/// A response with its class, if that is known.
+type Answered = Result<(Option<RouteClass>, Response), Failure>;
+
 impl Endpoint for Routes {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let began = Instant::now();
+        let in_flight = self.metrics.begin(began);
         let id = request::new_id();
         let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
+        let first = first_segment(&path);
+        if !matches!(method, Method::GET | Method::HEAD) {
+            let body = self.metrics.count_received(request.take_body());
+            request.set_body(body);
+        }
         let shape = if path == "/api" || path.starts_with("/api/") { Shape::Api } else { Shape::Text };
         let span = tracing::info_span!(
             "request", request.id = %id, http.method = %method, principal.name = tracing::field::Empty
         );
-        let (facts, result) = match self.app.front.examine(&request, id) {
+        let (facts, (who, result)) = match self.app.front.examine(&request, id) {
             Ok(facts) => {
                 let result = tracing::Instrument::instrument(self.answered(request, &facts), span.clone()).await;
                 (facts, result)
             }
-            Err(refused) => (refused.0, Err(refused.1)),
+            Err(refused) => (refused.0, (Principal::Anonymous, Err(refused.1))),
         };
+        let mut class = self.class_of(first);
         let response = match result {
-            Ok(response) => {
-                span.in_scope(|| {
-                    tracing::debug!(http.path = %loggable(&path), status = response.status().as_u16(), duration_ms = ms(began), "answered");
-                });
+            Ok((known, response)) => {
+                class = known.unwrap_or(class);
+                span.in_scope(|| self.log_answer(&response, &path, began));
                 response
             }
             Err(failure) => {
-                span.in_scope(|| log_failure(&failure, &method, &path, began));
+                span.in_scope(|| self.log_failure(&failure, &method, &path, began));
+                self.note_denial(&failure, &who, &method, &path, &facts);
                 answer(&failure, shape, &facts.id)
             }
         };
-        Ok(self.finish(response, &facts))
+        let mut response = self.finish(response, &facts);
+        self.metrics.answered(first, class, in_flight, &mut response);
+        Ok(response)
     }
 }
 
@@ -208,6 +304,11 @@ fn ends_soon(who: &Principal) -> Option<HeaderValue> {
     let Principal::User(user) = who else { return None };
     let end = user.scope_expires_at().filter(|end| *end < Timestamp::now() + TOKEN_WARNING)?;
     HeaderValue::try_from(end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
+}
+
+/// What decides who answers.
+fn first_segment(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or("")
 }
 
 fn read_only(request: &Request) -> Result<(), Failure> {
@@ -226,26 +327,7 @@ fn ms(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Faults of ours are errors; refused changes are worth knowing; all other refusals are routine.
-fn log_failure(failure: &Failure, method: &Method, path: &str, began: Instant) {
-    let (code, path, duration_ms) = (failure.code().name, loggable(path), ms(began));
-    let cause = failure.cause.as_deref().unwrap_or("");
-    let changes = !matches!(*method, Method::GET | Method::HEAD);
-    match failure.code().class {
-        Class::Internal | Class::BadGateway | Class::GatewayTimeout | Class::Unavailable | Class::StorageFull => {
-            tracing::error!(error.code = code, http.path = %path, duration_ms, cause, "{failure}");
-        }
-        Class::Unauthorized | Class::Forbidden if changes => {
-            tracing::info!(error.code = code, http.path = %path, duration_ms, "{failure}");
-        }
-        _ => tracing::debug!(error.code = code, http.path = %path, duration_ms, "{failure}"),
-    }
-}
-
 /// A path fit for a log line: escaped, cut, and without anything that looks like a token.
 fn loggable(path: &str) -> String {
-    if keeper_core::identity::TokenSecret::occurs_in(path) {
-        return "[holds a token]".to_owned();
-    }
-    path.chars().take(256).flat_map(char::escape_debug).collect()
+    redact(path).chars().take(256).flat_map(char::escape_debug).collect()
 }

@@ -5,6 +5,8 @@
 //! whole route table.
 
 pub mod admin_socket;
+pub mod archive;
+mod auditor;
 pub mod blobs;
 pub mod bootstrap;
 pub mod cli;
@@ -14,6 +16,7 @@ mod error_page;
 pub mod http;
 pub mod jobs;
 mod logging;
+pub mod monitoring;
 mod process;
 mod program;
 pub mod run;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::{Keeper, Ports};
@@ -20,6 +21,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::operator::Operator;
+use crate::archive::Archives;
+use crate::auditor::Auditor;
 use crate::blobs::DiskBlobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
@@ -28,11 +31,12 @@ use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
 use crate::config::{Config, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Admission, App, Authenticator, Front, Health, Routes};
+use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
 use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
 use crate::jobs::retention::{LastUse, Retention};
 use crate::jobs::upkeep::Upkeep;
+use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
@@ -83,6 +87,9 @@ pub enum StartError {
     /// The outgoing network.
     #[error("the outgoing network cannot be set up: {0}")]
     Network(String),
+    /// The metrics.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(String),
     /// Sockets and signals.
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
@@ -117,6 +124,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         .chain(too_few_files)
         .for_each(|warning| tracing::warn!("{warning}"));
     let stop = StopSignals::new()?;
+    // Before anything that is measured is made.
+    let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
@@ -130,24 +139,40 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         registry: registry.clone(),
         repositories: store.clone(),
         artifacts: store.clone(),
+        packages: store.clone(),
         blobs: blobs.clone(),
         identity: store.clone(),
         lifecycle: store.clone(),
+        audit: store.clone(),
         authorities: Arc::new(network),
+        listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
     let writer = store.clone();
     let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
+    let denials = Arc::new(Denials::default());
+    let admission = Arc::new(admission(&config));
+    let sources = Sources {
+        store: store.clone(),
+        admission: admission.clone(),
+        tls: tls.as_ref().map(|tls| tls.handle.clone()),
+        data: data.root().to_owned(),
+    };
+    let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper: keeper.clone(),
         authenticator: Authenticator::new(store.clone()),
         sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
         front: front(&config),
         health: health.clone(),
-        admission: Arc::new(admission(&config)),
         status: Arc::new(Status::new(store.clone(), &config.database, &config.blobs)),
+        archives: Archives::default(),
+        admission,
+        denials: denials.clone(),
+        scrape,
     };
+    let auditor = Auditor::start(store.clone(), denials);
     let app = crate::server::into_app(Routes::new(app));
     let runner = Runner::new(store.clone());
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
@@ -178,6 +203,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     if let Err(error) = keeper.record_uses().await {
         tracing::warn!(%error, "the last uses of some versions are lost");
     }
+    auditor.finish().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -293,6 +319,8 @@ fn front(config: &Config) -> Front {
         public_url: config.public_url.as_ref().map(|public| public.as_str().trim_end_matches('/').to_owned()),
         host_allowed: Arc::new(move |host| allowed.allows(host)),
         trusted_proxies: config.trusted_proxies.clone(),
+        // A proxy in front has a certificate of its own.
+        own_authority: matches!(config.tls, Some(TlsSource::SelfSigned)) && config.trusted_proxies.is_empty(),
     }
 }
 

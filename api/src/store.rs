@@ -5,7 +5,8 @@
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
 //! request asks first, the repository at an address, is answered from memory (`catalog`).
 //!
-//! The ports are implemented in one file each: `repositories`, `artifacts`, and those of `identity` below it.
+//! The ports are implemented in one file each: `repositories`, `artifacts`, `packages`, `auditing`, those of
+//! `identity` below it, and those of the lifecycle.
 //!
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
@@ -22,16 +23,21 @@ use catalog::Catalog;
 use connections::Place;
 use writer::Writer;
 
+mod amending;
 mod artifacts;
 mod audit;
+mod auditing;
 mod burial;
 mod catalog;
 mod connections;
 #[cfg(test)]
 mod fixture;
 mod identity;
+mod indexes;
 mod jobs;
 mod ledger;
+mod listing;
+mod packages;
 mod publishing;
 mod removal;
 mod repositories;
@@ -43,6 +49,8 @@ mod self_check;
 mod size;
 mod sql;
 mod usage;
+mod walk;
+mod words;
 mod writer;
 
 /// Why the database cannot be used; the texts are fit for the person who starts the program. Nothing in it was changed, but for [`OpenError::Migration`], before which
@@ -122,8 +130,9 @@ impl From<DbErr> for OpenError {
 
 /// The database, open. The ports
 /// [`RepositoryStore`](keeper_core::repository::RepositoryStore),
-/// [`ArtifactStore`](keeper_core::artifact::ArtifactStore) and
-/// [`Directory`](keeper_core::identity::Directory) are its methods.
+/// [`ArtifactStore`](keeper_core::artifact::ArtifactStore),
+/// [`Directory`](keeper_core::identity::Directory) and
+/// [`AuditStore`](keeper_core::audit::AuditStore) are its methods.
 pub struct Store {
     instance: Uuid,
     readers: DatabaseConnection,
@@ -180,6 +189,19 @@ impl Store {
         self.writer.silence() < within
     }
 
+    /// Changes that wait for the writer.
+    #[must_use]
+    pub fn changes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
+    /// Connections for reading: how many there are, and how many of them nobody uses.
+    #[must_use]
+    pub fn readers(&self) -> (u32, usize) {
+        let pool = self.readers.get_sqlite_connection_pool();
+        (pool.size(), pool.num_idle())
+    }
+
     /// Takes no more commands, finishes those that were taken, and leaves one tidy file without a log beside
     /// it. Never needed for safety: every acknowledged change is durable already. Repeating is harmless.
     pub async fn close(&self) {
@@ -201,9 +223,10 @@ impl fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests {
-    use keeper_core::repository::{Actor, RepositoryKind, RepositoryStore};
+    use keeper_core::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore};
     use keeper_core::testing::contract;
 
+    use super::Store;
     use super::fixture::Folder;
 
     #[tokio::test]
@@ -219,13 +242,26 @@ mod tests {
     async fn it_keeps_the_promises_of_an_artifact_store() {
         let folder = Folder::new();
         let store = folder.open().await;
+        let (one, other) = two_repositories(&store).await;
+        contract::artifact_store(&store, one, other).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_package_store() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let (one, other) = two_repositories(&store).await;
+        contract::package_store(&store, &store, one, other).await;
+    }
+
+    async fn two_repositories(store: &Store) -> (RepositoryId, RepositoryId) {
         let mut ids = Vec::new();
         for name in ["one", "other"] {
             let (at, by) = (contract::address("go", name), Actor::system());
             let made = store.create(&at, RepositoryKind::Hosted, contract::details(), &by).await.expect("made");
             ids.push(made.id);
         }
-        contract::artifact_store(&store, ids[0], ids[1]).await;
+        (ids[0], ids[1])
     }
 
     #[tokio::test]
@@ -271,5 +307,11 @@ mod tests {
         contract::identity_store(&folder.open().await).await;
         let folder = Folder::new();
         contract::directory(&folder.open().await).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_an_audit() {
+        let folder = Folder::new();
+        contract::audit_store(&folder.open().await).await;
     }
 }

@@ -289,12 +289,6 @@ pub fn authorize_admin(who: &Principal) -> Result<(), Denial> {
     }
 }
 
-/// May this principal publish anywhere at all? Asked before an upload's body is read.
-#[must_use]
-pub fn may_publish_somewhere(who: &Principal, repositories: &[impl AsRef<Repository>]) -> bool {
-    repositories.iter().any(|repository| authorize(who, Action::Publish, repository.as_ref()).is_ok())
-}
-
 /// What the user's rights and the token's scope leave, for one repository. Publishing or deleting without
 /// reading would be of no use, so each action includes reading.
 #[must_use]

@@ -5,86 +5,28 @@
 //! types only promise that they are storable: not empty, bounded, free of control characters.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::blob::{BlobInfo, BlobLocation};
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, codes};
-use crate::limits::{FILE_PATH_BYTES, PACKAGE_NAME_BYTES, VERSION_NAME_BYTES};
 use crate::media_type::MediaType;
 use crate::quota::Usage;
-use crate::repository::{Actor, InvalidName, RepositoryId, text_newtype};
+use crate::repository::{Actor, RepositoryId};
 
-/// The name of a package within a repository (Go: the module path).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PackageName(Arc<str>);
+mod amendment;
+mod name;
+mod part;
 
-/// A version of a package, in its format's canonical spelling.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VersionName(Arc<str>);
-
-/// The address of a stored file below its repository, in the one spelling under which it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FilePath(Arc<str>);
-
-fn storable(text: &str, kind: &'static str, limit_bytes: usize) -> Result<Arc<str>, InvalidName> {
-    if text.is_empty() || text.len() > limit_bytes {
-        return Err(InvalidName::new(text, kind, "it is empty or too long"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(InvalidName::new(text, kind, "it holds a control character"));
-    }
-    Ok(text.into())
-}
-
-macro_rules! storable_newtype {
-    ($type:ident, $kind:literal, $limit:expr) => {
-        impl TryFrom<&str> for $type {
-            type Error = InvalidName;
-
-            fn try_from(text: &str) -> Result<Self, InvalidName> {
-                storable(text, $kind, $limit).map(Self)
-            }
-        }
-        text_newtype!($type);
-    };
-}
-storable_newtype!(PackageName, "package name", PACKAGE_NAME_BYTES);
-storable_newtype!(VersionName, "version", VERSION_NAME_BYTES);
-storable_newtype!(FilePath, "file path", FILE_PATH_BYTES);
-
-/// One version of one package.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Coordinate {
-    /// The package.
-    pub package: PackageName,
-    /// The version.
-    pub version: VersionName,
-}
-
-impl fmt::Display for Coordinate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.package, self.version)
-    }
-}
-
-/// The public id of an artifact: a UUIDv7, so that ids sort by time of publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ArtifactId(pub Uuid);
-
-impl fmt::Display for ArtifactId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use amendment::{Amended, Amendment};
+pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
+pub use part::Extent;
 
 /// What may be done with a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +187,8 @@ pub struct Artifact {
     pub state_reason: String,
     /// When the state last changed, if ever.
     pub state_changed_at: Option<Timestamp>,
+    /// Whether retention keeps it whatever its rules say.
+    pub pinned: bool,
     /// When it was accepted.
     pub published_at: Timestamp,
     /// The login that published it.
@@ -263,6 +207,8 @@ pub struct Artifact {
     pub dependencies: Vec<Dependency>,
     /// What its upload was warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people.
+    pub about: About,
 }
 
 /// The part of an artifact that an index page needs.
@@ -278,6 +224,23 @@ pub struct ArtifactSummary {
     pub metadata: Value,
 }
 
+/// A file as an index needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSummary {
+    /// The version it belongs to.
+    pub version: VersionName,
+    /// Its address below the repository.
+    pub path: FilePath,
+    /// Its name within the artifact.
+    pub name: String,
+    /// What it is served as.
+    pub media_type: MediaType,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Length in bytes.
+    pub size: u64,
+}
+
 /// A version about to be published: everything of it becomes visible at once, or nothing.
 #[derive(Debug, Clone)]
 pub struct Publication {
@@ -287,7 +250,9 @@ pub struct Publication {
     pub coordinate: Coordinate,
     /// Orders the version among its siblings.
     pub sort_key: SortKey,
-    /// What makes a repeat equal.
+    /// Whether it may be added to a version that is there.
+    pub extent: Extent,
+    /// What makes a repeat equal; of a part, the files alone decide that.
     pub content: ContentId,
     /// The package URL.
     pub purl: String,
@@ -303,6 +268,8 @@ pub struct Publication {
     pub labels: Vec<(LabelKind, String)>,
     /// What the upload is warned of.
     pub warnings: Vec<Warning>,
+    /// What it tells people, within its bounds.
+    pub about: About,
     /// The digest of the upload as it came, for the record only.
     pub upload_digest: Digest,
     /// When the upload began by the monotonic clock: a commit later than
@@ -319,6 +286,8 @@ pub struct Publication {
 pub enum PublishOutcome {
     /// It is new and durable.
     Created(Artifact),
+    /// It is a part, and files of it were added to the version that was there.
+    Extended(Artifact),
     /// The same content was there already: nothing changed but labels that now point to it.
     Same(Artifact),
     /// Other content was there already: nothing changed.
@@ -353,6 +322,24 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether more follow.
     pub more: bool,
+}
+
+impl<T> Page<T> {
+    /// The first `limit` of these; whoever asked for one more knows by it whether more follow.
+    #[must_use]
+    pub fn cut(mut items: Vec<T>, limit: usize) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { items, more }
+    }
+
+    /// The same page of other things.
+    ///
+    /// # Errors
+    /// The first that `to` reports.
+    pub fn try_map<U, E>(self, to: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        Ok(Page { items: self.items.into_iter().map(to).collect::<Result<_, _>>()?, more: self.more })
+    }
 }
 
 /// What a store can report. Trouble is never absence: absence is `Ok(None)`.
@@ -432,6 +419,23 @@ pub trait ArtifactStore: Send + Sync {
         state: ArtifactState,
     ) -> Result<Vec<ArtifactSummary>, StoreError>;
 
+    /// The files of all versions of a package that are in this state, in the ecosystem's order, then by name.
+    async fn file_summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<FileSummary>, StoreError>;
+
+    /// A page of the packages of a repository that have a version in this state, by name, after this one.
+    async fn packages(
+        &self,
+        of: RepositoryId,
+        state: ArtifactState,
+        after: Option<&PackageName>,
+        limit: u32,
+    ) -> Result<Page<PackageName>, StoreError>;
+
     /// Labels of a package that point to versions in state `active` or `yanked`; at most 100.
     async fn labels(
         &self,
@@ -447,8 +451,20 @@ pub trait ArtifactStore: Send + Sync {
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>;
 
     /// The linearisation point: everything of the publication or nothing, durable on return. Repeating a
-    /// publication is harmless.
+    /// publication is harmless. A part adds the files that are missing to a version that is there, with its
+    /// sums, dependencies, labels and warnings, and with the fields of its metadata, which win; one file of
+    /// other bytes at a path that is taken is a conflict of the whole part.
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError>;
+
+    /// Lets a name point to a version from now on. `None` when there is no such version, or only its
+    /// tombstone.
+    async fn label(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        name: &str,
+        by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError>;
 
     /// Turns a version into a tombstone: its files and labels go, its content id stays. `None` when there is
     /// no such version; repeating answers the tombstone.
@@ -459,6 +475,15 @@ pub trait ArtifactStore: Send + Sync {
         reason: &str,
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError>;
+
+    /// Changes what may change of a version; `None` when there is no such version. Repeating is harmless.
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        by: &Actor,
+    ) -> Result<Option<Amended>, StoreError>;
 
     /// The live location of a blob that rows name by digest, when the one read before has moved.
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError>;

@@ -119,6 +119,7 @@ pub mod codes {
         REPOSITORY_REQUIRED = "repository_required", BadRequest, "Several repositories accept this upload", "Add -F repository=<name>.";
         UNKNOWN_FORMAT = "unknown_format", BadRequest, "This format is not installed", "Use one of the installed formats.";
         INVALID_CURSOR = "invalid_cursor", BadRequest, "The cursor does not belong to this list", "Start again without cursor.";
+        INVALID_QUERY = "invalid_query", BadRequest, "The search text is not accepted", "Give one or more plain words.";
         LOGIN_REQUIRED = "login_required", Unauthorized, "A login is needed, or the repository does not exist", "Send a token.";
         TOKEN_MALFORMED = "token_malformed", Unauthorized, "The credential looks cut off or mistyped", "A token has 40 characters and begins with akp_ or aks_.";
         INVALID_CREDENTIALS = "invalid_credentials", Unauthorized, "The credential is not valid", "Create a new token, with POST /api/tokens or 'artifact-keeper token create'.";
@@ -141,8 +142,10 @@ pub mod codes {
         GRANT_NOT_FOUND = "grant_not_found", NotFound, "There is no such grant", "List them with GET /api/grants.";
         TOKEN_NOT_FOUND = "token_not_found", NotFound, "There is no such token", "List them with GET /api/tokens.";
         SESSION_NOT_FOUND = "session_not_found", NotFound, "There is no such session", "List them with GET /api/me/sessions.";
+        PACKAGE_NOT_FOUND = "package_not_found", NotFound, "The package does not exist", "List them with GET /api/packages.";
         ARTIFACT_NOT_FOUND = "artifact_not_found", NotFound, "The artifact does not exist", "List them with GET /api/artifacts.";
         VERSION_NOT_FOUND = "version_not_found", NotFound, "The repository has no such version", "See the list of versions.";
+        DOCTOR_MISSING = "doctor_missing", NotFound, "This format judges no client settings", "GET /api/formats names the formats that have the capability doctor.";
         FILE_NOT_FOUND = "file_not_found", NotFound, "There is no such file", "See the files of the artifact.";
         METHOD_NOT_ALLOWED = "method_not_allowed", MethodNotAllowed, "This method is not available here", "Use one of the methods in the Allow header.";
         READ_ONLY = "read_only", MethodNotAllowed, "The repository takes no uploads", "Publish to a hosted repository.";
@@ -157,6 +160,7 @@ pub mod codes {
         NO_REPOSITORY = "no_repository", Conflict, "No repository accepts this upload", "Create one with POST /api/repositories.";
         REPOSITORY_WRONG_FORMAT = "repository_wrong_format", Conflict, "The repository belongs to another format", "Name a repository of the format that you upload.";
         VERSION_EXISTS = "version_exists", Conflict, "The version exists with other content", "Versions never change. Publish the next one.";
+        FILE_EXISTS = "file_exists", Conflict, "The file exists with other content", "Files never change. Publish the next version.";
         CASE_CONFLICT = "case_conflict", Conflict, "A package whose name differs only in case exists", "Use the existing spelling.";
         DELETION_FORBIDDEN = "deletion_forbidden", Conflict, "This repository never deletes", "Change its deletion setting to tombstone first.";
         IMMUTABLE_FIELD = "immutable_field", Conflict, "This property is fixed at creation", "Create a new repository.";
@@ -173,6 +177,7 @@ pub mod codes {
         RANGE_NOT_SATISFIABLE = "range_not_satisfiable", RangeNotSatisfiable, "The range lies outside the file", "Ask for bytes inside the file.";
         EXPECTATION_FAILED = "expectation_failed", ExpectationFailed, "Only 'Expect: 100-continue' is known", "Remove the Expect header.";
         MISDIRECTED = "misdirected", Misdirected, "The request was meant for another host", "Address this server by its own name.";
+        NOT_AN_ARCHIVE = "not_an_archive", Unprocessable, "The file has no contents to browse", "Download the file instead.";
         NAME_MISSING = "name_missing", Unprocessable, "The name is missing and cannot be derived", "Add -F name=<package>.";
         VERSION_MISSING = "version_missing", Unprocessable, "The version is missing and cannot be derived", "Add -F version=<version>.";
         WARNING_REFUSED = "warning_refused", Unprocessable, "strict=true and there are warnings", "Mend what is listed, or publish without strict.";

@@ -16,14 +16,21 @@ use serde_json::Value;
 
 use crate::access::Action;
 use crate::artifact::{
-    ArtifactSummary, ContentId, Coordinate, Dependency, FilePath, Label, LabelKind, LabelQuery, PackageName, SortKey,
-    StoreError, VersionName, Warning,
+    ArtifactFile, ArtifactSummary, ContentId, Coordinate, Dependency, Extent, FilePath, FileSummary, Label, LabelKind,
+    LabelQuery, PackageName, Page, SortKey, StoreError, VersionName, Warning,
 };
 use crate::blob::ReadSeek;
-use crate::error::{Code, Failure, Problem};
+use crate::catalog::{About, PackageSummary};
+use crate::error::{Code, Failure, Problem, codes};
 use crate::media_type::MediaType;
 use crate::repository::Settings;
 use crate::upstream::{Authority, AuthoritySpec};
+
+pub mod help;
+mod write;
+
+pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
+pub use write::{Change, Done, Intake, Outcome, UploadBody};
 
 /// What a format says about itself.
 #[derive(Debug)]
@@ -36,12 +43,28 @@ pub struct FormatInfo {
     pub settings_schema: &'static str,
     /// Fields of the upload form that only this format knows.
     pub upload_fields: &'static [UploadField],
-    /// Request headers (lower case) that its routes read; no others reach it.
+    /// Request headers (lower case) that its routes read; no others reach it. Answers vary by them.
     pub request_headers: &'static [&'static str],
+    /// Whether its documents hold the address under which the repository was asked.
+    pub absolute_links: bool,
     /// The codes of its refusals.
     pub codes: &'static [&'static Code],
     /// Bytes of an upload at most.
     pub max_upload_bytes: u64,
+}
+
+impl FormatInfo {
+    /// A format without a name that asks for nothing special; for `FormatInfo { key, title, ..FormatInfo::PLAIN }`.
+    pub const PLAIN: Self = Self {
+        key: "",
+        title: "",
+        settings_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#,
+        upload_fields: &[],
+        request_headers: &[],
+        absolute_links: false,
+        codes: &[],
+        max_upload_bytes: 0,
+    };
 }
 
 /// A field of the upload form that a format adds.
@@ -118,12 +141,21 @@ pub enum Want {
     Index(IndexKey),
     /// A document that no upstream is ever asked for: help, an import page, an authority's answer.
     Page(IndexKey),
+    /// To publish the body; the route's action is `Publish`.
+    Upload(Intake),
+    /// To change something without content; [`FormatHandler::change`] reads the body, which is small.
+    Change {
+        /// What is to change.
+        key: IndexKey,
+        /// Bytes of the body at most.
+        body_limit_bytes: usize,
+    },
 }
 
-/// Names a computed document to the format that routed it.
+/// Names a computed document, or a change, to the format that routed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKey {
-    /// The format's own word for the kind of document.
+    /// The format's own word for the kind of document or change.
     pub kind: &'static str,
     /// What it is about, in the format's own terms; may be empty.
     pub subject: String,
@@ -156,11 +188,21 @@ pub trait RepositoryView: Send + Sync {
     /// The name of the repository, for texts.
     fn repository(&self) -> &str;
 
+    /// The address of the repository as asked: `https://host/go/local`. Empty where nobody asked, and for
+    /// formats that do not declare [`FormatInfo::absolute_links`].
+    fn url(&self) -> &str;
+
     /// Versions that may be listed, in order. `None`: the package was never there; empty: nothing to list.
     async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError>;
 
     /// All that an index page needs of the versions that may be listed, in order.
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// The files of the versions that may be listed, in order.
+    async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError>;
+
+    /// A page of the packages that have a version that may be listed, by name, after this one.
+    async fn packages(&self, after: Option<&PackageName>, limit: u32) -> Result<Page<PackageName>, StoreError>;
 
     /// Labels of a package.
     async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError>;
@@ -252,7 +294,9 @@ impl From<Problem> for InspectError {
 pub struct Inspection {
     /// Package and version.
     pub coordinate: Coordinate,
-    /// What makes a repeat equal.
+    /// Whether this is the version, or files of it that may be added to others.
+    pub extent: Extent,
+    /// What makes a repeat equal; not looked at for a part.
     pub content: ContentId,
     /// The package URL.
     pub purl: String,
@@ -266,24 +310,19 @@ pub struct Inspection {
     pub labels: Vec<(LabelKind, String)>,
     /// What the uploader should know.
     pub warnings: Vec<Warning>,
+    /// What it tells people: a line, words to find it by, where its README is.
+    pub about: About,
 }
 
-/// Where clients reach a repository.
-#[derive(Debug, Clone, Copy)]
-pub struct SetupTarget<'a> {
-    /// The address of the repository: `https://host/go/local`.
-    pub repository_url: &'a str,
-    /// Whether a credential is needed to read.
-    pub private: bool,
-}
-
-/// A text that sets up a client.
-#[derive(Debug, Clone)]
-pub struct SetupText {
-    /// What it is for (`shell`).
-    pub title: &'static str,
-    /// Ready to paste.
-    pub text: String,
+impl Inspection {
+    /// What makes a repeat equal, with the files that the upload became.
+    #[must_use]
+    pub fn content_of(&self, files: &[ArtifactFile]) -> ContentId {
+        match self.extent {
+            Extent::Whole => self.content.clone(),
+            Extent::Part => ContentId::of_files(files),
+        }
+    }
 }
 
 /// One ecosystem.
@@ -296,10 +335,18 @@ pub trait FormatHandler: Debug + Send + Sync {
     ///
     /// # Errors
     /// One problem for each bad setting.
-    fn settings(&self, given: Settings) -> Result<Settings, Failure>;
+    fn settings(&self, given: Settings) -> Result<Settings, Failure> {
+        let unknown = given.0.keys().map(|key| {
+            Problem::new(&codes::UNKNOWN_FIELD, format!("{} has no setting {key:?}", self.info().title))
+                .field(format!("settings.{key}"))
+        });
+        Failure::from_problems(unknown.collect()).map_or(Ok(given), Err)
+    }
 
     /// The authorities that settings name.
-    fn authorities(&self, settings: &Settings) -> Vec<AuthoritySpec>;
+    fn authorities(&self, _settings: &Settings) -> Vec<AuthoritySpec> {
+        Vec::new()
+    }
 
     /// Pure: what is asked, of which package, and what must be allowed first.
     ///
@@ -314,7 +361,9 @@ pub trait FormatHandler: Debug + Send + Sync {
     async fn index(&self, route: &Route, view: &dyn RepositoryView) -> Result<Document, Failure>;
 
     /// What to say when a stored file is absent; `known` tells whether the package is there.
-    fn absent(&self, coordinate: &Coordinate, repository: &str, known: Option<&[VersionName]>) -> Failure;
+    fn absent(&self, coordinate: &Coordinate, repository: &str, _known: Option<&[VersionName]>) -> Failure {
+        Failure::new(&codes::FILE_NOT_FOUND, format!("{coordinate} has no such file in repository \"{repository}\""))
+    }
 
     /// Blocking: judges the bytes of a publisher and writes the files they become to `out`.
     ///
@@ -331,14 +380,81 @@ pub trait FormatHandler: Debug + Send + Sync {
     ///
     /// # Errors
     /// A refusal, or trouble of the view.
-    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure>;
+    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Pure: reads the small body of a native write that the format routed as [`Want::Change`].
+    ///
+    /// # Errors
+    /// A body that says nothing useful.
+    fn change(&self, _route: &Route, _body: &[u8]) -> Result<Change, Failure> {
+        Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a change that the format does not read"))
+    }
+
+    /// What a client that wrote by the ecosystem's own protocol is told.
+    fn receipt(&self, done: &Done) -> Document {
+        let what = match done.outcome {
+            Outcome::Published => "published",
+            Outcome::Unchanged => "there already",
+            Outcome::Labelled => "labelled",
+            Outcome::Deleted => "deleted",
+        };
+        Document::new(MediaType::TEXT, format!("{what}: {}\n", done.coordinate))
+    }
+
+    /// What is latest, and what is to be said of each of `versions`: all of the package's in order, those that the
+    /// view does not list too.
+    ///
+    /// # Errors
+    /// Trouble of the view.
+    async fn summary(
+        &self,
+        package: &PackageName,
+        _versions: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<PackageSummary, Failure> {
+        let latest = view.versions(package).await?.and_then(|mut listed| listed.pop());
+        Ok(PackageSummary { latest, ..PackageSummary::default() })
+    }
 
     /// Bytes whose order is the ecosystem's version order.
     fn sort_key(&self, version: &VersionName) -> SortKey;
 
     /// How this ecosystem's client sends a credential to `host`; one line, shown to those who need one.
-    fn login_hint(&self, host: &str, https: bool) -> String;
+    fn login_hint(&self, _host: &str, _https: bool) -> String {
+        "Send a token: 'Authorization: Bearer <token>', or as the password of any login.".to_owned()
+    }
 
-    /// Client set-up texts for a repository.
-    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText>;
+    /// The version of this plugin; by default that of the platform it was built with.
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// What it can do beyond serving what is stored.
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Publish]
+    }
+
+    /// Client set-up texts for a repository, the one that most need first.
+    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
+        Vec::new()
+    }
+
+    /// What is wrong with the settings that a client reports, the worst first.
+    ///
+    /// # Errors
+    /// `doctor_missing` where the format judges no settings; `invalid_field` for what is no report.
+    fn doctor(&self, _report: &str, _target: &DoctorTarget<'_>) -> Result<Vec<Finding>, Failure> {
+        Err(Failure::new(&codes::DOCTOR_MISSING, format!("the format {} judges no settings", self.info().key)))
+    }
+
+    /// The paths below the repository that a client asks for to get a version, or what it asks first when it names
+    /// none. Empty where a client only ever asks for stored files.
+    ///
+    /// # Errors
+    /// What a client gets that asks for such a name.
+    fn requests(&self, _package: &str, _version: Option<&str>) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 }

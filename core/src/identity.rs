@@ -32,6 +32,7 @@ use crate::digest::Digest;
 
 pub use grant::{GrantId, GrantRecord, GrantStore, Grantee, NewGrant};
 pub use group::{GroupId, GroupName, GroupRecord, GroupStore};
+pub(crate) use secret::TOKEN_PREFIXES;
 pub use secret::{MalformedToken, TokenSecret};
 pub use session::{NewSession, SESSION_IDLE, SESSION_LIFE, SESSIONS_PER_USER, SessionId, SessionRecord, SessionStore};
 pub use token::{NewToken, TokenId, TokenRecord, TokenStore};

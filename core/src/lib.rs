@@ -3,7 +3,7 @@
 //!
 //! This crate knows no web framework, no database, no file system and no format. What it needs of them it
 //! states as ports (traits): [`repository::RepositoryStore`], [`artifact::ArtifactStore`],
-//! [`blob::BlobStore`], [`identity::Directory`], [`upstream::Authorities`]. A format is a plugin behind
+//! [`blob::BlobStore`], [`identity::Directory`], [`audit::AuditStore`], [`upstream::Authorities`]. A format is a plugin behind
 //! [`format::FormatHandler`].
 //!
 //! The way through: [`pipeline::Keeper::read`] for what clients ask, [`pipeline::Keeper::publish`] and
@@ -11,10 +11,13 @@
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod blob;
+pub mod catalog;
 pub mod collector;
 pub mod digest;
 pub mod error;
+pub mod events;
 pub mod format;
 pub mod identity;
 pub mod jobs;
@@ -27,6 +30,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod policy;
 pub mod quota;
+pub mod redaction;
 pub mod removal;
 pub mod repository;
 pub mod retention;

@@ -20,6 +20,10 @@ pub const ANSWER_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one answer that may be kept ready in memory.
 pub const ANSWER_CACHE_ENTRY_BYTES: usize = 64 * 1024;
 
+/// Length in bytes of the name under which an answer is kept ready: its path with the headers and the address
+/// it depends on.
+pub const VARIANT_BYTES: usize = 4 * 1024;
+
 /// Length in bytes of a repository name.
 pub const REPOSITORY_NAME_BYTES: usize = 100;
 
@@ -77,3 +81,23 @@ pub const COLLECTOR_CANDIDATES: usize = 100_000;
 
 /// So few blobs are never suspicious, whatever part of all they are: in a small store every deletion is large.
 pub const COLLECTOR_UNSUSPICIOUS: u64 = 16;
+/// Characters of the line that describes a package: what fits on two lines of a list.
+pub const ABOUT_DESCRIPTION_CHARACTERS: usize = 300;
+
+/// Keywords of a package.
+pub const ABOUT_KEYWORDS: usize = 32;
+
+/// Characters of a keyword.
+pub const ABOUT_KEYWORD_CHARACTERS: usize = 64;
+
+/// Characters of the reason for a change of a version: one line of a list.
+pub const REASON_CHARACTERS: usize = 500;
+
+/// Bytes of the summaries of packages (latest version, marks) kept ready in memory.
+pub const SUMMARY_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Characters of a text that is searched for.
+pub const SEARCH_CHARACTERS: usize = 1_024;
+
+/// Words of a text that is searched for; the rest only makes the question dearer.
+pub const SEARCH_TERMS: usize = 16;

@@ -51,6 +51,14 @@ pub fn segment(raw: &str) -> Result<Cow<'_, str>, PathFault> {
     if decoded.chars().any(refused) { Err(PathFault::Character) } else { Ok(decoded) }
 }
 
+/// A text as one segment of an address. Unreserved letters (RFC 3986, 2.3) stand as they are, and so do those of
+/// `also`, which the address's own grammar lets stand.
+#[must_use]
+pub fn escape(text: &str, also: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte) || also.contains(byte);
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 fn decode(raw: &str) -> Result<Cow<'_, str>, PathFault> {
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));

@@ -1,6 +1,6 @@
 //! The one gate between what is stored and what is given out; files and indexes pass it alike.
 
-use crate::artifact::{ArtifactState, FoundFile};
+use crate::artifact::{Artifact, ArtifactState, FoundFile};
 use crate::error::{Failure, codes};
 
 /// Whether a version may stand in lists and be chosen as latest.
@@ -23,9 +23,13 @@ pub fn admit(found: &FoundFile, what: &impl std::fmt::Display) -> Result<(), Fai
     }
 }
 
-/// The answer for a tombstone.
+/// The answer for a version that is a tombstone.
 #[must_use]
-pub fn deleted(what: &impl std::fmt::Display, reason: &str, at: Option<jiff::Timestamp>) -> Failure {
+pub fn tombstone(of: &Artifact) -> Failure {
+    deleted(&of.coordinate, &of.state_reason, of.state_changed_at)
+}
+
+fn deleted(what: &impl std::fmt::Display, reason: &str, at: Option<jiff::Timestamp>) -> Failure {
     let on = at.map(|at| format!(" on {}", at.strftime("%Y-%m-%d"))).unwrap_or_default();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     Failure::new(&codes::DELETED, format!("{what} was deleted{on}{because}"))

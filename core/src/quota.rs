@@ -44,15 +44,16 @@ pub struct Usage {
 }
 
 impl Quota {
-    /// Whether a version of so many bytes still fits beside what is there.
+    /// Whether more still fits beside what is there. Files for a version that is there are no further version.
     #[must_use]
-    pub fn admits(&self, used: &Counts, bytes: u64) -> bool {
+    pub fn admits(&self, used: &Counts, more: &Counts) -> bool {
         let within = |limit: Option<u64>, total: u64| limit.is_none_or(|limit| total <= limit);
-        within(self.artifacts, used.artifacts.saturating_add(1)) && within(self.bytes, used.bytes.saturating_add(bytes))
+        (more.artifacts == 0 || within(self.artifacts, used.artifacts.saturating_add(more.artifacts)))
+            && within(self.bytes, used.bytes.saturating_add(more.bytes))
     }
 }
 
-/// The refusal of a version of so many bytes.
+/// The refusal of so many bytes more.
 #[must_use]
 pub fn exceeded(at: &RepositoryAddress, usage: &Usage, bytes: u64) -> Failure {
     let Usage { used, limit } = usage;
@@ -61,7 +62,7 @@ pub fn exceeded(at: &RepositoryAddress, usage: &Usage, bytes: u64) -> Failure {
     limits.extend(quota.bytes.map(|limit| format!("{} of {limit} bytes", used.bytes)));
     limits.extend(quota.artifacts.map(|limit| format!("{} of {limit} versions", used.artifacts)));
     let holds = limits.join(" and ");
-    let detail = format!("\"{at}\" holds {holds}, a limit set by {by}; this version has {bytes} bytes");
+    let detail = format!("\"{at}\" holds {holds}, a limit set by {by}; this upload has {bytes} bytes");
     Failure::new(&codes::QUOTA_EXCEEDED, detail)
 }
 
@@ -93,7 +94,10 @@ mod tests {
             (Some(u64::MAX), Some(u64::MAX), u64::MAX, true),
         ];
         for (bytes, artifacts, more, fits) in rows {
-            assert_eq!(Quota { bytes, artifacts }.admits(&used, more), fits, "{bytes:?} {artifacts:?} {more}");
+            let more = Counts { packages: 0, artifacts: 1, bytes: more };
+            assert_eq!(Quota { bytes, artifacts }.admits(&used, &more), fits, "{bytes:?} {artifacts:?} {more:?}");
         }
+        let files = Counts { packages: 0, artifacts: 0, bytes: 10 };
+        assert!(Quota { bytes: Some(100), artifacts: Some(8) }.admits(&used, &files), "files are no further version");
     }
 }

@@ -231,7 +231,7 @@ pub struct Counts {
 }
 
 /// Who does something, for the audit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Actor {
     /// The user's login; `system` for the program itself.
     pub login: String,

@@ -215,9 +215,6 @@ pub trait RetentionStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Doomed>, StoreError>;
 
-    /// Pins a version or takes the pin off; `false` when there is no such version.
-    async fn pin(&self, of: RepositoryId, what: &Coordinate, pinned: bool, by: &Actor) -> Result<bool, StoreError>;
-
     /// Writes down the days on which versions were used; a day before the one that is known changes nothing.
     async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError>;
 }

@@ -4,6 +4,7 @@
 //! not: hence one `use … as _` for each, and a test that names them all. `README.md` says how to add one.
 
 use keeper_core::plugin::{Registry, RegistryError};
+use keeper_format_generic as _;
 use keeper_format_go as _;
 
 /// All formats of this build.
@@ -26,7 +27,7 @@ mod tests {
     fn every_format_of_this_build_is_linked() {
         let registry = registry().expect("different keys");
         let keys: Vec<_> = registry.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["go"]);
+        assert_eq!(keys, ["generic", "go"]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod m0002_identities;
 mod m0003_audit;
 mod m0004_access;
 mod m0005_lifecycle;
+mod m0006_catalog;
+mod m0007_audit;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_audit::Migration),
             Box::new(m0004_access::Migration),
             Box::new(m0005_lifecycle::Migration),
+            Box::new(m0006_catalog::Migration),
+            Box::new(m0007_audit::Migration),
         ]
     }
 }

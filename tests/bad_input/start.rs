@@ -95,10 +95,7 @@ fn a_database_that_is_not_ours_is_not_touched() {
     let refused = |row: &str, code: i32, texts: &[&str]| {
         let before = fs::read(database(&server)).expect("a file");
         Start::new().with("KEEPER_DATA_DIR", server.data()).run().refused(row, code, texts);
-        let after = fs::read(database(&server)).expect("a file");
-        // The header of another program's database is changed: looking at it turns it into one with a WAL.
-        let from = if row == "J15 of another program" { 100 } else { 0 };
-        assert!(after[from..] == before[from..], "{row}: the file was changed");
+        assert!(fs::read(database(&server)).expect("a file") == before, "{row}: the file was changed");
     };
     sql(&server.data(), "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)");
     sql(&server.data(), "UPDATE instance SET migrated_by = '9.1.0'");

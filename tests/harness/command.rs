@@ -56,6 +56,11 @@ impl Finished {
         self
     }
 
+    /// Whether it has succeeded.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
     /// Whatever it printed must hold each of these texts.
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {

@@ -21,7 +21,12 @@ pub(crate) struct RawForm(Vec<u8>);
 impl RawForm {
     /// A form with the fields of a Go module but for the file.
     pub(crate) fn module(name: &str, version: &str) -> Self {
-        Self::default().text("format", "go").text("name", name).text("version", version)
+        Self::of("go", name, version)
+    }
+
+    /// The same of another format.
+    pub(crate) fn of(format: &str, name: &str, version: &str) -> Self {
+        Self::default().text("format", format).text("name", name).text("version", version)
     }
 
     /// Adds a part with this head (without its last line end) and content.

@@ -6,7 +6,7 @@
 //! Bounds: [`PATIENCE`] to become ready and to stop.
 
 use std::io::{BufRead, BufReader, pipe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     /// Its address as users type it, without a trailing slash.
     pub(crate) url: String,
+    program: PathBuf,
     folder: TempDir,
     settings: Vec<(String, String)>,
     child: Option<Child>,
@@ -49,17 +50,30 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        Self::prepare(settings, None)
+        Self::prepare(Path::new(PROGRAM), settings, None)
     }
 
-    /// A server whose data folder is a disk of so many bytes; `None` where the machine does not let us make one.
-    pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Option<Self> {
-        let mut unshare = Command::new("unshare");
-        let may = unshare.args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).stderr(Stdio::null()).status();
-        may.is_ok_and(|status| status.success()).then(|| Self::prepare(settings, Some(disk_bytes)))
+    /// A server that has one format more, `hostile`: the program in `tests/hostile_format`, which cargo builds
+    /// beside the tests.
+    pub(crate) fn with_hostile_format() -> Self {
+        let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
+        Self::prepare(&folder.join("examples/hostile-format"), &[], None)
     }
 
-    fn prepare(settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+    /// A server whose data folder is a disk of so many bytes. Only a real file system that is full gives what a
+    /// full disk gives, so a machine on which none can be made is a failure and not a reason to skip.
+    pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Self {
+        let probe = run(Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]));
+        assert!(
+            probe.is_success(),
+            "no disk can be made to fill: this user may not mount in a namespace of its own. On Ubuntu: \
+             sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
+             profile that lets unshare through. {probe}"
+        );
+        Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
+    }
+
+    fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -71,6 +85,7 @@ impl Server {
         let data = folder.path().join("data").display().to_string();
         let all = usual.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut server = Self {
+            program: program.to_owned(),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
             folder,
@@ -125,7 +140,7 @@ impl Server {
 
     /// Runs the program with other arguments (separated by blanks), on the same data.
     pub(crate) fn command(&self, arguments: &str) -> Finished {
-        run(Command::new(PROGRAM)
+        run(Command::new(&self.program)
             .args(arguments.split_whitespace())
             .env_clear()
             .envs(self.settings.iter().map(|(key, value)| (key, value)))
@@ -134,10 +149,23 @@ impl Server {
 
     /// A request to its API by the administrator; the body is JSON or nothing.
     pub(crate) fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
-        let authorization = format!("Bearer {ADMIN_TOKEN}");
-        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
         let body = body.map(Value::to_string).unwrap_or_default();
-        http::send(method, &format!("{}{path}", self.url), &headers, body.as_bytes())
+        self.send(Some(ADMIN_TOKEN), method, path, &[("Content-Type", "application/json")], body.as_bytes())
+    }
+
+    /// A request by the holder of this token, or by a stranger.
+    pub(crate) fn send(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let credential = authorization.iter().map(|value| ("Authorization", value.as_str()));
+        let headers: Vec<_> = credential.chain(headers.iter().copied()).collect();
+        http::send(method, &format!("{}{path}", self.url), &headers, body)
     }
 
     /// A further hosted Go repository.
@@ -198,7 +226,7 @@ impl Server {
             .stdout(writer.try_clone().expect("a pipe"))
             .stderr(writer)
             .spawn()
-            .unwrap_or_else(|error| panic!("{PROGRAM}: {error}"));
+            .unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         self.child = Some(child);
         let (sender, ready) = mpsc::channel();
         let output = Arc::clone(&self.output);
@@ -208,12 +236,12 @@ impl Server {
 
     /// The program; with a disk of its own, in a mount namespace of its own.
     fn program(&self) -> Command {
-        let Some(disk_bytes) = self.disk_bytes else { return Command::new(PROGRAM) };
+        let Some(disk_bytes) = self.disk_bytes else { return Command::new(&self.program) };
         let data = self.folder.path().join("data");
         std::fs::create_dir_all(&data).expect("a fresh folder");
         let script = format!("mount -t tmpfs -o size={disk_bytes} tmpfs \"$0\" && exec \"$1\"");
         let mut command = Command::new("unshare");
-        command.args(["-rm", "sh", "-c", &script]).arg(data).arg(PROGRAM);
+        command.args(["-rm", "sh", "-c", &script]).arg(data).arg(&self.program);
         command
     }
 

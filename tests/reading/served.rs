@@ -147,13 +147,10 @@ fn only_what_is_stored_is_all_there_is() {
 }
 
 #[test]
-fn files_of_an_artifact_have_no_address_in_the_api_yet() {
+fn a_file_that_an_artifact_lacks_is_not_found_in_the_api() {
     let scene = Scene::new();
     let page = scene.server.api("GET", "/api/artifacts?limit=1", None).expect(200).json();
     let id = page["items"][0]["id"].as_str().expect("an id");
-    // L15 without the endpoints, which are the next issue's.
-    for path in ["files/nope", "contents?path=../x"] {
-        let answer = scene.server.api("GET", &format!("/api/artifacts/{id}/{path}"), None);
-        problem("L15", &answer, 404, &["not_found"]);
-    }
+    let answer = scene.server.api("GET", &format!("/api/artifacts/{id}/files/nope"), None);
+    problem("L15", &answer, 404, &["file_not_found"]);
 }

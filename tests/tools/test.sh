@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that the tests have what they drive: git, curl, go, and Python packages in a folder of their own.
+# Makes sure that the tests have what they drive: git, curl, go, unshare (for a disk that can be full), and Python packages in a folder of their own.
 # Usage: test.sh VENV
 set -euo pipefail
 venv=$1
@@ -10,6 +10,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need git git
 need curl curl
 need cc gcc
+need unshare util-linux
 need python3 python3
 python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then

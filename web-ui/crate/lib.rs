@@ -1,11 +1,12 @@
 //! The pages that people see in a browser, embedded into the binary.
 //!
 //! Today: one plain page that shows how to set up a client, the repositories and the newest artifacts, all
-//! through the public API. Paths are exact; anything else is not a page.
+//! through the public API. Its colours (`theme.css`) are those of the API's documentation, too. Paths are exact; anything else is not a page.
 
-const FILES: [(&str, &str, &[u8]); 4] = [
+const FILES: [(&str, &str, &[u8]); 5] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../page/index.html")),
     ("/_app/page.js", "text/javascript; charset=utf-8", include_bytes!("../page/page.js")),
+    ("/_app/theme.css", "text/css; charset=utf-8", include_bytes!("../page/theme.css")),
     ("/_app/page.css", "text/css; charset=utf-8", include_bytes!("../page/page.css")),
     ("/favicon.svg", "image/svg+xml", include_bytes!("../page/favicon.svg")),
 ];

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, StagedBlob};
 use keeper_core::digest::Digest;
 use keeper_core::ledger::{StoredCopy, WalkableBlobs};
+use metrics::{Counter, counter};
 
 use super::durable::{refused_write, sync_folder};
 use super::lane::Lane;
@@ -36,11 +37,13 @@ const READS: usize = 64;
 const WRITES: usize = 64;
 
 /// The store of one data directory. Its owner holds the directory's lock.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DiskBlobs {
     layout: Arc<Layout>,
     reads: Lane,
     writes: Lane,
+    /// Blobs found missing or damaged when they were read.
+    faults: Counter,
 }
 
 /// The two folders of the store.
@@ -73,7 +76,18 @@ impl DiskBlobs {
         if swept > 0 {
             tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
         }
-        Ok(Self { layout: Arc::new(layout), reads: Lane::new(READS), writes: Lane::new(WRITES) })
+        Ok(Self {
+            layout: Arc::new(layout),
+            reads: Lane::new("read", READS),
+            writes: Lane::new("write", WRITES),
+            faults: counter!("keeper_blob_faults_total"),
+        })
+    }
+}
+
+impl std::fmt::Debug for DiskBlobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DiskBlobs").field("layout", &self.layout).finish_non_exhaustive()
     }
 }
 
@@ -85,7 +99,12 @@ impl BlobStore for DiskBlobs {
     }
 
     async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
-        read::open(self.reads.clone(), self.layout.path(&blob.location), blob, range).await
+        let opened = read::open(self.reads.clone(), self.layout.path(&blob.location), blob, range).await;
+        opened.inspect_err(|error| {
+            if matches!(error, BlobError::Missing(_) | BlobError::Corrupt(..)) {
+                self.faults.increment(1);
+            }
+        })
     }
 
     async fn is_intact(&self, blob: &BlobInfo) -> Result<bool, BlobError> {

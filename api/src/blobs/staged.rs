@@ -17,6 +17,7 @@ use bytes::Bytes;
 use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, ReadSeek, StagedBlob};
 use keeper_core::digest::{Digest, Hasher};
 use keeper_core::limits::IO_CHUNK_BYTES;
+use metrics::counter;
 
 use super::disk::Layout;
 use super::durable::{Doomed, refused_write, sync_folder};
@@ -136,7 +137,10 @@ impl StagedBlob for DiskStage {
         self.refuse_spoilt()?;
         let lane = self.lane.clone();
         // The whole stage moves into the job: when the caller leaves, it still ends as a blob or as nothing.
-        lane.run(move || self.finish()).await
+        lane.run(move || self.finish()).await.inspect(|blob| {
+            counter!("keeper_blobs_written_total").increment(1);
+            counter!("keeper_blob_bytes_written_total").increment(blob.size);
+        })
     }
 }
 

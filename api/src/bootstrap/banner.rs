@@ -9,7 +9,7 @@ use std::path::Path;
 
 use keeper_core::format::SetupTarget;
 use keeper_core::plugin::Registry;
-use keeper_core::repository::RepositoryAddress;
+use keeper_core::repository::{RepositoryAddress, RepositoryKind, Settings};
 
 use super::first_start::{Administrator, FirstStart};
 use crate::config::Secret;
@@ -62,7 +62,18 @@ fn repository(text: &mut String, welcome: &Welcome<'_>, address: &RepositoryAddr
     push(text, format_args!("  repository {address} ({rule}):\n"));
     let url = format!("{}/{address}", welcome.address);
     let Some(handler) = welcome.registry.get(&address.format) else { return };
-    for setup in handler.setup(&SetupTarget { repository_url: &url, private: !open }).iter().take(1) {
+    let target = SetupTarget {
+        server_url: welcome.address,
+        repository_url: &url,
+        repository: address.name.as_str(),
+        kind: RepositoryKind::Hosted,
+        private: !open,
+        may_publish: false,
+        // What to trust is said once, after this text.
+        own_authority: false,
+        settings: &Settings::default(),
+    };
+    for setup in handler.setup(&target).iter().take(1) {
         for line in setup.text.lines() {
             push(text, format_args!("    {line}\n"));
         }

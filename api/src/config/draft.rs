@@ -36,6 +36,7 @@ impl Draft {
             trusted_proxies: Vec::new(),
             allowed_hosts: AllowedHosts::of(None, listen, None),
             network_allow: Vec::new(),
+            metrics_network: Vec::new(),
             log: String::new(),
             log_format: LogFormat::Text,
             shutdown_timeout: Duration::ZERO,

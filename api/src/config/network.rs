@@ -32,6 +32,11 @@ pub(super) fn proxy(text: &str) -> Result<IpNet, String> {
     if network.prefix_len() == 0 { Err(everybody()) } else { Ok(network) }
 }
 
+/// A network that may read the metrics.
+pub(super) fn scraper(text: &str) -> Result<IpNet, String> {
+    network(text).ok_or_else(|| format!("{text:?} is no address and no network"))
+}
+
 /// A network or host name that may be connected to.
 pub(super) fn allowed(text: &str) -> Result<AllowedNetwork, String> {
     let named = || host_name(text).map(AllowedNetwork::Host);

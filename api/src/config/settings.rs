@@ -212,7 +212,7 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::List,
         unset: "nobody",
         example: "10.0.0.0/24",
-        help: "Networks of reverse proxies whose Forwarded and X-Forwarded headers are believed",
+        help: "Networks of reverse proxies whose X-Forwarded headers are believed",
         read: |draft, text| value::list(text, network::proxy).map(|list| draft.config.trusted_proxies = list),
         ..BLANK
     },
@@ -232,6 +232,15 @@ pub static SETTINGS: &[Setting] = &[
         example: "10.20.0.0/16,git.corp.example",
         help: "Private networks or names that the server itself may connect to",
         read: |draft, text| value::list(text, network::allowed).map(|list| draft.config.network_allow = list),
+        ..BLANK
+    },
+    Setting {
+        name: "metrics_network",
+        kind: Kind::List,
+        unset: "administrators only",
+        example: "10.20.0.0/16",
+        help: "Networks that may read /metrics without a token",
+        read: |draft, text| value::list(text, network::scraper).map(|list| draft.config.metrics_network = list),
         ..BLANK
     },
     Setting {

@@ -1,21 +1,27 @@
 //! The generic API below `/api`, described to OpenAPI by poem-openapi.
 
-pub mod admission;
 mod artifacts;
+mod audit;
 mod caller;
 mod cursor;
-mod form;
+mod explain;
+mod files;
+mod formats;
 mod grants;
 mod groups;
+mod help;
 mod json_body;
+mod listing;
 mod me;
+mod package_views;
+mod packages;
 mod paging;
 mod quotas;
 mod repositories;
 mod retention;
 mod revision;
 mod session;
-mod shared_body;
+mod similar;
 mod size;
 mod status;
 mod tokens;
@@ -38,10 +44,16 @@ use crate::server::body::Pace;
 /// Groups of operations.
 #[derive(Tags)]
 enum Group {
-    /// Versions of packages: publish, list, read, delete.
+    /// Versions of packages: publish, list, read, change, delete.
     Artifacts,
+    /// What versions belong to: list, search, who needs whom.
+    Packages,
     /// The places that hold them: create, list, read, change.
     Repositories,
+    /// The ecosystems that are served, how their clients are set up, and why they get what they get.
+    Clients,
+    /// Who did what: list, export, verify.
+    Audit,
     /// The server itself.
     Instance,
     /// Who may come in and do what: sessions, users, groups, grants, tokens.
@@ -62,33 +74,20 @@ pub fn openapi() -> String {
     document(&service())
 }
 
-type Operations = (
-    artifacts::Artifacts,
-    repositories::Repositories,
-    quotas::Quotas,
-    retention::Retention,
-    status::Status,
-    session::Sessions,
-    me::Me,
-    tokens::Tokens,
-    users::Users,
-    groups::Groups,
-    grants::Grants,
-);
-
-const OPERATIONS: Operations = (
-    artifacts::Artifacts,
-    repositories::Repositories,
-    quotas::Quotas,
-    retention::Retention,
-    status::Status,
-    session::Sessions,
-    me::Me,
-    tokens::Tokens,
-    users::Users,
-    groups::Groups,
-    grants::Grants,
-);
+/// Names each group of operations once: they are values of types of the same names. In families, for a tuple
+/// holds sixteen at most.
+macro_rules! operations {
+    ($({ $($module:ident::$group:ident),+ $(,)? })+) => {
+        type Operations = ($(($($module::$group,)+),)+);
+        const OPERATIONS: Operations = ($(($($module::$group,)+),)+);
+    };
+}
+operations! {
+    { artifacts::Artifacts, files::Files, packages::Packages, repositories::Repositories }
+    { formats::Formats, help::Help, explain::Explain }
+    { quotas::Quotas, retention::Retention, status::Status, audit::Audit }
+    { session::Sessions, me::Me, tokens::Tokens, users::Users, groups::Groups, grants::Grants }
+}
 
 fn service() -> OpenApiService<Operations, ()> {
     OpenApiService::new(OPERATIONS, "Artifact Keeper", env!("CARGO_PKG_VERSION"))
@@ -119,7 +118,17 @@ pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failu
 /// The methods of each address below `/api`. poem knows them and does not say.
 const METHODS: &[(&str, &str)] = &[
     ("/artifacts", "GET, HEAD, POST"),
-    ("/artifacts/{id}", "GET, HEAD, DELETE"),
+    ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
+    ("/artifacts/{id}/contents", "GET, HEAD"),
+    ("/artifacts/{id}/files", "GET, HEAD"),
+    ("/artifacts/{id}/files/{file}", "GET, HEAD"),
+    ("/artifacts/{id}/readme", "GET, HEAD"),
+    ("/audit", "GET, HEAD"),
+    ("/audit/export", "GET, HEAD"),
+    ("/audit/verification", "GET, HEAD"),
+    ("/doctor", "POST"),
+    ("/explain", "GET, HEAD"),
+    ("/formats", "GET, HEAD"),
     ("/grants", "GET, HEAD, POST"),
     ("/grants/{id}", "DELETE"),
     ("/groups", "GET, HEAD, POST"),
@@ -130,10 +139,16 @@ const METHODS: &[(&str, &str)] = &[
     ("/me/password", "PUT"),
     ("/me/sessions", "GET, HEAD"),
     ("/me/sessions/{id}", "DELETE"),
+    ("/packages", "GET, HEAD"),
+    ("/packages/{id}", "GET, HEAD"),
+    ("/packages/{id}/dependents", "GET, HEAD"),
+    ("/packages/{id}/versions", "GET, HEAD"),
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
     ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
     ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
+    ("/repositories/{format}/{name}/setup", "GET, HEAD"),
+    ("/search", "GET, HEAD"),
     ("/session", "POST, DELETE"),
     ("/status", "GET, HEAD"),
     ("/tokens", "GET, HEAD, POST"),
@@ -171,6 +186,7 @@ mod tests {
         let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
             let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
             let mut methods: Vec<_> = methods.collect();
+            // poem answers HEAD wherever it answers GET.
             methods.extend(methods.contains(&"GET".to_owned()).then(|| "HEAD".to_owned()));
             methods.sort();
             (path.clone(), methods)
@@ -181,7 +197,7 @@ mod tests {
             ((*path).to_owned(), methods)
         });
         assert_eq!(known.collect::<Vec<_>>(), described.collect::<Vec<_>>());
-        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, DELETE"));
+        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, PATCH, DELETE"));
         assert_eq!(methods("/api/artifacts/1/2"), None);
     }
 }

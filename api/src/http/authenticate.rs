@@ -20,6 +20,7 @@ use keeper_core::access::{Means, Principal, User};
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::{Credential, Directory, TokenHash, TokenSecret};
 use keeper_core::limits::CREDENTIAL_CACHE;
+use metrics::{Counter, counter};
 use moka::sync::Cache;
 
 use super::{RequestFacts, cookie, origin};
@@ -44,6 +45,8 @@ pub struct Authenticator {
 struct Memory {
     known: Cache<TokenHash, Known>,
     noted: Cache<TokenHash, ()>,
+    hits: Counter,
+    misses: Counter,
 }
 
 /// Somebody recognised while the generation was this one.
@@ -165,16 +168,22 @@ impl Authenticator {
 impl Memory {
     /// The use of a credential is written down this often.
     fn new(noted: Duration) -> Self {
+        let asked = |result: &'static str| counter!("keeper_credential_cache_requests_total", "result" => result);
         Self {
             known: Cache::builder().max_capacity(REMEMBERED).time_to_live(CREDENTIAL_CACHE).build(),
             noted: Cache::builder().max_capacity(REMEMBERED).time_to_live(noted).build(),
+            hits: asked("hit"),
+            misses: asked("miss"),
         }
     }
 
     /// Whom the hash belongs to, if that was found out in this generation and has not ended since.
     fn get(&self, hash: &TokenHash, generation: u64, now: Timestamp) -> Option<User> {
-        let known = self.known.get(hash).filter(|known| known.generation == generation)?;
-        known.user.expires_at.is_none_or(|end| end > now).then_some(known.user)
+        let known = self.known.get(hash).filter(|known| known.generation == generation);
+        let user = known.map(|known| known.user).filter(|user| user.expires_at.is_none_or(|end| end > now));
+        let counter = if user.is_some() { &self.hits } else { &self.misses };
+        counter.increment(1);
+        user
     }
 }
 

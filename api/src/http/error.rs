@@ -8,6 +8,7 @@
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keeper_core::error::{Class, Failure, codes};
+use keeper_core::redaction::redact;
 use poem::{Body, Response};
 
 /// Lines of a plain-text error at most.
@@ -121,7 +122,8 @@ pub(crate) fn answer(failure: &Failure, shape: Shape, request_id: &str) -> Respo
     {
         headers.insert(CONTENT_RANGE, value);
     }
-    response.set_body(Body::from_string(body));
+    // A text repeats what was sent, and whoever pastes it into a ticket must not paste a credential.
+    response.set_body(Body::from_string(redact(&body).into_owned()));
     response
 }
 
@@ -190,15 +192,31 @@ pub(super) fn from_poem(error: poem::Error) -> Failure {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Failure::new(&codes::UNSUPPORTED_MEDIA_TYPE, detail),
         StatusCode::PAYLOAD_TOO_LARGE => Failure::new(&codes::TOO_LARGE, detail),
         StatusCode::BAD_REQUEST if detail.contains("unknown field") => Failure::new(&codes::UNKNOWN_FIELD, detail),
-        StatusCode::BAD_REQUEST if detail.contains("parse JSON") => Failure::new(&codes::INVALID_JSON, detail),
+        StatusCode::BAD_REQUEST if names_position(&detail) => Failure::new(&codes::INVALID_JSON, detail),
         status if status.is_client_error() => Failure::new(&codes::INVALID_FIELD, detail),
         _ => Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(detail),
     }
 }
 
+/// Whether a text ends as those of serde_json do that tell where JSON broke off: `… at line 1 column 7`.
+fn names_position(detail: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let position = detail.rsplit_once(" at line ").and_then(|(_, position)| position.split_once(" column "));
+    position.is_some_and(|(line, column)| is_number(line) && is_number(column))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_that_breaks_off_is_told_from_json_that_does_not_fit() {
+        let broken = serde_json::from_str::<serde_json::Value>("{").expect_err("broken").to_string();
+        assert!(names_position(&format!("parse request payload error: {broken}")));
+        for other in ["", "failed to parse \"x\": at line column", "unknown field ` at line 1 column x`"] {
+            assert!(!names_position(other), "{other}");
+        }
+    }
 
     fn lines_of(failure: &Failure) -> (String, usize) {
         let text = text(failure, "7Q2M9K4T1XWB");

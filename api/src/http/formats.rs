@@ -3,11 +3,14 @@
 use http::Method;
 use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
+use keeper_core::format::help::host_of;
 use keeper_core::format::{FormatHandler, FormatRequest};
+use keeper_core::pipeline::AnswerKind;
 use keeper_core::repository::FormatKey;
 use poem::{Request, Response};
 use std::sync::Arc;
 
+use super::native_write::Incoming;
 use super::request::RequestFacts;
 use super::{App, response};
 
@@ -22,7 +25,7 @@ fn split(path: &str, format: &str) -> (String, String) {
 }
 
 impl App {
-    /// Answers a request on a format's path.
+    /// Answers a request on a format's path; says what kind of answer it is.
     ///
     /// # Errors
     /// What the caller is told, in the text shape.
@@ -31,9 +34,10 @@ impl App {
         format: &FormatKey,
         handler: &Arc<dyn FormatHandler>,
         who: &Principal,
-        request: &Request,
+        mut request: Request,
         facts: &RequestFacts,
-    ) -> Result<Response, Failure> {
+    ) -> Result<(AnswerKind, Response), Failure> {
+        let body = request.take_body();
         let path = request.original_uri().path();
         let (repository, rest) = split(path, format.as_str());
         let headers: Vec<_> = handler
@@ -50,9 +54,15 @@ impl App {
             headers: &headers,
             repository_url: &format!("{}/{format}/{repository}", facts.base_url),
         };
-        let answer = self.keeper.read(who, format, handler, &repository, &asked).await;
-        let answer = answer.map_err(|failure| with_login_hint(failure, handler, facts))?;
-        response::respond(&self.keeper, &answer, request.headers(), head).await
+        let with_hint = |failure| with_login_hint(failure, handler, facts);
+        if asked.verb != "GET" {
+            let incoming = Incoming { who, facts, headers: request.headers(), version: request.version(), body };
+            let written = self.native_write(format, handler, &repository, &asked, incoming).await;
+            return written.map(|response| (AnswerKind::File, response)).map_err(with_hint);
+        }
+        let answer = self.keeper.read(who, format, handler, &repository, &asked).await.map_err(with_hint)?;
+        let response = response::respond(&self.keeper, &answer, request.headers(), head).await?;
+        Ok((answer.kind, response))
     }
 }
 
@@ -63,25 +73,12 @@ pub(super) fn with_login_hint(failure: Failure, handler: &Arc<dyn FormatHandler>
     if code.class != Class::Unauthorized || mistyped {
         return failure;
     }
-    failure.hint(handler.login_hint(authority(&facts.base_url), facts.https))
-}
-
-/// The host with its port, as clients type it: a `.netrc` line without the port of the address does not match.
-fn authority(base_url: &str) -> &str {
-    let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
-    rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    failure.hint(handler.login_hint(host_of(&facts.base_url), facts.https))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{authority, split};
-
-    #[test]
-    fn a_login_is_for_the_host_with_its_port() {
-        assert_eq!(authority("https://h.example:8443"), "h.example:8443");
-        assert_eq!(authority("https://h.example/below"), "h.example");
-        assert_eq!(authority(""), "");
-    }
+    use super::split;
 
     #[test]
     fn the_repository_is_the_raw_segment_after_the_format() {

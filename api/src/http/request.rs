@@ -13,8 +13,10 @@ use http::header::{CONTENT_ENCODING, EXPECT, HOST};
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
+use keeper_core::access::Principal;
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::TokenSecret;
+use keeper_core::repository::Actor;
 use poem::Request;
 
 use crate::server::TlsServerName;
@@ -34,6 +36,8 @@ pub struct Front {
     pub host_allowed: HostRule,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the certificate is signed by an authority of our own, which clients do not know.
+    pub own_authority: bool,
 }
 
 /// What is known of one request.
@@ -49,6 +53,13 @@ pub struct RequestFacts {
     pub https: bool,
     /// The caller's address.
     pub peer: Option<IpAddr>,
+}
+
+impl RequestFacts {
+    /// A principal as the actor of a change that this request asks for.
+    pub(crate) fn actor(&self, who: &Principal) -> Actor {
+        who.actor(self.peer.map(|peer| peer.to_string()), Some(self.id.clone()))
+    }
 }
 
 /// A new request id: unguessable is not needed, unique is.
@@ -130,14 +141,15 @@ impl Front {
         let trusted = direct.is_some_and(|peer| self.trusts(peer));
         let mut host = host.to_owned();
         if trusted {
-            let forwarded = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+            // The last of several headers of one name: those before it may have come from the client.
+            let forwarded = |name: &str| request.headers().get_all(name).iter().next_back()?.to_str().ok();
             if let Some(proto) = forwarded("x-forwarded-proto") {
                 facts.https = proto.trim().eq_ignore_ascii_case("https");
             }
             if let Some(named) = forwarded("x-forwarded-host").filter(|named| !named.trim().is_empty()) {
                 host = named.trim().to_owned();
             }
-            facts.peer = forwarded("x-forwarded-for").and_then(|list| self.client_of(list)).or(direct);
+            facts.peer = self.client_of(&chain(request.headers())).or(direct);
         }
         facts.host = without_port(&host).to_ascii_lowercase();
         if self.public_url.is_none() {
@@ -152,10 +164,24 @@ impl Front {
         self.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
-    /// The right-most address of a forwarding chain that is not one of our proxies.
-    fn client_of(&self, list: &str) -> Option<IpAddr> {
-        list.rsplit(',').filter_map(|hop| hop.trim().parse().ok()).find(|hop| !self.trusts(*hop))
+    /// The right-most address of a forwarding chain that is not one of our proxies. What cannot be read as an address
+    /// ends the chain: everything to its left may be the client's own words.
+    fn client_of(&self, hops: &[&str]) -> Option<IpAddr> {
+        hops.iter().rev().map_while(|hop| address(hop)).find(|hop| !self.trusts(*hop))
     }
+}
+
+/// All hops of a request, the nearest last: proxies add to the header, or add a header.
+fn chain(headers: &HeaderMap) -> Vec<&str> {
+    let lists = headers.get_all("x-forwarded-for").iter();
+    lists.flat_map(|list| list.to_str().unwrap_or("").split(',')).map(str::trim).collect()
+}
+
+/// The address of a hop, which some proxies write with a port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let plain = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    let address = plain.parse().ok().or_else(|| Some(hop.parse::<std::net::SocketAddr>().ok()?.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {
@@ -215,12 +241,15 @@ fn target(request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a header asks for an answer that JSON is not.
+/// Whether a header asks for an answer that JSON, or lines of it, is not.
 pub(crate) fn excludes_json(headers: &HeaderMap) -> bool {
     let Some(accept) = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok()) else { return false };
     !accept.split(',').any(|range| {
         let media = range.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        matches!(media.as_str(), "" | "*/*" | "application/*" | "application/json" | "application/problem+json")
+        matches!(
+            media.as_str(),
+            "" | "*/*" | "application/*" | "application/json" | "application/problem+json" | "application/x-ndjson"
+        )
     })
 }
 
@@ -234,9 +263,30 @@ mod tests {
             public_url: None,
             host_allowed: Arc::new(|_| true),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
+            own_authority: false,
         };
-        assert_eq!(front.client_of("1.1.1.1, 2.2.2.2, 10.0.0.7"), "2.2.2.2".parse().ok());
-        assert_eq!(front.client_of("10.0.0.1"), None);
+        let rows: [(&[&str], Option<&str>); 11] = [
+            (&["1.1.1.1, 2.2.2.2, 10.0.0.7"], Some("2.2.2.2")),
+            (&["1.1.1.1", "2.2.2.2"], Some("2.2.2.2")),
+            (&["1.1.1.1", "2.2.2.2, 10.0.0.7", "10.0.0.8"], Some("2.2.2.2")),
+            (&["2.2.2.2:4711"], Some("2.2.2.2")),
+            (&["[2001:db8::7]:4711"], Some("2001:db8::7")),
+            (&["[2001:db8::7]"], Some("2001:db8::7")),
+            (&["::ffff:10.0.0.7, ::ffff:2.2.2.2, ::ffff:10.0.0.8"], Some("2.2.2.2")),
+            // The nearest hop is unreadable: what the client wrote before it does not count.
+            (&["1.1.1.1, unknown"], None),
+            (&["1.1.1.1", ""], None),
+            (&["10.0.0.1"], None),
+            (&[], None),
+        ];
+        for (lines, expected) in rows {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().expect("a header"));
+            }
+            let expected = expected.map(|text| text.parse::<IpAddr>().expect("an address"));
+            assert_eq!(front.client_of(&chain(&headers)), expected, "{lines:?}");
+        }
     }
 
     #[test]

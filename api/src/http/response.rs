@@ -53,8 +53,8 @@ pub(crate) async fn respond(
     let headers = response.headers_mut();
     headers.insert(ETAG, HeaderValue::from_maybe_shared(answer.etag.clone()).unwrap_or(HeaderValue::from_static("")));
     headers.insert(CACHE_CONTROL, cache_control(answer.max_age, answer.public));
-    if !answer.public {
-        headers.insert(VARY, HeaderValue::from_static("Authorization"));
+    if let Some(vary) = vary(answer) {
+        headers.insert(VARY, vary);
     }
     if let Some(at) = answer.published_at {
         headers.insert(LAST_MODIFIED, header(http_date(at)));
@@ -111,6 +111,16 @@ fn cache_control(max_age: MaxAge, public: bool) -> HeaderValue {
         (MaxAge::NoStore, _) => HeaderValue::from_static("no-store"),
         (MaxAge::Seconds(seconds), true) => header(format!("public, max-age={seconds}")),
         (MaxAge::Seconds(seconds), false) => header(format!("private, max-age={seconds}")),
+    }
+}
+
+/// What an answer may differ by besides its address.
+fn vary(answer: &Answer) -> Option<HeaderValue> {
+    match (answer.public, answer.varies_by) {
+        (true, []) => None,
+        (false, []) => Some(HeaderValue::from_static("Authorization")),
+        (true, by) => Some(header(by.join(", "))),
+        (false, by) => Some(header(format!("Authorization, {}", by.join(", ")))),
     }
 }
 

@@ -6,18 +6,20 @@
 
 use async_trait::async_trait;
 use keeper_core::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
-    FilePath, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome, StoreError,
-    VersionName,
+    Amended, Amendment, Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore,
+    ArtifactSummary, Coordinate, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page,
+    Publication, PublishOutcome, StoreError, VersionName,
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::digest::Digest;
 use keeper_core::repository::{Actor, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
-use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, state, version};
-use super::sql::{all, corrupt, failed, one, timestamp};
-use super::{Store, publishing, search};
+use super::rows::{
+    ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, package_name, state, version,
+};
+use super::sql::{all, failed, one, timestamp};
+use super::{Store, amending, indexes, publishing, search};
 
 /// Labels of one answer: more than one already means "ambiguous" to most formats.
 const LABELS_PER_ANSWER: i64 = 100;
@@ -71,6 +73,25 @@ impl ArtifactStore for Store {
         rows.into_iter().map(SummaryRow::parse).collect()
     }
 
+    async fn file_summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<FileSummary>, StoreError> {
+        indexes::file_summaries(&self.readers, of, package, state).await
+    }
+
+    async fn packages(
+        &self,
+        of: RepositoryId,
+        state: ArtifactState,
+        after: Option<&PackageName>,
+        limit: u32,
+    ) -> Result<Page<PackageName>, StoreError> {
+        indexes::packages(&self.readers, of, state, after, limit).await
+    }
+
     async fn labels(
         &self,
         of: RepositoryId,
@@ -98,9 +119,7 @@ impl ArtifactStore for Store {
         let folded = package.as_str().to_ascii_lowercase();
         let rows: Vec<NameRow> =
             all(&self.readers, TWINS, [of.0.into(), folded.into(), package.as_str().into()]).await?;
-        let parse =
-            |row: NameRow| PackageName::try_from(row.name.as_str()).map_err(|error| corrupt("a package", error));
-        rows.into_iter().map(parse).collect()
+        rows.iter().map(|row| package_name(&row.name)).collect()
     }
 
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {
@@ -111,6 +130,20 @@ impl ArtifactStore for Store {
         let address = self.catalog.address(of)?;
         let then = self.follow(of);
         let ended = self.writer.submit(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
+        Ok(ended.answer)
+    }
+
+    async fn label(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        name: &str,
+        by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let (name, then) = (name.to_owned(), self.follow(of));
+        let ended =
+            self.writer.submit(move |on| Box::pin(publishing::label(on, of, address, what, name, by)), then).await?;
         Ok(ended.answer)
     }
 
@@ -125,6 +158,20 @@ impl ArtifactStore for Store {
         let (reason, then) = (reason.to_owned(), self.follow(of));
         let ended =
             self.writer.submit(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then).await?;
+        Ok(ended.answer)
+    }
+
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        by: &Actor,
+    ) -> Result<Option<Amended>, StoreError> {
+        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let then = self.follow(of);
+        let ended =
+            self.writer.submit(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then).await?;
         Ok(ended.answer)
     }
 

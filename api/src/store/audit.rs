@@ -1,10 +1,13 @@
-//! Writes the audit, in the transaction of the change it tells of.
+//! Writes rows of the audit, in the transaction of the change they tell of.
 //!
-//! Shape: see the migration `m0003_audit`. `detail` holds what changed and never a secret: a password or a
+//! Shape: see the migrations `m0003_audit` and `m0007_audit`. `detail` holds what changed and never a secret: a password or a
 //! token's text has no place in the types that come here.
 
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
+use keeper_core::audit::{NewAuditRow, Outcome};
+use keeper_core::identity::TokenSecret;
+use keeper_core::redaction::redact;
 use keeper_core::repository::Actor;
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -12,9 +15,9 @@ use serde_json::Value;
 use super::sql::{execute, micros};
 
 const INSERT: &str = "INSERT INTO audit (at, actor, credential, address, action, resource, request, outcome, detail) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, 'done', $8)";
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-/// Adds one row. `resource` reads `go/local example.com/m@v1.0.0`.
+/// Adds the row of a change. `resource` reads `go/local example.com/m@v1.0.0`.
 pub(super) async fn record(
     on: &impl ConnectionTrait,
     by: &Actor,
@@ -22,15 +25,32 @@ pub(super) async fn record(
     resource: String,
     detail: Value,
 ) -> Result<(), StoreError> {
+    // A description, a reason or a name that somebody chose may hold what should not be kept for ever. A name that only
+    // looks a little like a token stays as it is: it is what the row is about.
+    let resource = if TokenSecret::occurs_in(&resource) { redact(&resource).into_owned() } else { resource };
+    let row = NewAuditRow {
+        at: Timestamp::now(),
+        by: by.clone(),
+        action: action.to_owned(),
+        resource,
+        outcome: Outcome::Done,
+        detail: redact(&detail.to_string()).into_owned(),
+    };
+    insert(on, row).await
+}
+
+/// Adds one row as it is.
+pub(super) async fn insert(on: &impl ConnectionTrait, row: NewAuditRow) -> Result<(), StoreError> {
     let values = [
-        micros(Timestamp::now()).into(),
-        by.login.as_str().into(),
-        by.credential.clone().into(),
-        by.address.clone().into(),
-        action.into(),
-        resource.into(),
-        by.request.clone().into(),
-        detail.to_string().into(),
+        micros(row.at).into(),
+        row.by.login.into(),
+        row.by.credential.into(),
+        row.by.address.into(),
+        row.action.into(),
+        row.resource.into(),
+        row.by.request.into(),
+        row.outcome.as_str().into(),
+        row.detail.into(),
     ];
     execute(on, INSERT, values).await.map(drop)
 }

@@ -1,13 +1,14 @@
 //! Turning versions into tombstones: the one way in which content goes, whoever asks for it.
 //!
-//! The row and its content id stay, so that the number is never free again; files and labels go. The bytes of
-//! the files are the collector's. One set of statements serves one version and five hundred.
+//! The row and its content id stay, so that the number is never free again; files, labels and what
+//! lists and searches are answered from go. The bytes of the files are the collector's. One set of statements serves one version and five hundred.
 
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::repository::{Counts, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
+use super::listing;
 use super::sql::{execute_all, micros, one, places};
 use super::usage::{self, number};
 
@@ -41,6 +42,9 @@ pub(super) async fn bury(
     let packages: Option<Total> = one(on, &emptied, values()).await?;
     let total = |row: Option<Total>| number(row.map_or(0, |row| row.number));
     let gone = Counts { packages: total(packages)?, artifacts, bytes: total(bytes)? };
+    for id in ids {
+        listing::removed(on, id).await?;
+    }
     usage::subtract(on, of, gone).await?;
     Ok(gone)
 }

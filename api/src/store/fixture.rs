@@ -11,17 +11,19 @@ use keeper_core::artifact::{
     VersionName,
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
+use keeper_core::catalog::About;
 use keeper_core::digest::Digest;
 use keeper_core::media_type::MediaType;
 use keeper_core::repository::{
     Actor, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName,
     RepositoryStore, Settings,
 };
-use sea_orm::{ConnectionTrait, Database, DbErr};
+use sea_orm::{ConnectionTrait, Database, DbErr, FromQueryResult, Value};
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::sql::all;
 use super::{OpenError, Store};
 
 /// A folder that goes with the test.
@@ -118,6 +120,7 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
     Publication {
         id: ArtifactId(Uuid::now_v7()),
         sort_key: SortKey(version.as_bytes().to_vec()),
+        extent: keeper_core::artifact::Extent::Whole,
         content: ContentId(format!("h1:{coordinate}")),
         purl: format!("pkg:golang/{package}@{version}"),
         files,
@@ -126,6 +129,7 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
         dependencies: Vec::new(),
         labels: Vec::new(),
         warnings: Vec::new(),
+        about: About { description: format!("Package {package}"), ..About::default() },
         upload_digest: Digest::of(b"upload"),
         began: Instant::now(),
         published_at: Timestamp::now(),
@@ -137,4 +141,16 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
 /// The stored copy number `copy` of a digest.
 pub(super) fn location(digest: Digest, copy: u32) -> BlobLocation {
     BlobLocation::try_from(format!("{digest}.{copy:010}").as_str()).expect("a location")
+}
+
+#[derive(FromQueryResult)]
+struct Step {
+    detail: String,
+}
+
+/// The steps in which the database will answer a question.
+pub(super) async fn plan(store: &Store, question: &str, values: Vec<Value>) -> Vec<String> {
+    let steps: Vec<Step> =
+        all(&store.readers, &format!("EXPLAIN QUERY PLAN {question}"), values).await.expect(question);
+    steps.into_iter().map(|step| step.detail).collect()
 }

@@ -88,6 +88,25 @@ impl IdentityStore for Store {
     }
 }
 
+impl Store {
+    /// Live tokens that end between two moments.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn tokens_ending(&self, from: Timestamp, to: Timestamp) -> Result<u64, StoreError> {
+        let question = "SELECT COUNT(*) AS count FROM tokens \
+                        WHERE revoked_at IS NULL AND expires_at >= $1 AND expires_at < $2";
+        let row: Option<CountRow> = one(&self.readers, question, [micros(from).into(), micros(to).into()]).await?;
+        Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+    }
+}
+
+/// A number of rows.
+#[derive(FromQueryResult)]
+struct CountRow {
+    count: i64,
+}
+
 #[derive(FromQueryResult)]
 struct OwnerRow {
     login: String,

@@ -8,21 +8,23 @@
 
 use jiff::Timestamp;
 use keeper_core::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, FileContent, LabelKind, Publication, PublishOutcome,
-    StoreError,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, Extent, FileContent, LabelKind, Publication,
+    PublishOutcome, StoreError,
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::limits::UPLOAD_TIME;
-use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
+use keeper_core::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::artifacts::{by_coordinate, kind_word};
-use super::audit;
 use super::burial::bury;
 use super::ledger::is_trash;
 use super::sql::{corrupt, execute, micros, one};
-use super::usage;
+use super::{audit, listing, usage};
+
+mod extension;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -46,13 +48,15 @@ pub(super) async fn publish(
         return repeat(on, of, address, package, what).await;
     }
     let bytes = what.files.iter().map(|file| file.content.size()).sum();
-    usage::add(on, of, bytes, is_first(on, package, what.id).await?).await?;
+    let packages = u64::from(is_first(on, package, what.id).await?);
+    usage::add(on, of, Counts { packages, artifacts: 1, bytes }).await?;
     for file in &what.files {
         insert_file(on, of, what.id, file, what.published_at).await?;
     }
     for (kind, name) in &what.labels {
         insert_label(on, package, *kind, name, what.id).await?;
     }
+    listing::added(on, of, package, &what).await?;
     let resource = format!("{address} {}", what.coordinate);
     audit::record(on, &what.by, "publish", resource, told(&what)).await?;
     next_generation(on, of).await?;
@@ -74,9 +78,24 @@ async fn repeat(
     if there.state == ArtifactState::Deleted {
         return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
     }
+    if what.extent == Extent::Part {
+        return extension::extend(on, of, address, package, there, what).await;
+    }
     if there.content != what.content {
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
     }
+    move_names(on, of, address, package, there, &what).await
+}
+
+/// Equal content: only names move.
+async fn move_names(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    package: i64,
+    there: Artifact,
+    what: &Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
     let mut moved = Vec::new();
     for (kind, name) in &what.labels {
         if *kind == LabelKind::Name && insert_label(on, package, *kind, name, there.id).await? {
@@ -90,6 +109,28 @@ async fn repeat(
         next_generation(on, of).await?;
     }
     Ok(Ended { answer: PublishOutcome::Same(there), changed })
+}
+
+/// Lets a name point to a version that is there.
+pub(super) async fn label(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    what: Coordinate,
+    name: String,
+    by: Actor,
+) -> Result<Ended<Option<Artifact>>, StoreError> {
+    let there = by_coordinate(on, of, &what).await?;
+    let Some(there) = there.filter(|artifact| artifact.state != ArtifactState::Deleted) else {
+        return Ok(Ended { answer: None, changed: false });
+    };
+    let package = package_key(on, of, what.package.as_str()).await?;
+    let changed = insert_label(on, package, LabelKind::Name, &name, there.id).await?;
+    if changed {
+        audit::record(on, &by, "label", format!("{address} {what}"), json!({ "names": [name] })).await?;
+        next_generation(on, of).await?;
+    }
+    Ok(Ended { answer: Some(there), changed })
 }
 
 /// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
@@ -145,18 +186,23 @@ struct Key {
 /// The package's key; a package begins with its first version.
 async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<i64, StoreError> {
     let name = what.coordinate.package.as_str();
-    let insert = "INSERT INTO packages (repository, name, name_folded, created_at) VALUES ($1, $2, $3, $4) \
+    let insert = "INSERT INTO packages (repository, name, name_folded, created_at, public_id) VALUES ($1, $2, $3, $4, $5) \
                   ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
-    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into()]).await?;
+    let id = Uuid::now_v7().to_string();
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into(), id.into()]).await?;
+    package_key(on, of, name).await
+}
+
+async fn package_key(on: &impl ConnectionTrait, of: RepositoryId, name: &str) -> Result<i64, StoreError> {
     let question = "SELECT id FROM packages WHERE repository = $1 AND name = $2";
     let key: Option<Key> = one(on, question, [of.0.into(), name.into()]).await?;
     key.map(|key| key.id).ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
 }
 
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, \
-    published_at, published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest) \
-    VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+    published_at, published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest, about) \
+    VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
     ON CONFLICT (package, version) DO NOTHING";
 
 /// Whether the version was free.
@@ -181,6 +227,7 @@ async fn insert_artifact(
         json!(what.dependencies).to_string().into(),
         json!(what.warnings).to_string().into(),
         what.upload_digest.to_hex().into(),
+        json!(what.about).to_string().into(),
     ];
     Ok(execute(on, INSERT_ARTIFACT, values).await? == 1)
 }

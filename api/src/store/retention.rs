@@ -1,4 +1,4 @@
-//! The port of retention: rules, pins, last uses, and the transaction that removes what rules say.
+//! The port of retention: rules, last uses, and the transaction that removes what rules say.
 
 use std::collections::BTreeMap;
 
@@ -57,11 +57,6 @@ impl RetentionStore for Store {
         let (address, then) = (self.catalog.address(of)?, self.follow(of));
         let ended = self.writer.submit(move |on| Box::pin(apply(on, of, address, package, now, limit)), then).await?;
         Ok(ended.answer)
-    }
-
-    async fn pin(&self, of: RepositoryId, what: &Coordinate, pinned: bool, by: &Actor) -> Result<bool, StoreError> {
-        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
-        self.writer.submit(move |on| Box::pin(pin(on, of, address, what, pinned, by)), |_| ()).await
     }
 
     async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
@@ -193,24 +188,6 @@ async fn apply(
 
 const ONE: &str = "repository = $1 AND version = $3 AND state <> 'deleted' \
     AND package = (SELECT id FROM packages WHERE repository = $1 AND name = $2)";
-
-async fn pin(
-    on: &impl ConnectionTrait,
-    of: RepositoryId,
-    address: RepositoryAddress,
-    what: Coordinate,
-    pinned: bool,
-    by: Actor,
-) -> Result<bool, StoreError> {
-    let statement = format!("UPDATE artifacts SET pinned = $4 WHERE {ONE}");
-    let values = [of.0.into(), what.package.as_str().into(), what.version.as_str().into(), pinned.into()];
-    let found = execute(on, &statement, values).await? == 1;
-    if found {
-        let action = if pinned { "pin" } else { "unpin" };
-        audit::record(on, &by, action, format!("{address} {what}"), json!({})).await?;
-    }
-    Ok(found)
-}
 
 async fn record_uses(on: &impl ConnectionTrait, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
     let statement =

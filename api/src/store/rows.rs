@@ -22,7 +22,12 @@ use super::sql::{corrupt, timestamp};
 /// Begins every question for whole artifacts; conditions on `a` and `p` follow.
 pub(super) const SELECT_ARTIFACTS: &str = "SELECT a.id, a.repository, p.name AS package, a.version, a.state, \
     a.state_reason, a.state_changed_at, a.published_at, a.published_by, a.content, a.purl, a.checksums, a.metadata, \
-    a.dependencies, a.warnings FROM artifacts a JOIN packages p ON p.id = a.package";
+    a.dependencies, a.warnings, a.about, a.pinned FROM artifacts a JOIN packages p ON p.id = a.package";
+
+/// A stored name of a package.
+pub(super) fn package_name(text: &str) -> Result<PackageName, StoreError> {
+    PackageName::try_from(text).map_err(|error| corrupt("a package", error))
+}
 
 /// Begins every question for files; conditions on `f` follow.
 pub(super) const SELECT_FILES: &str = "SELECT f.artifact, f.path, f.name, f.media_type, f.digest, f.size, f.inline, \
@@ -46,6 +51,8 @@ pub(super) struct ArtifactRow {
     metadata: String,
     dependencies: String,
     warnings: String,
+    about: String,
+    pinned: bool,
 }
 
 impl ArtifactRow {
@@ -71,6 +78,8 @@ impl ArtifactRow {
             metadata: json(&what, &self.metadata)?,
             dependencies: json(&what, &self.dependencies)?,
             warnings: json(&what, &self.warnings)?,
+            about: json(&what, &self.about)?,
+            pinned: self.pinned,
         })
     }
 }

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 
 use keeper_core::artifact::{Artifact, ArtifactFile, ArtifactQuery, Page, StoreError};
 use keeper_core::limits::PAGE_LIMIT_MAX;
-use sea_orm::{ConnectionTrait, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
-use super::sql::{all, escape_like, failed, places};
+use super::sql::{Places, all, escape_like, failed};
+use super::walk::{REPOSITORY, places, walk_each};
 
 /// One page: at most [`PAGE_LIMIT_MAX`] entries, whatever the query says.
 pub(super) async fn page<C>(readers: &C, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>
@@ -19,14 +20,14 @@ where
     C: TransactionTrait,
 {
     let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
-    if query.repositories.is_empty() {
-        return Ok(Page { items: Vec::new(), more: false });
-    }
     let snapshot = readers.begin().await.map_err(failed)?;
-    let (question, values) = question(query, limit);
-    let mut rows: Vec<ArtifactRow> = all(&snapshot, &question, values).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
+    let (walk, shared) = walk_of(query, limit);
+    let mut keys: Vec<KeyRow> = walk_each(&snapshot, &query.repositories, &walk, &shared).await?;
+    keys.sort_by(|a, b| b.id.cmp(&a.id));
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    let question = format!("{SELECT_ARTIFACTS} WHERE a.id IN ({}) ORDER BY a.id DESC", places(1, keys.len()));
+    let rows: Vec<ArtifactRow> = all(&snapshot, &question, keys.into_iter().map(|key| key.id.into())).await?;
     let mut files = files_of(&snapshot, &rows).await?;
     let items = rows.into_iter().map(|row| {
         let own = files.remove(&row.id).unwrap_or_default();
@@ -35,41 +36,40 @@ where
     Ok(Page { items: items.collect::<Result<_, _>>()?, more })
 }
 
-/// The statement and its values. It chooses ids first, from an index alone, and reads the wide rows of those
-/// only; a package or a text is looked for among the packages, which are far fewer. One entry more than asked
-/// for shows whether more follow.
-fn question(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = query.repositories.iter().map(|repository| repository.0.into()).collect();
-    let readable = format!("repository IN ({})", places(values.len()));
-    let mut place = |value: Value| {
-        values.push(value);
-        format!("${}", values.len())
+#[derive(FromQueryResult)]
+struct KeyRow {
+    id: String,
+}
+
+/// The walk of a page and its values. A package is found first; a text is looked for among the packages, which
+/// are far fewer, and what it finds is only a sieve for the walk (`+` keeps it from being more). One entry more
+/// than asked for shows whether more follow.
+pub(super) fn walk_of(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
+    let mut shared = Places::default();
+    let mut which = match &query.package {
+        Some(package) => {
+            let name = shared.of(package.as_str());
+            format!("package = (SELECT id FROM packages WHERE repository = {REPOSITORY} AND name = {name})")
+        }
+        None => format!("repository = {REPOSITORY}"),
     };
-    let mut packages = String::new();
-    if let Some(package) = &query.package {
-        packages += &format!(" AND name = {}", place(package.as_str().into()));
-    }
     if let Some(text) = &query.text {
-        let pattern = escape_like(&text.to_ascii_lowercase());
-        packages += &format!(" AND name_folded LIKE {} ESCAPE '\\'", place(pattern.into()));
+        let pattern = shared.of(escape_like(text));
+        which += &format!(
+            " AND +package IN (SELECT id FROM packages WHERE repository = {REPOSITORY} AND name LIKE {pattern} ESCAPE '\\')"
+        );
     }
-    let mut ids = match packages.as_str() {
-        "" => format!("SELECT id FROM artifacts WHERE {readable}"),
-        _ => format!("SELECT id FROM artifacts WHERE package IN (SELECT id FROM packages WHERE {readable}{packages})"),
-    };
     match query.state {
-        Some(state) => ids += &format!(" AND state = {}", place(state.as_str().into())),
-        None => ids += " AND state <> 'deleted'",
+        Some(state) => which += &format!(" AND state = {}", shared.of(state.as_str())),
+        None => which += " AND state <> 'deleted'",
     }
     if let Some(version) = &query.version {
-        ids += &format!(" AND version = {}", place(version.as_str().into()));
+        which += &format!(" AND version = {}", shared.of(version.as_str()));
     }
     if let Some(after) = query.after {
-        ids += &format!(" AND id < {}", place(after.to_string().into()));
+        which += &format!(" AND id < {}", shared.of(after.to_string()));
     }
-    let sql =
-        format!("{SELECT_ARTIFACTS} WHERE a.id IN ({ids} ORDER BY id DESC LIMIT {}) ORDER BY a.id DESC", limit + 1);
-    (sql, values)
+    (format!("SELECT id FROM artifacts WHERE {which} ORDER BY id DESC LIMIT {}", limit + 1), shared.0)
 }
 
 /// The files of all artifacts of a page, in one statement.
@@ -78,7 +78,7 @@ async fn files_of(
     artifacts: &[ArtifactRow],
 ) -> Result<HashMap<String, Vec<ArtifactFile>>, StoreError> {
     let mut files = HashMap::<_, Vec<_>>::new();
-    let question = format!("{SELECT_FILES} WHERE f.artifact IN ({}) ORDER BY f.name", places(artifacts.len()));
+    let question = format!("{SELECT_FILES} WHERE f.artifact IN ({}) ORDER BY f.name", places(1, artifacts.len()));
     let rows: Vec<FileRow> = all(on, &question, artifacts.iter().map(|row| row.id.as_str().into())).await?;
     for row in rows {
         files.entry(row.artifact.clone()).or_default().push(row.parse()?);
@@ -167,6 +167,6 @@ mod tests {
     #[tokio::test]
     async fn no_page_is_longer_than_the_limit() {
         let query = ArtifactQuery { limit: u32::MAX, ..of(&[RepositoryId(1)]) };
-        assert!(question(&query, PAGE_LIMIT_MAX as usize).0.contains("LIMIT 201)"));
+        assert!(walk_of(&query, PAGE_LIMIT_MAX as usize).0.ends_with("LIMIT 201"));
     }
 }

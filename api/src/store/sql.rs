@@ -106,6 +106,18 @@ pub(super) fn corrupt(what: impl Display, fault: impl Display) -> StoreError {
     StoreError::Corrupt(format!("{what}: {fault}"))
 }
 
+/// The values of a statement that is put together piece by piece.
+#[derive(Default)]
+pub(super) struct Places(pub(super) Vec<Value>);
+
+impl Places {
+    /// The place (`$3`) of a further value.
+    pub(super) fn of(&mut self, value: impl Into<Value>) -> String {
+        self.0.push(value.into());
+        format!("${}", self.0.len())
+    }
+}
+
 /// A time as it is stored: microseconds since 1970.
 pub(super) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()

@@ -35,26 +35,21 @@ pub(super) async fn open(on: &impl ConnectionTrait, of: RepositoryId) -> Result<
     execute(on, statement, [of.0.into()]).await.map(drop)
 }
 
-const ADD: &str = "UPDATE usage SET artifacts = artifacts + 1, bytes = bytes + $2, packages = packages + $3 \
+const ADD: &str = "UPDATE usage SET artifacts = artifacts + $4, bytes = bytes + $2, packages = packages + $3 \
     WHERE repository = $1 AND (limit_bytes IS NULL OR bytes + $2 <= limit_bytes) \
-    AND (limit_artifacts IS NULL OR artifacts < limit_artifacts) \
+    AND ($4 = 0 OR limit_artifacts IS NULL OR artifacts + $4 <= limit_artifacts) \
     AND EXISTS (SELECT 1 FROM repositories WHERE id = $1 AND state = 'active')";
 
-/// Counts a version of so many bytes, unless it is too much.
-pub(super) async fn add(
-    on: &impl ConnectionTrait,
-    of: RepositoryId,
-    bytes: u64,
-    new_package: bool,
-) -> Result<(), StoreError> {
-    let values = [of.0.into(), stored(bytes).into(), i64::from(new_package).into()];
+/// Counts what is new, unless it is too much.
+pub(super) async fn add(on: &impl ConnectionTrait, of: RepositoryId, more: Counts) -> Result<(), StoreError> {
+    let values = [of.0.into(), stored(more.bytes).into(), stored(more.packages).into(), stored(more.artifacts).into()];
     if execute(on, ADD, values).await? == 1 {
         return Ok(());
     }
     let usage = read(on, of).await?;
     let quota = usage.limit.as_ref().map(|limit| limit.quota).unwrap_or_default();
     // What still fits was refused for the other reason: the repository is on its way out.
-    Err(if quota.admits(&usage.used, bytes) { StoreError::Retired } else { StoreError::OverQuota(Box::new(usage)) })
+    Err(if quota.admits(&usage.used, &more) { StoreError::Retired } else { StoreError::OverQuota(Box::new(usage)) })
 }
 
 const SUBTRACT: &str = "UPDATE usage SET artifacts = artifacts - $2, bytes = bytes - $3, packages = packages - $4 \

@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use keeper_core::artifact::StoreError;
+use metrics::{Counter, Histogram, counter, histogram};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -46,7 +47,7 @@ const CHECKPOINT: Duration = Duration::from_secs(5 * 60);
 
 /// The door to the writer task.
 pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Command>>,
+    queue: mpsc::Sender<Queued>,
     pulse: Arc<Pulse>,
     closing: CancellationToken,
     task: Mutex<Option<JoinHandle<Task>>>,
@@ -61,6 +62,7 @@ impl Writer {
             place,
             connection: Some(connection),
             commands,
+            figures: Figures::new(),
             pulse: pulse.clone(),
             closing: closing.clone(),
             checkpointed: Instant::now(),
@@ -80,16 +82,23 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let command = Waiting { work: Some(work), result: None, then, reply };
-        self.queue.try_send(Box::new(command)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the database is closed".into()),
-        })?;
+        self.queue.try_send(Queued { command: Box::new(command), since: Instant::now() }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the database is closed".into()),
+            },
+        )?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended".into())))
     }
 
     /// Time since the writer last showed that it lives.
     pub(super) fn silence(&self) -> Duration {
         self.pulse.silence()
+    }
+
+    /// Commands that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Takes no more commands and waits until those taken are answered. What is left is to be
@@ -122,6 +131,31 @@ impl Pulse {
 
     fn silence(&self) -> Duration {
         Duration::from_millis(self.elapsed_ms().saturating_sub(self.beat_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// A command that waits for its group.
+struct Queued {
+    command: Box<dyn Command>,
+    since: Instant,
+}
+
+/// What is measured of the writer.
+struct Figures {
+    wait: Histogram,
+    group: Histogram,
+    transaction: Histogram,
+    lost: Counter,
+}
+
+impl Figures {
+    fn new() -> Self {
+        Self {
+            wait: histogram!("keeper_writer_wait_seconds"),
+            group: histogram!("keeper_writer_group_commands"),
+            transaction: histogram!("keeper_writer_transaction_seconds"),
+            lost: counter!("keeper_writer_lost_groups_total"),
+        }
     }
 }
 
@@ -216,7 +250,8 @@ where
 pub(super) struct Task {
     place: Place,
     connection: Option<DatabaseConnection>,
-    commands: mpsc::Receiver<Box<dyn Command>>,
+    commands: mpsc::Receiver<Queued>,
+    figures: Figures,
     pulse: Arc<Pulse>,
     closing: CancellationToken,
     checkpointed: Instant,
@@ -249,17 +284,22 @@ impl Task {
     }
 
     /// One group: the command that came, and all that wait behind it.
-    async fn serve(&mut self, first: Box<dyn Command>) {
-        let mut group = vec![first];
-        while group.len() < GROUP_COMMANDS
-            && let Ok(next) = self.commands.try_recv()
-        {
-            group.push(next);
+    async fn serve(&mut self, first: Queued) {
+        let began = Instant::now();
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(Queued { command, since }) = next {
+            self.figures.wait.record(began.saturating_duration_since(since));
+            group.push(command);
+            next = if group.len() < GROUP_COMMANDS { self.commands.try_recv().ok() } else { None };
         }
+        self.figures.group.record(group.len() as f64);
         let outcome = self.commit(&mut group).await;
+        self.figures.transaction.record(began.elapsed());
         self.changed = true;
         if let Err(lost) = &outcome {
             let error = lost.to_error();
+            self.figures.lost.increment(1);
             tracing::error!(%error, commands = group.len(), "the database lost a group of changes");
             self.disconnect().await;
         }

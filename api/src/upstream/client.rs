@@ -11,12 +11,13 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use keeper_core::upstream::{Authorities, Authority, AuthoritySpec, UpstreamError};
+use metrics::{counter, histogram};
 use reqwest::{Client, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
@@ -90,6 +91,10 @@ impl GuardedClient {
     pub fn new(allow: NetworkAllow, limits: UpstreamLimits) -> Result<Self, reqwest::Error> {
         // The HTTP library takes the provider of the process; one that is installed already is as good.
         let _installed = rustls::crypto::ring::default_provider().install_default();
+        // All outcomes are there from the start, so that the first failure is a rise and not a new series.
+        for outcome in OUTCOMES {
+            let _there = counter!("keeper_upstream_requests_total", "outcome" => outcome);
+        }
         let allow = Arc::new(allow);
         let secure = Scheme::new(Guard::secure(allow.clone()), &limits)?;
         let insecure = Scheme::new(Guard::insecure(allow), &limits)?;
@@ -188,8 +193,29 @@ impl Authority for GuardedAuthority {
             let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
             self.client.document(url, limit_bytes).await
         };
-        let timeout = self.client.0.limits.authority_timeout;
-        tokio::time::timeout(timeout, fetch).await.unwrap_or(Err(UpstreamError::Timeout))
+        let (timeout, began) = (self.client.0.limits.authority_timeout, Instant::now());
+        let fetched = tokio::time::timeout(timeout, fetch).await.unwrap_or(Err(UpstreamError::Timeout));
+        counter!("keeper_upstream_requests_total", "outcome" => outcome(&fetched)).increment(1);
+        histogram!("keeper_upstream_request_duration_seconds").record(began.elapsed());
+        fetched
+    }
+}
+
+/// How requests end, in figures.
+const OUTCOMES: [&str; 8] =
+    ["ok", "absent", "forbidden", "unreachable", "timeout", "too_large", "redirect_refused", "failed"];
+
+/// How a request ended, one of [`OUTCOMES`].
+fn outcome(fetched: &Result<Bytes, UpstreamError>) -> &'static str {
+    match fetched {
+        Ok(_) => "ok",
+        Err(UpstreamError::Absent) => "absent",
+        Err(UpstreamError::Forbidden(_)) => "forbidden",
+        Err(UpstreamError::Unreachable(_)) => "unreachable",
+        Err(UpstreamError::Timeout) => "timeout",
+        Err(UpstreamError::TooLarge(_)) => "too_large",
+        Err(UpstreamError::RedirectRefused(_)) => "redirect_refused",
+        Err(UpstreamError::Failed(_)) => "failed",
     }
 }
 

@@ -13,19 +13,20 @@
 //! these: there is no second look-up that could answer otherwise (DNS rebinding). Numeric spellings such as
 //! `0x7f.1` are made addresses by the URL parser before they come here.
 //!
-//! *Bounds*: a look-up has five seconds and at most 32 addresses. *Source*: the IANA
-//! registries of special-purpose addresses.
+//! *Bounds*: a look-up has five seconds and at most 32 addresses. What an address is stands in
+//! [`super::addresses`].
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::addresses::{hidden_v4, is_metadata, is_special};
 use crate::config::AllowedNetwork;
 
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -33,57 +34,6 @@ const ADDRESSES: usize = 32;
 
 /// Names of metadata services; what they resolve to is closed too.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
-
-const METADATA_ADDRESSES: [IpAddr; 6] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    // Amazon, for tasks of its container service.
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
-    // Alibaba.
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    // Oracle.
-    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    // Azure: a public address in every network of theirs.
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    // Amazon.
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
-
-const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
-}
-
-const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
-}
-
-const CLOSED_V4: [Ipv4Net; 15] = [
-    v4(0, 0, 0, 0, 8),
-    v4(10, 0, 0, 0, 8),
-    v4(100, 64, 0, 0, 10),
-    v4(127, 0, 0, 0, 8),
-    v4(169, 254, 0, 0, 16),
-    v4(172, 16, 0, 0, 12),
-    v4(192, 0, 0, 0, 24),
-    v4(192, 0, 2, 0, 24),
-    v4(192, 88, 99, 0, 24),
-    v4(192, 168, 0, 0, 16),
-    v4(198, 18, 0, 0, 15),
-    v4(198, 51, 100, 0, 24),
-    v4(203, 0, 113, 0, 24),
-    v4(224, 0, 0, 0, 4),
-    v4(240, 0, 0, 0, 4),
-];
-
-/// What is given out to the public. Everything outside of it is closed by this alone.
-const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
-
-/// Closed parts of the public IPv6 space: protocol assignments with Teredo, documentation, 6to4.
-const CLOSED_V6: [Ipv6Net; 4] =
-    [v6(0x2001, 0, 0, 23), v6(0x2001, 0xdb8, 0, 32), v6(0x2002, 0, 0, 16), v6(0x3fff, 0, 0, 20)];
-
-/// NAT64: the well-known prefix; the local one (`64:ff9b:1::/48`) says nothing about what is inside.
-const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
-const SIX_TO_FOUR: Ipv6Net = v6(0x2002, 0, 0, 16);
 
 /// What is open besides the public network.
 #[derive(Debug, Clone, Default)]
@@ -246,7 +196,7 @@ impl Guard {
 
     fn closed(&self, host: &str, named: bool, address: IpAddr) -> Option<Closed> {
         let inner = hidden_v4(address);
-        let metadata = [Some(address), inner].into_iter().flatten().find(|ip| METADATA_ADDRESSES.contains(ip));
+        let metadata = [Some(address), inner].into_iter().flatten().find(|ip| is_metadata(*ip));
         if let Some(metadata) = metadata {
             let named_as_such = named && METADATA_NAMES.contains(&plain_name(host).as_str());
             let is_open = named_as_such || self.allow.has_exactly(metadata);
@@ -262,27 +212,6 @@ impl Guard {
             (false, true) => Some(Closed::NotAllowed),
             (false, false) => None,
         }
-    }
-}
-
-/// The IPv4 address that an IPv6 one carries for a translator. Mapped ones are IPv4 already.
-fn hidden_v4(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(v6) = address else { return None };
-    let bits = v6.to_bits();
-    let v4 = |bits: u128| Some(IpAddr::V4(Ipv4Addr::from_bits((bits & 0xffff_ffff) as u32)));
-    if NAT64.contains(&v6) {
-        return v4(bits);
-    }
-    if SIX_TO_FOUR.contains(&v6) {
-        return v4(bits >> 80);
-    }
-    None
-}
-
-fn is_special(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => CLOSED_V4.iter().any(|network| network.contains(&v4)),
-        IpAddr::V6(v6) => !PUBLIC_V6.contains(&v6) || CLOSED_V6.iter().any(|network| network.contains(&v6)),
     }
 }
 
@@ -489,7 +418,7 @@ mod tests {
         assert!(guard(&[]).admit("both.example", &addresses).is_err());
         assert!(guard(&["10.0.0.0/8"]).admit("both.example", &addresses).is_ok());
         assert!(guard(&["both.example"]).admit("Both.Example.", &addresses).is_ok());
-        let metadata = [METADATA_ADDRESSES[0]];
+        let metadata = [IpAddr::from([169, 254, 169, 254])];
         assert!(guard(&["both.example"]).admit("both.example", &metadata).is_err(), "a name may come to mean it");
     }
 

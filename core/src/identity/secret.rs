@@ -7,6 +7,8 @@
 use super::UserKind;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// How tokens begin: those of people, those of robots.
+pub(crate) const TOKEN_PREFIXES: [&str; 2] = ["akp_", "aks_"];
 const RANDOM_CHARACTERS: usize = 30;
 const CHECK_CHARACTERS: usize = 6;
 const DISPLAY_CHARACTERS: usize = 8;
@@ -47,7 +49,7 @@ impl TokenSecret {
     /// # Errors
     /// [`MalformedToken`] when it does, and its length, alphabet or check characters are wrong.
     pub fn parse(text: &str) -> Result<Option<Self>, MalformedToken> {
-        if !text.starts_with("akp_") && !text.starts_with("aks_") {
+        if !TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
             return Ok(None);
         }
         let plain = text.bytes().skip(4).all(|byte| byte.is_ascii_alphanumeric());
@@ -73,8 +75,8 @@ impl TokenSecret {
     /// Whether a text holds something shaped like a token of ours anywhere; such texts are never logged.
     #[must_use]
     pub fn occurs_in(text: &str) -> bool {
-        let begins = text.match_indices("akp_").chain(text.match_indices("aks_"));
-        begins.into_iter().any(|(at, _)| {
+        let mut begins = TOKEN_PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix));
+        begins.any(|(at, _)| {
             text.get(at..at + Self::CHARACTERS).is_some_and(|candidate| matches!(Self::parse(candidate), Ok(Some(_))))
         })
     }

@@ -11,8 +11,8 @@ use crate::access::{
     Action, Denial, Pattern, Permit, Principal, Role, User, authorize, authorize_admin, authorize_grant,
     authorize_some_grants,
 };
-use crate::error::{Failure, codes};
-use crate::repository::{FormatKey, Repository, RepositoryAddress, RepositoryName};
+use crate::error::{Code, Failure, codes};
+use crate::repository::{FormatKey, Repository, RepositoryAddress, RepositoryId, RepositoryName};
 
 /// Names of readable repositories that a refusal lists at most.
 const NAMES_SHOWN: usize = 5;
@@ -168,6 +168,24 @@ impl Keeper {
             Principal::User(user) => Ok(user),
             Principal::Anonymous => Err(Failure::new(&codes::LOGIN_REQUIRED, "this needs a login")),
         }
+    }
+}
+
+/// The store's keys of repositories.
+pub(super) fn ids(of: &[Arc<Repository>]) -> Vec<RepositoryId> {
+    of.iter().map(|repository| repository.id).collect()
+}
+
+/// The repository of that key.
+pub(super) fn holder(among: Vec<Arc<Repository>>, id: RepositoryId) -> Option<Arc<Repository>> {
+    among.into_iter().find(|repository| repository.id == id)
+}
+
+/// The one answer for something (`package 019…`) that is absent or in a repository that may not be read.
+pub(super) fn hidden(who: &Principal, code: &'static Code, what: &str) -> Failure {
+    match who {
+        Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, format!("{what} does not exist or needs a login")),
+        Principal::User(_) => Failure::new(code, format!("there is no {what}")),
     }
 }
 

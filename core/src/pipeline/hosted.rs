@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
 
-use super::{Answer, Keeper, Resolution};
+use super::{Answer, AnswerKind, Keeper, Resolution};
 use crate::access::Permit;
 use crate::artifact::{
-    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FoundFile, Label, LabelQuery, PackageName,
-    StoreError, VersionName,
+    ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, Label, LabelQuery, PackageName,
+    Page, StoreError, VersionName,
 };
 use crate::digest::Digest;
 use crate::error::Failure;
@@ -26,6 +25,8 @@ pub(super) struct Hosted<'a> {
     pub(super) repository: &'a Arc<Repository>,
     pub(super) handler: &'a Arc<dyn FormatHandler>,
     pub(super) permit: &'a Permit,
+    /// Its address as asked, for formats whose documents hold it.
+    pub(super) url: &'a str,
 }
 
 impl Hosted<'_> {
@@ -35,16 +36,20 @@ impl Hosted<'_> {
         match &route.want {
             Want::File { path, coordinate } => self.file(route, path, coordinate).await,
             Want::Index(_) | Want::Page(_) => {
+                let page = matches!(route.want, Want::Page(_));
                 let document = self.handler.index(route, self).await?;
                 Ok(Answer {
                     etag: Answer::etag(Digest::of(&document.body)),
                     resolution: Resolution::Bytes(document.body),
+                    kind: if page { AnswerKind::Page } else { AnswerKind::Index },
                     media_type: document.media_type,
                     published_at: None,
                     max_age: document.max_age.unwrap_or(route.max_age),
                     public: self.repository.anonymous_read,
+                    varies_by: self.handler.info().request_headers,
                 })
             }
+            Want::Upload(_) | Want::Change { .. } => Err(Failure::method_not_allowed("GET", "PUT, POST, DELETE")),
         }
     }
 
@@ -54,27 +59,16 @@ impl Hosted<'_> {
             return Err(self.absent(coordinate).await?);
         };
         policy::admit(&found, coordinate)?;
-        let FoundFile { file, published_at, .. } = found;
-        Ok(Answer {
-            etag: Answer::etag(file.digest),
-            resolution: match file.content {
-                FileContent::Inline(bytes) => Resolution::Bytes(bytes),
-                FileContent::Stored(blob) => Resolution::Blob(blob),
-            },
-            media_type: file.media_type,
-            published_at: Some(published_at),
-            max_age: route.max_age,
-            public: self.repository.anonymous_read,
-        })
+        Ok(Answer::of_file(found, route.max_age, self.repository.anonymous_read))
     }
 
     /// Tells a tombstone from a version that never was, and an unknown package from an unknown version.
-    async fn absent(&self, coordinate: &Coordinate) -> Result<Failure, Failure> {
+    pub(super) async fn absent(&self, coordinate: &Coordinate) -> Result<Failure, Failure> {
         let artifacts = &self.keeper.ports.artifacts;
         if let Some(artifact) = artifacts.find(self.repository.id, coordinate).await?
             && artifact.state == ArtifactState::Deleted
         {
-            return Ok(policy::deleted(coordinate, &artifact.state_reason, artifact.state_changed_at));
+            return Ok(policy::tombstone(&artifact));
         }
         let known = self.versions(&coordinate.package).await?;
         Ok(self.handler.absent(coordinate, self.repository.address.name.as_str(), known.as_deref()))
@@ -91,6 +85,10 @@ impl RepositoryView for Hosted<'_> {
         self.repository.address.name.as_str()
     }
 
+    fn url(&self) -> &str {
+        self.url
+    }
+
     async fn versions(&self, package: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError> {
         let all = self.keeper.ports.artifacts.versions(self.repository.id, package).await?;
         Ok(all.map(|all| {
@@ -101,6 +99,14 @@ impl RepositoryView for Hosted<'_> {
 
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError> {
         self.keeper.ports.artifacts.summaries(self.repository.id, package, ArtifactState::Active).await
+    }
+
+    async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError> {
+        self.keeper.ports.artifacts.file_summaries(self.repository.id, package, ArtifactState::Active).await
+    }
+
+    async fn packages(&self, after: Option<&PackageName>, limit: u32) -> Result<Page<PackageName>, StoreError> {
+        self.keeper.ports.artifacts.packages(self.repository.id, ArtifactState::Active, after, limit).await
     }
 
     async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {
@@ -120,14 +126,7 @@ impl RepositoryView for Hosted<'_> {
         }
         match found.file.content {
             FileContent::Inline(bytes) => Ok(Some(bytes)),
-            FileContent::Stored(blob) => {
-                let mut stream = self.keeper.open(&blob, None).await?;
-                let mut bytes = BytesMut::new();
-                while let Some(chunk) = stream.next().await {
-                    bytes.extend_from_slice(&chunk?);
-                }
-                Ok(Some(bytes.freeze()))
-            }
+            FileContent::Stored(blob) => self.keeper.bytes(&blob, None).await.map(Some),
         }
     }
 

@@ -17,12 +17,13 @@ use super::removal::deleting;
 use super::spool::Spool;
 use crate::access::{Action, Permit, Principal, authorize};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, FileContent, LabelKind, Publication, PublishOutcome,
-    StoreError,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, Extent, FileContent, FilePath, LabelKind,
+    Publication, PublishOutcome, StoreError,
 };
 use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
+use crate::events::{Event, Step};
 use crate::format::{Claim, FormatHandler, InspectError, Inspection};
 use crate::policy;
 use crate::quota;
@@ -85,9 +86,13 @@ impl Keeper {
         let handler = self.ports.registry.named(upload.format.as_str())?.1.clone();
         let (repository, permit) = self.publish_target(who, &upload.format, upload.repository.as_ref()).await?;
         let (strict, dry_run, began) = (upload.strict, upload.dry_run, upload.began);
-        let mut candidate = self.inspect(&handler, &repository, upload).await?;
+        self.step_ended(&repository, Step::Receive, began);
+        let inspecting = Instant::now();
+        let inspected = self.inspect(&handler, &repository, upload).await;
+        self.step_ended(&repository, Step::Inspect, inspecting);
+        let mut candidate = inspected?;
         permit.check_package(&candidate.inspection.coordinate.package)?;
-        let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit };
+        let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit, url: "" };
         let more = handler.confirm(&candidate.inspection, &view).await?;
         candidate.inspection.warnings.extend(more);
         if strict {
@@ -95,9 +100,10 @@ impl Keeper {
         }
         let before = self.ports.artifacts.find(repository.id, &candidate.inspection.coordinate).await?;
         if let Some(artifact) = before {
-            let same = same_or_refused(&artifact, &candidate.inspection)?;
+            let files = candidate.spool.sizes().map(|(file, _, digest)| (&file.path, digest));
+            let same = standing(&artifact, &candidate.inspection, files)? == Standing::Same;
             let moves_labels = candidate.inspection.labels.iter().any(|(kind, _)| *kind == LabelKind::Name);
-            if dry_run || (same && !moves_labels && self.is_intact(&artifact).await?) {
+            if same && (dry_run || (!moves_labels && self.is_intact(&artifact).await?)) {
                 return Ok(repeated(repository, artifact, candidate.inspection));
             }
         }
@@ -223,12 +229,15 @@ impl Keeper {
         by: Actor,
     ) -> Result<Published, Failure> {
         let Candidate { inspection, spool, upload_digest } = candidate;
+        let committing = Instant::now();
         let files = spool.commit().await?;
+        self.step_ended(&repository, Step::Commit, committing);
         let publication = Publication {
             id: ArtifactId(Uuid::now_v7()),
             sort_key: handler.sort_key(&inspection.coordinate.version),
             coordinate: inspection.coordinate.clone(),
-            content: inspection.content.clone(),
+            extent: inspection.extent,
+            content: inspection.content_of(&files),
             purl: inspection.purl.clone(),
             files: files.clone(),
             checksums: inspection.checksums.clone(),
@@ -236,11 +245,13 @@ impl Keeper {
             dependencies: inspection.dependencies.clone(),
             labels: inspection.labels.clone(),
             warnings: inspection.warnings.clone(),
+            about: inspection.about.clone().bounded(),
             upload_digest,
             began,
             published_at: Timestamp::now(),
             by,
         };
+        let recording = Instant::now();
         let outcome = match self.ports.artifacts.publish(repository.id, publication).await {
             Err(StoreError::OverQuota(usage)) => {
                 self.discard(files.iter().filter_map(stored)).await;
@@ -249,21 +260,31 @@ impl Keeper {
             }
             outcome => outcome?,
         };
-        let created = matches!(outcome, PublishOutcome::Created(_));
+        self.step_ended(&repository, Step::Record, recording);
+        let created = matches!(outcome, PublishOutcome::Created(_) | PublishOutcome::Extended(_));
         let (PublishOutcome::Created(artifact)
+        | PublishOutcome::Extended(artifact)
         | PublishOutcome::Same(artifact)
         | PublishOutcome::Conflict(artifact)
         | PublishOutcome::Deleted(artifact)) = outcome;
         self.settle(&files, &artifact).await;
         if created {
+            let size_bytes: u64 = artifact.files.iter().map(|file| file.content.size()).sum();
+            let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
-                repository.name = %repository.address, package.name = %artifact.coordinate.package,
-                package.version = %artifact.coordinate.version, principal.name = %artifact.published_by, "published"
+                format.key = %repository.address.format, repository.name = %repository.address,
+                repository.kind = repository.kind.as_str(), package.name = %artifact.coordinate.package,
+                package.version = %artifact.coordinate.version, size_bytes, duration_ms, "published"
             );
+            self.ports.listener.hear(&Event::Published { repository: &repository, artifact: &artifact });
             return Ok(Published { repository, artifact, created });
         }
-        same_or_refused(&artifact, &inspection)?;
+        standing(&artifact, &inspection, files.iter().map(|file| (&file.path, file.digest)))?;
         Ok(repeated(repository, artifact, inspection))
+    }
+
+    fn step_ended(&self, repository: &Repository, step: Step, began: Instant) {
+        self.ports.listener.hear(&Event::Step { format: &repository.address.format, step, took: began.elapsed() });
     }
 
     /// Heals blobs of the artifact that were lost, with the fresh copies, and removes the copies that no row
@@ -358,19 +379,53 @@ fn refuse_warnings(inspection: &Inspection) -> Result<(), Failure> {
     Failure::from_problems(problems.collect()).map_or(Ok(()), Err)
 }
 
-/// Whether what is there equals what was sent; other content and tombstones are refusals.
-fn same_or_refused(there: &Artifact, sent: &Inspection) -> Result<bool, Failure> {
-    let what = &there.coordinate;
+/// How an upload stands to the version that is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// It holds what is there.
+    Same,
+    /// It is a part, and brings files that are missing.
+    Adds,
+}
+
+/// Compares what is there with what was sent; other content and tombstones are refusals.
+fn standing<'a>(
+    there: &Artifact,
+    sent: &Inspection,
+    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+) -> Result<Standing, Failure> {
     if there.state == ArtifactState::Deleted {
-        let deleted = policy::deleted(what, &there.state_reason, there.state_changed_at);
+        let deleted = policy::tombstone(there);
         return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));
     }
-    if there.content == sent.content {
-        return Ok(true);
+    if sent.extent == Extent::Part {
+        return part_standing(there, files);
     }
+    if there.content == sent.content {
+        return Ok(Standing::Same);
+    }
+    let what = &there.coordinate;
     let ContentId(ours) = &there.content;
     let ContentId(theirs) = &sent.content;
     Err(Failure::new(&codes::VERSION_EXISTS, format!("{what} exists with {ours}; you sent {theirs}")).field("version"))
+}
+
+fn part_standing<'a>(
+    there: &Artifact,
+    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+) -> Result<Standing, Failure> {
+    let mut standing = Standing::Same;
+    for (path, digest) in files {
+        match there.files.iter().find(|file| file.path == *path) {
+            None => standing = Standing::Adds,
+            Some(file) if file.digest == digest => {}
+            Some(file) => {
+                let detail = format!("{path} exists with the SHA-256 {}; you sent {digest}", file.digest);
+                return Err(Failure::new(&codes::FILE_EXISTS, detail).field("file"));
+            }
+        }
+    }
+    Ok(standing)
 }
 
 /// The stored record with the warnings of this upload.
@@ -403,15 +458,17 @@ fn would_be(repository: &Repository, by: &Actor, candidate: Candidate) -> Artifa
         state: ArtifactState::Active,
         state_reason: String::new(),
         state_changed_at: None,
+        pinned: false,
         published_at: Timestamp::now(),
         published_by: by.login.clone(),
+        content: inspection.content_of(&files),
         files,
         coordinate: inspection.coordinate,
-        content: inspection.content,
         purl: inspection.purl,
         checksums: inspection.checksums,
         metadata: inspection.metadata,
         dependencies: inspection.dependencies,
         warnings: inspection.warnings,
+        about: inspection.about.bounded(),
     }
 }

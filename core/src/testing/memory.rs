@@ -3,15 +3,18 @@
 //!
 //! [`MemoryStore`] keeps rows, [`MemoryBlobs`] bytes, [`NoAuthorities`] refuses the network. Beside the
 //! ports they have what tests need and no port can do: states that only policy sets, and
-//! [`fail_after`](MemoryStore::fail_after). Nothing is audited: no port reads the audit.
+//! [`fail_after`](MemoryStore::fail_after). Changes leave no audit row here: what comes
+//! with a change is for the implementation's own tests.
 
 mod artifacts;
+mod audit;
 mod authorities;
 mod blobs;
 mod faults;
 mod identities;
 mod jobs;
 mod ledger;
+mod packages;
 mod people;
 mod quotas;
 mod removal;
@@ -69,6 +72,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn packages_keep_their_contract() {
+        let store = MemoryStore::new();
+        let (one, two) = two_repositories(&store).await;
+        contract::package_store(&store, &store, one, two).await;
+    }
+
+    #[tokio::test]
     async fn repositories_and_artifacts_keep_their_common_contract() {
         let store = MemoryStore::new();
         contract::repository_content(&store, &store).await;
@@ -116,6 +126,11 @@ mod tests {
     async fn identities_keep_their_contract() {
         contract::identity_store(&MemoryStore::new()).await;
         contract::directory(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn the_audit_keeps_its_contract() {
+        contract::audit_store(&MemoryStore::new()).await;
     }
 
     #[tokio::test]

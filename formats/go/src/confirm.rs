@@ -67,75 +67,19 @@ async fn case_twin(candidate: &Inspection, view: &dyn RepositoryView) -> Result<
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::pin::pin;
-    use std::sync::Arc;
-    use std::task::{Context, Poll, Waker};
 
-    use async_trait::async_trait;
-    use bytes::Bytes;
-    use jiff::Timestamp;
-    use keeper_core::artifact::{
-        ArtifactSummary, ContentId, Coordinate, FilePath, Label, LabelQuery, PackageName, VersionName,
-    };
-    use keeper_core::repository::Settings;
-    use keeper_core::upstream::Authority;
+    use keeper_core::artifact::{ContentId, Coordinate, Extent, VersionName};
+    use keeper_core::catalog::About;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::{MemoryView, package, ready};
 
-    #[derive(Default)]
-    struct View {
-        settings: Settings,
-        artifacts: Vec<ArtifactSummary>,
-        twins: Vec<PackageName>,
-    }
-
-    #[async_trait]
-    impl RepositoryView for View {
-        fn settings(&self) -> &Settings {
-            &self.settings
-        }
-
-        fn repository(&self) -> &str {
-            "local"
-        }
-
-        async fn versions(&self, _: &PackageName) -> Result<Option<Vec<VersionName>>, StoreError> {
-            Ok(None)
-        }
-
-        async fn artifacts(&self, _: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError> {
-            Ok(self.artifacts.clone())
-        }
-
-        async fn labels(&self, _: &PackageName, _: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        async fn case_twins(&self, _: &PackageName) -> Result<Vec<PackageName>, StoreError> {
-            Ok(self.twins.clone())
-        }
-
-        async fn small(&self, _: &FilePath, _: u64) -> Result<Option<Bytes>, Failure> {
-            Ok(None)
-        }
-
-        fn authority(&self, _: &str) -> Option<Arc<dyn Authority>> {
-            None
-        }
-    }
-
-    fn name(text: &str) -> PackageName {
-        PackageName::try_from(text).expect("a name")
-    }
-
-    fn version(text: &str) -> VersionName {
-        VersionName::try_from(text).expect("a version")
-    }
-
-    fn candidate(package: &str, number: &str) -> Inspection {
+    fn candidate(name: &str, version: &str) -> Inspection {
+        let version = VersionName::try_from(version).expect("a version");
         Inspection {
-            coordinate: Coordinate { package: name(package), version: version(number) },
+            coordinate: Coordinate { package: package(name), version },
+            extent: Extent::Whole,
             content: ContentId(String::new()),
             purl: String::new(),
             checksums: BTreeMap::new(),
@@ -143,31 +87,19 @@ mod tests {
             dependencies: Vec::new(),
             labels: Vec::new(),
             warnings: Vec::new(),
-        }
-    }
-
-    /// The view above is always ready.
-    fn confirmed(candidate: &Inspection, view: &View) -> Result<Vec<Warning>, Failure> {
-        match pin!(confirm(candidate, view)).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => result,
-            Poll::Pending => panic!("nothing to wait for"),
+            about: About::default(),
         }
     }
 
     #[test]
     fn a_version_that_was_retracted_beforehand_is_told() {
-        let metadata = json!({"retracts": [{"low": "v1.0.0", "high": "v1.1.9", "rationale": "lost data"}]});
-        let existing = ArtifactSummary {
-            version: version("v1.2.0"),
-            published_at: Timestamp::UNIX_EPOCH,
-            checksums: BTreeMap::new(),
-            metadata,
-        };
-        let view = View { artifacts: vec![existing], ..View::default() };
+        let mut view = MemoryView::default();
+        let retracts = json!([{"low": "v1.0.0", "high": "v1.1.9", "rationale": "lost data"}]);
+        view.add("ex.com/m", "v1.2.0", json!({ "retracts": retracts }));
         for (number, is_told) in
             [("v1.1.5", true), ("v1.0.0", true), ("v0.9.0", false), ("v1.2.0", false), ("v1.3.0", false)]
         {
-            let warnings = confirmed(&candidate("ex.com/m", number), &view).expect("no refusal");
+            let warnings = ready(confirm(&candidate("ex.com/m", number), &view)).expect("no refusal");
             assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{number}");
             assert!(!is_told || warnings[0].message.contains("lost data"));
         }
@@ -175,12 +107,13 @@ mod tests {
 
     #[test]
     fn a_twin_is_told_or_refused_as_the_settings_say() {
-        let mut view = View { twins: vec![name("ex.com/m")], ..View::default() };
         let upload = candidate("ex.com/M", "v1.0.0");
-        assert_eq!(confirmed(&upload, &view).expect("a warning")[0].code, CASE_TWIN);
-        view.settings.0.insert(UNIQUE_IGNORING_CASE.to_owned(), Value::Bool(true));
-        assert_eq!(confirmed(&upload, &view).expect_err("a refusal").code().name, "case_conflict");
-        view.twins.clear();
-        assert_eq!(confirmed(&upload, &view).expect("nothing"), []);
+        let view = MemoryView::with("ex.com/m", &["v1.0.0"]);
+        assert_eq!(ready(confirm(&upload, &view)).expect("a warning")[0].code, CASE_TWIN);
+        let strict = json!({ UNIQUE_IGNORING_CASE: true });
+        let refused = ready(confirm(&upload, &view.set(strict.clone()))).expect_err("a refusal");
+        assert_eq!(refused.code().name, "case_conflict");
+        let alone = MemoryView::default().set(strict);
+        assert_eq!(ready(confirm(&upload, &alone)).expect("nothing"), []);
     }
 }

@@ -151,10 +151,11 @@ fn rank(label: &Label) -> Option<(u8, GoVersion)> {
 
 /// A version, with what decides whether it is the latest.
 #[derive(Debug)]
-struct Candidate {
-    version: GoVersion,
+pub(crate) struct Candidate {
+    pub(crate) version: GoVersion,
     has_go_mod: bool,
-    retracts: Vec<Retract>,
+    pub(crate) retracts: Vec<Retract>,
+    pub(crate) deprecated: Option<String>,
 }
 
 /// The part of a version's metadata that is read here. Not [`Metadata`](crate::inspect::metadata::Metadata),
@@ -164,22 +165,23 @@ struct Known {
     has_go_mod: bool,
     #[serde(default)]
     retracts: Vec<Retraction>,
+    deprecated: Option<String>,
 }
 
 impl Candidate {
-    fn read(artifact: &ArtifactSummary) -> Result<Self, Failure> {
+    pub(crate) fn read(artifact: &ArtifactSummary) -> Result<Self, Failure> {
         let damaged = |cause: String| Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(cause);
         let version = GoVersion::parse(artifact.version.as_str()).map_err(|fault| damaged(fault.to_string()))?;
-        let Known { has_go_mod, retracts } = Known::deserialize(&artifact.metadata)
+        let Known { has_go_mod, retracts, deprecated } = Known::deserialize(&artifact.metadata)
             .map_err(|fault| damaged(format!("the metadata of {version}: {fault}")))?;
         let retract = |Retraction { low, high, rationale }| Retract { low, high, rationale };
-        Ok(Self { version, has_go_mod, retracts: retracts.into_iter().map(retract).collect() })
+        Ok(Self { version, has_go_mod, retracts: retracts.into_iter().map(retract).collect(), deprecated })
     }
 }
 
 /// The version that "latest" means among these, which are in order; `None` when all are retracted or there is
 /// none.
-fn latest(candidates: &[Candidate]) -> Option<&GoVersion> {
+pub(crate) fn latest(candidates: &[Candidate]) -> Option<&GoVersion> {
     let all: Vec<&Candidate> = candidates.iter().collect();
     let retracts = &highest(&all)?.retracts;
     let is_kept = |one: &&Candidate| !retracts.iter().any(|retract| retract.covers(one.version.as_str()));
@@ -188,7 +190,7 @@ fn latest(candidates: &[Candidate]) -> Option<&GoVersion> {
 }
 
 /// The highest release, else the highest prerelease, else the newest pseudo-version.
-fn highest<'a>(candidates: &[&'a Candidate]) -> Option<&'a Candidate> {
+pub(crate) fn highest<'a>(candidates: &[&'a Candidate]) -> Option<&'a Candidate> {
     let (mut release, mut prerelease, mut compatible) = (None, None, None::<&Candidate>);
     let mut is_legacy = false;
     for candidate in candidates.iter().copied().filter(|one| !is_pseudo(one.version.as_str())) {

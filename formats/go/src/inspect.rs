@@ -19,6 +19,7 @@
 pub mod metadata;
 pub mod warnings;
 
+mod about;
 mod claim;
 mod content;
 mod provenance;
@@ -34,7 +35,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use keeper_core::artifact::{
-    ContentId, Coordinate, Dependency, FilePath, LabelKind, PackageName, VersionName, Warning,
+    ContentId, Coordinate, Dependency, Extent, FilePath, LabelKind, PackageName, VersionName, Warning,
 };
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Problem;
@@ -58,6 +59,7 @@ use crate::modfile::{ModFile, is_synthesised, synthesise};
 use crate::path::{ModulePath, escape_version};
 use crate::vendor::VendorRule;
 use crate::version::GoVersion;
+use about::Introduction;
 use claim::Named;
 use content::LineEnds;
 use metadata::Metadata;
@@ -107,6 +109,7 @@ struct Made {
     provenance: Provenance,
     /// W06 and W15.
     warnings: Vec<Warning>,
+    introduction: Introduction,
 }
 
 impl<'d> Module<'d> {
@@ -148,16 +151,21 @@ impl<'d> Module<'d> {
     ) -> Result<Made, InspectError> {
         let mut warnings = content::attributes(self.entries, contents)?;
         let mut ends = LineEnds::default();
+        let mut introduction = Introduction::default();
+        let readme = metadata::readme(&self.selection);
         let zip = out.create(self.file("zip", MediaType::ZIP)).map_err(InspectError::Output)?;
-        let root = format!("{}@{}/", self.path, self.version);
-        let h1 = canonical::write(&self.selection.kept, &root, contents, zip, &mut |_, start| ends.see(start))?;
+        let mut observe = |name: &str, start: &[u8]| {
+            ends.see(start);
+            introduction.see(name, start, readme);
+        };
+        let h1 = canonical::write(&self.selection.kept, &self.folder(), contents, zip, &mut observe)?;
         warnings.extend(ends.warning());
         let go_mod = self.go_mod_bytes();
         self.write_small("mod", MediaType::TEXT, &go_mod, out)?;
         let provenance = Provenance::of(&self.version, &self.commit, claim, self.subdirectory());
         let info = info_json(&self.version, Some(provenance.time), &provenance.origin);
         self.write_small("info", MediaType::JSON, &info, out)?;
-        Ok(Made { h1, go_mod_h1: h1_go_mod(&go_mod), provenance, warnings })
+        Ok(Made { h1, go_mod_h1: h1_go_mod(&go_mod), provenance, warnings, introduction })
     }
 
     fn write_small(
@@ -189,6 +197,11 @@ impl<'d> Module<'d> {
         self.root.go_mod.as_ref().map(|go_mod| (&go_mod.file, go_mod.bytes.as_slice()))
     }
 
+    /// The folder in the zip that holds everything.
+    fn folder(&self) -> String {
+        format!("{}@{}/", self.path, self.version)
+    }
+
     /// The directory in the repository, without slash.
     fn subdirectory(&self) -> &str {
         self.root.directory.trim_end_matches('/')
@@ -196,6 +209,8 @@ impl<'d> Module<'d> {
 
     fn report(self, claim: &Claim<'_>, named: &Named<'_>, made: Made) -> Inspection {
         let metadata = self.metadata(&made);
+        let zip = format!("{}.zip", self.version);
+        let about = made.introduction.clone().about(&metadata, self.path.as_str(), zip, &self.folder());
         let mut warnings = self.warnings(named, &metadata);
         warnings.extend(made.provenance.warnings);
         warnings.extend(made.warnings);
@@ -207,6 +222,7 @@ impl<'d> Module<'d> {
             kind: if require.indirect { "indirect".to_owned() } else { String::new() },
         };
         Inspection {
+            extent: Extent::Whole,
             content: ContentId(format!("{} go.mod {}", made.h1, made.go_mod_h1)),
             // Of the letters of a canonical version only `+` has a meaning in an address.
             purl: format!("pkg:golang/{}@{}", self.path, self.version.as_str().replace('+', "%2B")),
@@ -216,6 +232,7 @@ impl<'d> Module<'d> {
             metadata: metadata.to_value(),
             coordinate: self.coordinate,
             warnings,
+            about,
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! request   route ──▶ a stored file: the platform serves it
-//!                 └─▶ index, sumdb or pages: computed from the repository's view
+//!                 └─▶ index, summary, sumdb or pages: computed from the repository's view
 //! upload    inspect ──▶ archive, canonical, modfile, info ──▶ confirm
 //! rules     path, version, pseudo, vendor, fold, dirhash
-//! texts     absent, error, setup, pages
+//! texts     absent, error, setup, doctor, pages
 //! ```
 //!
 //! [`GoModules`] joins them to the platform and registers itself; nothing else knows this crate. A module is a
@@ -16,10 +16,11 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName, Warning};
 use keeper_core::blob::ReadSeek;
+use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
-    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection, RepositoryView,
-    Route, SetupTarget, SetupText, UploadField, Want,
+    Capability, Claim, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo, FormatRequest,
+    InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
@@ -30,6 +31,7 @@ pub mod archive;
 pub mod canonical;
 pub mod confirm;
 pub mod dirhash;
+pub mod doctor;
 pub mod error;
 pub mod fold;
 pub mod index;
@@ -41,10 +43,12 @@ pub mod pages;
 pub mod path;
 pub mod pattern;
 pub mod pseudo;
+pub mod requests;
 pub mod route;
 pub mod settings;
 pub mod setup;
 pub mod sumdb;
+pub mod summary;
 #[cfg(test)]
 mod testing;
 pub mod vendor;
@@ -66,11 +70,10 @@ static INFO: LazyLock<FormatInfo> = LazyLock::new(|| FormatInfo {
         name: "fork",
         help: "true: go.mod may declare another module; the version is then usable through replace only.",
     }],
-    // Disable-Module-Fetch changes nothing where everything is stored, and a declared header costs its
-    // requests the answers kept ready.
-    request_headers: &[],
+    // Disable-Module-Fetch is not declared: it changes nothing where everything is stored.
     codes: &CODES,
     max_upload_bytes: limits::MODULE_BYTES,
+    ..FormatInfo::PLAIN
 });
 
 #[async_trait]
@@ -123,6 +126,15 @@ impl FormatHandler for GoModules {
         confirm::confirm(candidate, view).await
     }
 
+    async fn summary(
+        &self,
+        package: &PackageName,
+        versions: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<PackageSummary, Failure> {
+        summary::summary(package, versions, view).await
+    }
+
     fn sort_key(&self, version: &VersionName) -> SortKey {
         match version::GoVersion::parse(version.as_str()) {
             Ok(version) => SortKey(version::sort_key(&version)),
@@ -135,8 +147,24 @@ impl FormatHandler for GoModules {
         setup::login_hint(host, https)
     }
 
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Publish, Capability::Labels, Capability::Authority, Capability::Doctor]
+    }
+
     fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
         setup::texts(target)
+    }
+
+    fn doctor(&self, report: &str, target: &DoctorTarget<'_>) -> Result<Vec<Finding>, Failure> {
+        doctor::diagnose(report, target)
+    }
+
+    fn requests(&self, package: &str, version: Option<&str>) -> Result<Vec<String>, Failure> {
+        requests::requests(package, version)
     }
 }
 

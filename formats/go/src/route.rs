@@ -173,6 +173,7 @@ mod tests {
             Want::File { path, coordinate } => format!("file {path} {} {}", coordinate.package, coordinate.version),
             Want::Index(IndexKey { kind, subject }) => format!("index {kind} {package} {subject}"),
             Want::Page(IndexKey { kind, subject }) => format!("page {kind} {subject}"),
+            Want::Upload(_) | Want::Change { .. } => panic!("{path} is read and nothing else"),
         })
     }
 

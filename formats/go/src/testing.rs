@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use keeper_core::artifact::{
-    ArtifactSummary, FilePath, Label, LabelKind, LabelQuery, PackageName, StoreError, VersionName,
+    ArtifactSummary, FilePath, FileSummary, Label, LabelKind, LabelQuery, PackageName, Page, StoreError, VersionName,
 };
 use keeper_core::error::Failure;
 use keeper_core::format::RepositoryView;
@@ -144,6 +144,21 @@ impl RepositoryView for MemoryView {
             metadata: metadata.clone(),
         };
         Ok(self.listed(package).into_iter().flatten().map(summary).collect())
+    }
+
+    fn url(&self) -> &str {
+        ""
+    }
+
+    async fn files(&self, _package: &PackageName) -> Result<Vec<FileSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn packages(&self, after: Option<&PackageName>, limit: u32) -> Result<Page<PackageName>, StoreError> {
+        let names: Vec<_> = self.modules.keys().map(|name| package(name)).collect();
+        let names: Vec<_> = names.into_iter().filter(|name| after.is_none_or(|after| name > after)).collect();
+        let more = names.len() > limit as usize;
+        Ok(Page { items: names.into_iter().take(limit as usize).collect(), more })
     }
 
     async fn labels(&self, package: &PackageName, which: LabelQuery<'_>) -> Result<Vec<Label>, StoreError> {

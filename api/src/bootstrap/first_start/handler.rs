@@ -8,8 +8,8 @@ use keeper_core::artifact::{Coordinate, SortKey, VersionName};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Failure;
 use keeper_core::format::{
-    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection, RepositoryView,
-    Route, SetupTarget, SetupText,
+    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection, Purpose,
+    RepositoryView, Route, SetupTarget, SetupText,
 };
 use keeper_core::plugin::Registry;
 use keeper_core::repository::Settings;
@@ -21,11 +21,8 @@ struct Handler;
 static INFO: FormatInfo = FormatInfo {
     key: crate::config::first_start::REPOSITORIES[0].format,
     title: "Test",
-    settings_schema: "{}",
-    upload_fields: &[],
-    request_headers: &[],
-    codes: &[],
     max_upload_bytes: 1,
+    ..FormatInfo::PLAIN
 };
 
 pub(crate) fn registry() -> Registry {
@@ -81,6 +78,14 @@ impl FormatHandler for Handler {
     }
 
     fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
-        vec![SetupText { title: "shell", text: format!("export PROXY={}\n", target.repository_url) }]
+        vec![SetupText {
+            id: "shell",
+            title: "Set up the client",
+            purpose: Purpose::Read,
+            language: "sh",
+            path: None,
+            text: format!("export PROXY={}\n", target.repository_url),
+            notes: Vec::new(),
+        }]
     }
 }

@@ -1,20 +1,21 @@
-//! `/api/artifacts`: publish, list, read, delete.
+//! `/api/artifacts`: publish, list, read, change, delete.
 
 use std::sync::Arc;
 
-use keeper_core::artifact::{ArtifactId, ArtifactQuery, ArtifactState};
+use keeper_core::artifact::{Amendment, Artifact, ArtifactId, ArtifactQuery, ArtifactState};
 use keeper_core::error::{Failure, codes};
-use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
+use keeper_core::limits::REASON_CHARACTERS;
 use keeper_core::pipeline::Published;
+use keeper_core::repository::Repository;
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
-use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
 use super::cursor::{Filter, NextCursor};
+use super::listing::{self, Readable, default_limit, shorten};
 use super::upload::UploadForm;
 use super::views::ArtifactView;
 use crate::http::{App, Refused};
@@ -48,6 +49,39 @@ enum DeleteAnswer {
     /// The version is a tombstone now, or was one already.
     #[oai(status = 204)]
     Deleted,
+}
+
+/// An artifact, and the tag of its record.
+#[derive(ApiResponse)]
+enum ReadAnswer {
+    /// The artifact.
+    #[oai(status = 200)]
+    Found(
+        Json<ArtifactView>,
+        /// Give it as `If-Match` to change the artifact only if nobody else has.
+        #[oai(header = "ETag")]
+        String,
+    ),
+}
+
+impl ReadAnswer {
+    fn of(artifact: Artifact, repository: &Repository, caller: &Caller) -> Self {
+        let tag = format!("\"{}\"", artifact.tag());
+        Self::Found(Json(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url)), tag)
+    }
+}
+
+/// A change of an artifact: what is absent stays.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ArtifactChange {
+    /// `active`, `yanked` or `blocked`.
+    state: Option<String>,
+    /// Why; shown to everybody who asks for the version. One line of at most 500 characters; for `active` there is
+    /// none.
+    reason: Option<String>,
+    /// Whether retention keeps it whatever its rules say.
+    pinned: Option<bool>,
 }
 
 /// A page of artifacts.
@@ -112,35 +146,24 @@ impl Artifacts {
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<ArtifactPage>, Refused> {
-        if !(1..=PAGE_LIMIT_MAX).contains(&limit.0) {
-            return Err(Failure::new(
-                &codes::INVALID_FIELD,
-                format!("limit is 1 to {PAGE_LIMIT_MAX}, not {}", limit.0),
-            )
-            .field("limit")
-            .into());
-        }
-        let mut readable = app.keeper.readable(&caller.principal).await?;
-        readable.retain(|one| {
-            format.0.as_deref().is_none_or(|wanted| one.address.format.as_str() == wanted)
-                && repository.0.as_deref().is_none_or(|wanted| one.address.name.as_str() == wanted)
-        });
+        let limit = listing::limit(limit.0)?;
+        let text = listing::text(q.0.as_deref())?;
+        let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
         let filter = Filter::new("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?;
         let query = ArtifactQuery {
-            repositories: readable.iter().map(|one| one.id).collect(),
+            repositories: readable.ids(),
             package: name.0,
             version: version.0,
             state: state.0.as_deref().map(parse_state).transpose()?,
-            text: q.0,
+            text,
             after: after.map(ArtifactId),
-            limit: limit.0,
+            limit,
         };
         let page = app.keeper.ports().artifacts.search(&query).await.map_err(Failure::from)?;
-        let last = page.items.last().map(|artifact| artifact.id.0);
-        let next_cursor = NextCursor(last.filter(|_| page.more).map(|last| filter.seal(last)));
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.id.0));
         let view = |artifact: keeper_core::artifact::Artifact| {
-            let repository = readable.iter().find(|one| one.id == artifact.repository)?;
+            let repository = readable.get(artifact.repository)?;
             Some(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url))
         };
         Ok(Json(ArtifactPage { items: page.items.into_iter().filter_map(view).collect(), next_cursor }))
@@ -154,9 +177,33 @@ impl Artifacts {
         caller: Caller,
         /// Its id.
         id: Path<String>,
-    ) -> Result<Json<ArtifactView>, Refused> {
+    ) -> Result<ReadAnswer, Refused> {
         let (repository, artifact) = app.keeper.artifact(&caller.principal, parse_id(&id)?).await?;
-        Ok(Json(ArtifactView::of(artifact, &repository.address, &caller.facts.base_url)))
+        Ok(ReadAnswer::of(artifact, &repository, &caller))
+    }
+
+    /// Change an artifact.
+    ///
+    /// `yanked`: still served to those who name it, but not listed and never latest. `blocked`: refused with the
+    /// reason. `active`: as if nothing had been. Each holds for every request that begins after the answer.
+    /// Yanking and taking it back needs the right to publish or to manage; blocking, unblocking and pinning the
+    /// right to manage.
+    #[oai(path = "/artifacts/:id", method = "patch", operation_id = "update_artifact")]
+    async fn update(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Its id.
+        id: Path<String>,
+        /// The `ETag` under which it was read: the change is refused with 412 if it was changed since.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        body: Json<ArtifactChange>,
+    ) -> Result<ReadAnswer, Refused> {
+        let change = amendment(body.0, if_match.0.as_deref())?;
+        let (repository, artifact) =
+            app.keeper.amend(&caller.principal, caller.actor(), parse_id(&id)?, change).await?;
+        Ok(ReadAnswer::of(artifact, &repository, &caller))
     }
 
     /// Delete an artifact.
@@ -173,26 +220,43 @@ impl Artifacts {
         /// Why; shown to everybody who asks for the version. At most 500 characters.
         reason: Query<Option<String>>,
     ) -> Result<DeleteAnswer, Refused> {
-        let reason = reason.0.unwrap_or_default();
-        if reason.chars().count() > 500 || reason.chars().any(char::is_control) {
-            return Err(Failure::new(&codes::INVALID_FIELD, "a reason is one line of at most 500 characters")
-                .field("reason")
-                .into());
-        }
+        let reason = checked_reason(reason.0)?;
         app.keeper.delete(&caller.principal, caller.actor(), parse_id(&id)?, &reason).await?;
         Ok(DeleteAnswer::Deleted)
     }
 }
 
-fn default_limit() -> u32 {
-    PAGE_LIMIT_DEFAULT
+fn checked_reason(given: Option<String>) -> Result<String, Failure> {
+    let reason = given.unwrap_or_default();
+    if reason.chars().count() > REASON_CHARACTERS || reason.chars().any(char::is_control) {
+        let detail = format!("a reason is one line of at most {REASON_CHARACTERS} characters");
+        return Err(Failure::new(&codes::INVALID_FIELD, detail).field("reason"));
+    }
+    Ok(reason)
 }
 
-fn parse_id(text: &str) -> Result<ArtifactId, Failure> {
-    let parsed = Uuid::try_parse(text).map(ArtifactId);
-    parsed.map_err(|_| {
-        Failure::new(&codes::INVALID_FIELD, format!("{:?} is not an id of an artifact", shorten(text))).field("id")
-    })
+/// A change as the services take it.
+fn amendment(change: ArtifactChange, if_match: Option<&str>) -> Result<Amendment, Failure> {
+    let refuse = |field: &str, why: &str| Err(Failure::new(&codes::INVALID_FIELD, why).field(field));
+    if change.reason.is_some() && change.state.is_none() {
+        return refuse("reason", "a reason comes with a state");
+    }
+    if change.state.is_none() && change.pinned.is_none() {
+        return refuse("state", "there is nothing to change: give state, pinned or both");
+    }
+    let state = match change.state.as_deref().map(parse_state).transpose()? {
+        Some(ArtifactState::Deleted) => return refuse("state", "a version is deleted with DELETE"),
+        Some(ArtifactState::Active) => Some((ArtifactState::Active, String::new())),
+        Some(state) => Some((state, checked_reason(change.reason)?)),
+        None => None,
+    };
+    // `*` asks for any present record, which the change asks for by itself.
+    let expected = if_match.filter(|tag| tag.trim() != "*").map(|tag| tag.trim().trim_matches('"').to_owned());
+    Ok(Amendment { state, pinned: change.pinned, expected })
+}
+
+pub(super) fn parse_id(text: &str) -> Result<ArtifactId, Failure> {
+    listing::id(text, "an artifact").map(ArtifactId)
 }
 
 fn parse_state(text: &str) -> Result<ArtifactState, Failure> {
@@ -203,8 +267,4 @@ fn parse_state(text: &str) -> Result<ArtifactState, Failure> {
         )
         .field("state")
     })
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(80).collect()
 }

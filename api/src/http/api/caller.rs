@@ -21,7 +21,7 @@ pub(super) struct Caller {
 impl Caller {
     /// The caller as the actor of a change.
     pub(super) fn actor(&self) -> Actor {
-        self.principal.actor(self.facts.peer.map(|peer| peer.to_string()), Some(self.facts.id.clone()))
+        self.facts.actor(&self.principal)
     }
 
     /// The caller of a request.

@@ -1,12 +1,13 @@
 //! Cursors of lists: the last key shown, bound to the list and its filter; and how an answer carries one.
 //!
-//! Shape: URL-safe base64 of 16 bytes of key and 8 bytes of a digest over list name, filter and key. The
+//! Shape: URL-safe base64 of the key (most often 16 bytes of an id) and 8 bytes of a digest over list name, filter and key. The
 //! digest is no secret: it only tells a cursor of another list, another filter or a damaged one from a right
 //! one. A cursor grants nothing; rights are asked for on every page.
 
 use std::borrow::Cow;
 
 use data_encoding::BASE64URL_NOPAD;
+use keeper_core::artifact::Page;
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, codes};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
@@ -14,7 +15,6 @@ use poem_openapi::types::{ParseFromJSON, ParseResult, ToJSON, Type};
 use serde_json::Value;
 use uuid::Uuid;
 
-const KEY_BYTES: usize = 16;
 const CHECK_BYTES: usize = 8;
 
 /// A list and the filter it is asked with.
@@ -28,9 +28,7 @@ impl Filter {
 
     /// The cursor that continues after `key`.
     pub(super) fn seal(&self, key: Uuid) -> String {
-        let mut bytes = key.into_bytes().to_vec();
-        bytes.extend_from_slice(&self.check(&key));
-        BASE64URL_NOPAD.encode(&bytes)
+        self.seal_bytes(key.as_bytes())
     }
 
     /// The key that a cursor continues after.
@@ -38,17 +36,30 @@ impl Filter {
     /// # Errors
     /// `invalid_cursor` for one that is damaged or belongs elsewhere.
     pub(super) fn open(&self, cursor: &str) -> Result<Uuid, Failure> {
+        self.open_bytes(cursor, |key| Uuid::from_slice(key).ok())
+    }
+
+    /// The cursor that continues after a key of another shape.
+    pub(super) fn seal_bytes(&self, key: &[u8]) -> String {
+        BASE64URL_NOPAD.encode(&[key, &self.check(key)].concat())
+    }
+
+    /// The key that a cursor continues after, as `parse` reads it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_bytes<T>(&self, cursor: &str, parse: impl Fn(&[u8]) -> Option<T>) -> Result<T, Failure> {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).unwrap_or_default();
-        let key = bytes.get(..KEY_BYTES).and_then(|key| Uuid::from_slice(key).ok());
-        let key = key.filter(|key| bytes.get(KEY_BYTES..) == Some(&self.check(key)[..]));
+        let parts = bytes.len().checked_sub(CHECK_BYTES).map(|at| bytes.split_at(at));
+        let key = parts.filter(|(key, check)| *check == self.check(key)).and_then(|(key, _)| parse(key));
         key.ok_or_else(|| {
             Failure::new(&codes::INVALID_CURSOR, "the cursor is damaged, or belongs to another list or filter")
                 .field("cursor")
         })
     }
 
-    fn check(&self, key: &Uuid) -> [u8; CHECK_BYTES] {
-        let digest = Digest::of(format!("{}|{key}", self.0).as_bytes());
+    fn check(&self, key: &[u8]) -> [u8; CHECK_BYTES] {
+        let digest = Digest::of(&[self.0.as_bytes(), b"|", key].concat());
         let mut check = [0; CHECK_BYTES];
         check.copy_from_slice(&digest.as_bytes()[..CHECK_BYTES]);
         check
@@ -59,6 +70,13 @@ impl Filter {
 /// An `Option` would be described as a field that may be absent.
 #[derive(Debug)]
 pub(super) struct NextCursor(pub(super) Option<String>);
+
+impl NextCursor {
+    /// The cursor of a page, sealed from its last entry if more follow.
+    pub(super) fn of<T>(page: &Page<T>, seal: impl FnOnce(&T) -> String) -> Self {
+        Self(page.items.last().filter(|_| page.more).map(seal))
+    }
+}
 
 impl Type for NextCursor {
     const IS_REQUIRED: bool = true;

@@ -4,14 +4,11 @@
 //! asked for. Bounds: [`JSON_BYTES`], and the pace of uploads. Errors: `too_large`, `request_timeout`,
 //! `invalid_framing`.
 
-use bytes::BytesMut;
-use futures_util::StreamExt as _;
 use keeper_core::error::{Failure, codes};
 use poem::Request;
 use poem::http::Method;
-use poem::http::header::CONTENT_LENGTH;
 
-use super::shared_body::{SharedBody, broken_off};
+use crate::http::shared_body::{SharedBody, stated_length};
 use crate::server::body::{Pace, PacedBody};
 
 /// Bytes of a body at most.
@@ -28,32 +25,15 @@ pub(super) async fn collect(request: &mut Request, pace: Pace) -> Result<(), Fai
     if request.method() == Method::POST && request.original_uri().path() == UPLOAD {
         return Ok(());
     }
-    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let stated = stated_length(request.headers());
     let body = SharedBody::new(PacedBody::new(request.take_body().into_bytes_stream(), pace));
-    let read =
-        if stated.is_some_and(|stated| stated > JSON_BYTES) { Err(too_large()) } else { read(body.clone()).await };
-    match read {
-        Ok(whole) => {
-            request.set_body(whole.freeze());
-            Ok(())
-        }
-        Err(failure) => {
-            body.linger().await;
-            Err(failure)
-        }
+    if stated.is_some_and(|stated| stated > JSON_BYTES as u64) {
+        body.linger().await;
+        return Err(too_large());
     }
-}
-
-async fn read(mut body: SharedBody) -> Result<BytesMut, Failure> {
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| broken_off(&error))?;
-        if whole.len() + chunk.len() > JSON_BYTES {
-            return Err(too_large());
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole)
+    let whole = body.whole(JSON_BYTES, too_large).await?;
+    request.set_body(whole.freeze());
+    Ok(())
 }
 
 fn too_large() -> Failure {

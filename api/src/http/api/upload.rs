@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use keeper_core::access::{Principal, may_publish_somewhere};
+use keeper_core::access::{Action, Principal, authorize};
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::pipeline::Upload;
 use keeper_core::plugin::Registry;
 use keeper_core::repository::RepositoryName;
-use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use poem::http::header::CONTENT_TYPE;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -18,8 +18,8 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
-use super::form::{self, Form};
-use super::shared_body::SharedBody;
+use crate::http::form::{self, Form, FormRules};
+use crate::http::shared_body::{SharedBody, stated_length};
 use crate::http::{App, Refused};
 use crate::server::body::PacedBody;
 
@@ -103,12 +103,10 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let missing = || Failure::new(&codes::INTERNAL, "the upload route is not wired");
     let app = request.data::<Arc<App>>().ok_or_else(missing)?;
     let caller = Caller::of(request).map_err(|Refused(failure)| failure)?;
-    may_publish(app, &caller.principal).await?;
+    let limit = limit_for(app, &caller.principal).await?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = form::boundary(content_type)?;
-    let limit = upload_limit(app);
-    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if stated.is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
+    if stated_length(request.headers()).is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
     }
     let turn = app.admission.turn().await?;
@@ -117,7 +115,9 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));
     let principal = caller.principal.clone();
     let before_file = |texts: &[(String, String)]| target_known(app.clone(), principal.clone(), texts);
-    let form = form::read(body.clone(), boundary, app.keeper.ports().blobs.as_ref(), limit, &before_file).await;
+    let form =
+        form::read(body.clone(), boundary, FormRules::API, app.keeper.ports().blobs.as_ref(), limit, &before_file)
+            .await;
     let form = match form {
         Ok(form) => form,
         Err(failure) => {
@@ -129,24 +129,24 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     Ok(UploadForm { upload, turn })
 }
 
-/// Nobody sends a body in vain: who may publish nowhere is told before.
-async fn may_publish(app: &App, who: &Principal) -> Result<(), Failure> {
+/// Nobody sends a body in vain: who may publish nowhere is told before. Otherwise the bytes of an upload at
+/// most: those of the largest format among the repositories that this caller may publish to, for the form may
+/// name the format behind the file.
+async fn limit_for(app: &App, who: &Principal) -> Result<u64, Failure> {
     let repositories = app.keeper.ports().repositories.list().await?;
-    if may_publish_somewhere(who, &repositories) {
-        return Ok(());
+    let may = repositories.iter().filter(|repository| authorize(who, Action::Publish, repository).is_ok());
+    let formats = may.filter_map(|repository| app.keeper.ports().registry.get(&repository.address.format));
+    match formats.map(|handler| handler.info().max_upload_bytes).max() {
+        Some(limit) => Ok(limit.min(app.admission.max_upload_bytes)),
+        None => Err(match who {
+            Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, "publishing needs a login"),
+            Principal::User(user) => {
+                let has = user.scope.actions.to_words();
+                let detail = format!("there is no repository that this token may publish to; it has: {has}");
+                Failure::new(&codes::PUBLISH_DENIED, detail)
+            }
+        }),
     }
-    Err(match who {
-        Principal::Anonymous => Failure::new(&codes::LOGIN_REQUIRED, "publishing needs a login"),
-        Principal::User(user) => Failure::new(
-            &codes::PUBLISH_DENIED,
-            format!("there is no repository that this token may publish to; it has: {}", user.scope.actions.to_words()),
-        ),
-    })
-}
-
-fn upload_limit(app: &App) -> u64 {
-    let formats = app.keeper.ports().registry.iter().map(|(_, handler)| handler.info().max_upload_bytes);
-    formats.max().unwrap_or(0).min(app.admission.max_upload_bytes)
 }
 
 /// The exact right is asked for before the file, when format and repository came before it.

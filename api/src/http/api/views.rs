@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keeper_core::artifact::Artifact;
+use keeper_core::artifact::{Artifact, ArtifactFile};
 use keeper_core::repository::{Counts, Repository, RepositoryAddress};
 use poem_openapi::Object;
 use poem_openapi::types::Any;
@@ -28,6 +28,10 @@ pub(super) struct ArtifactView {
     /// Why it is in that state, if somebody said so.
     #[oai(skip_serializing_if_is_none)]
     state_reason: Option<String>,
+    /// What it says it is; text, never markup.
+    description: String,
+    /// Whether retention keeps it whatever its rules say.
+    pinned: bool,
     /// When it was accepted.
     published_at: String,
     /// Who published it.
@@ -48,7 +52,7 @@ pub(super) struct ArtifactView {
 
 /// One file of an artifact.
 #[derive(Object)]
-struct FileView {
+pub(super) struct FileView {
     /// Its name within the artifact.
     name: String,
     /// Its length in bytes.
@@ -59,6 +63,19 @@ struct FileView {
     content_type: String,
     /// Where it is downloaded.
     url: String,
+}
+
+impl FileView {
+    /// A file of an artifact of the repository at this address; `base_url` is this server's own.
+    pub(super) fn of(file: ArtifactFile, at: &RepositoryAddress, base_url: &str) -> Self {
+        Self {
+            name: file.name,
+            size: file.content.size(),
+            sha256: file.digest.to_hex(),
+            content_type: file.media_type.as_str().to_owned(),
+            url: format!("{base_url}/{at}/{}", escape_path(file.path.as_str())),
+        }
+    }
 }
 
 /// A package that a version needs.
@@ -92,13 +109,7 @@ pub(super) fn time(at: Timestamp) -> String {
 impl ArtifactView {
     /// An artifact of the repository at this address; `base_url` is this server's own.
     pub(super) fn of(artifact: Artifact, at: &RepositoryAddress, base_url: &str) -> Self {
-        let file = |file: keeper_core::artifact::ArtifactFile| FileView {
-            name: file.name,
-            size: file.content.size(),
-            sha256: file.digest.to_hex(),
-            content_type: file.media_type.as_str().to_owned(),
-            url: format!("{base_url}/{at}/{}", escape_path(file.path.as_str())),
-        };
+        let file = |file| FileView::of(file, at, base_url);
         Self {
             id: artifact.id.to_string(),
             format: at.format.to_string(),
@@ -107,6 +118,8 @@ impl ArtifactView {
             version: artifact.coordinate.version.to_string(),
             state: artifact.state.as_str().to_owned(),
             state_reason: Some(artifact.state_reason).filter(|reason| !reason.is_empty()),
+            description: artifact.about.description,
+            pinned: artifact.pinned,
             published_at: time(artifact.published_at),
             published_by: artifact.published_by,
             purl: artifact.purl,

@@ -2,7 +2,7 @@
 
 use keeper_core::artifact::FileContent;
 
-use super::super::fixture::{Folder, address, location, publication, repository};
+use super::super::fixture::{Folder, address, location, plan, publication, repository};
 use super::*;
 
 async fn with(versions: &[&str]) -> (Folder, Store, RepositoryId) {
@@ -133,18 +133,11 @@ async fn a_blob_moves_only_from_where_it_is() {
 
 #[tokio::test]
 async fn hot_questions_follow_an_index() {
-    #[derive(FromQueryResult)]
-    struct Plan {
-        detail: String,
-    }
     let (_folder, store, _) = with(&["v1.0.0"]).await;
     for (question, index) in
-        [(FOUND, "files_path"), (VERSIONS, "artifacts_order"), (LABELS, "labels_"), (TWINS, "packages_folded")]
+        [(FOUND, "files_path"), (VERSIONS, "artifacts_sorted"), (LABELS, "labels_"), (TWINS, "packages_folded")]
     {
-        let values: [Value; 0] = [];
-        let plan: Vec<Plan> =
-            all(&store.readers, &format!("EXPLAIN QUERY PLAN {question}"), values).await.expect("a plan");
-        let plan: Vec<_> = plan.into_iter().map(|step| step.detail).collect();
+        let plan = plan(&store, question, Vec::new()).await;
         assert!(plan.iter().any(|step| step.contains(index)), "{question}: {plan:?}");
         assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{question}: {plan:?}");
     }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::super::Store;
 use super::super::audit;
 use super::super::sql::{corrupt, execute, micros, one, timestamp};
-use super::{id, identity, sessions, window};
+use super::{CountRow, id, identity, sessions, window};
 
 #[async_trait]
 impl UserStore for Store {
@@ -86,11 +86,6 @@ impl UserStore for Store {
 #[derive(FromQueryResult)]
 struct PasswordRow {
     password: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct CountRow {
-    count: i64,
 }
 
 /// Begins every question for users; a condition follows.

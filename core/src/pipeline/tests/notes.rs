@@ -3,25 +3,30 @@
 //! The first word of a text makes the format behave: `bad` refuses it for two reasons, `warn` warns, `panic`
 //! panics, `swallow` ignores failed writes and `blame` takes them for a fault of the text, as careless archive
 //! writers would. A case twin of the package is a warning of `confirm`.
+//!
+//! Its own protocol: `PUT /parts/<package>/<version>/<file>` adds a file to a version, `PUT
+//! /labels/<package>/<name>` with `<name>=<version>` moves a label, `DELETE /<package>/<any>` with a version
+//! deletes it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use serde_json::json;
 
 use crate::access::Action;
-use crate::artifact::{ContentId, Coordinate, FilePath, LabelKind, PackageName, SortKey, VersionName, Warning};
+use crate::artifact::{ContentId, Coordinate, Extent, FilePath, LabelKind, PackageName, SortKey, VersionName, Warning};
 use crate::blob::ReadSeek;
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::format::{
-    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError, Inspection, MaxAge,
-    NewFile, RepositoryView, Route, SetupTarget, SetupText, Want,
+    Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError, Inspection,
+    Intake, MaxAge, NewFile, RepositoryView, Route, Want,
 };
 use crate::media_type::MediaType;
 use crate::path;
 use crate::repository::Settings;
-use crate::upstream::AuthoritySpec;
 
 /// Bytes that `small` reads at most.
 pub(super) const SMALL_BYTES: u64 = 32 * 1024;
@@ -29,11 +34,9 @@ pub(super) const SMALL_BYTES: u64 = 32 * 1024;
 static INFO: FormatInfo = FormatInfo {
     key: "notes",
     title: "Notes",
-    settings_schema: "{}",
-    upload_fields: &[],
     request_headers: &["x-note"],
-    codes: &[],
     max_upload_bytes: 1024 * 1024,
+    ..FormatInfo::PLAIN
 };
 
 #[derive(Debug, Default)]
@@ -57,6 +60,31 @@ fn warning(code: &str) -> Warning {
     Warning { code: code.to_owned(), message: "read it again".to_owned(), path: Some("line 1".to_owned()) }
 }
 
+/// A note that gets its files one by one.
+fn one_part(
+    coordinate: Coordinate,
+    name: &str,
+    text: &str,
+    out: &mut dyn FileSink,
+) -> Result<Inspection, InspectError> {
+    let path = format!("parts/{}/{}/{name}", coordinate.package, coordinate.version);
+    let path = FilePath::try_from(path.as_str()).expect("a file path");
+    let file = out.create(NewFile { path, name: name.to_owned(), media_type: MediaType::TEXT });
+    file.and_then(|file| file.write_all(text.as_bytes())).map_err(InspectError::Output)?;
+    Ok(Inspection {
+        extent: Extent::Part,
+        content: ContentId(String::new()),
+        purl: format!("pkg:notes/{coordinate}"),
+        coordinate,
+        checksums: BTreeMap::new(),
+        metadata: json!({}),
+        dependencies: Vec::new(),
+        labels: Vec::new(),
+        warnings: Vec::new(),
+        about: About::default(),
+    })
+}
+
 #[async_trait]
 impl FormatHandler for Notes {
     fn info(&self) -> &'static FormatInfo {
@@ -67,10 +95,6 @@ impl FormatHandler for Notes {
         Ok(given)
     }
 
-    fn authorities(&self, _settings: &Settings) -> Vec<AuthoritySpec> {
-        Vec::new()
-    }
-
     fn route(&self, request: &FormatRequest<'_>) -> Result<Route, Failure> {
         self.routed.fetch_add(1, Ordering::SeqCst);
         let segments = path::segments(request.path);
@@ -78,6 +102,20 @@ impl FormatHandler for Notes {
         let segments: Vec<_> = segments.iter().map(|segment| &**segment).collect();
         let index = |kind, package: &str| Want::Index(IndexKey { kind, subject: package.to_owned() });
         let (action, want) = match *segments.as_slice() {
+            ["parts", package, version, _file] if request.verb == "PUT" => {
+                let (name, version) = (Some((*package).to_owned()), Some((*version).to_owned()));
+                let fields = BTreeMap::from([("part".to_owned(), segments[3].to_owned())]);
+                (Action::Publish, Want::Upload(Intake { name, version, fields, ..Intake::default() }))
+            }
+            ["careless", ..] => (Action::Read, Want::Upload(Intake::default())),
+            ["labels", _package, _name] if request.verb == "PUT" => (
+                Action::Publish,
+                Want::Change { key: IndexKey { kind: "label", subject: String::new() }, body_limit_bytes: 64 },
+            ),
+            [_package, _version] if request.verb == "DELETE" => (
+                Action::Delete,
+                Want::Change { key: IndexKey { kind: "delete", subject: String::new() }, body_limit_bytes: 0 },
+            ),
             ["help"] => (Action::Read, Want::Page(IndexKey { kind: "help", subject: String::new() })),
             [package, "list"] => (Action::Read, index("list", package)),
             [package, "drafts"] => (Action::Manage, index("list", package)),
@@ -91,7 +129,8 @@ impl FormatHandler for Notes {
             }
             _ => return Err(Failure::new(&codes::NOT_FOUND, "there is no such address")),
         };
-        let package = segments.first().and_then(|name| PackageName::try_from(*name).ok());
+        let package = segments.iter().find(|name| !matches!(**name, "labels" | "parts"));
+        let package = package.and_then(|name| PackageName::try_from(*name).ok());
         Ok(Route { action, package, max_age: MaxAge::Immutable, absent_max_age: MaxAge::Seconds(60), want })
     }
 
@@ -136,6 +175,9 @@ impl FormatHandler for Notes {
             let refused = Failure::from_problems(problems.to_vec()).expect("two problems");
             return Err(refused.into());
         }
+        if let Some(part) = claim.fields.get("part") {
+            return one_part(coordinate(package, version), part, &text, out);
+        }
         for (kind, bytes) in [("txt", text.as_bytes()), ("json", br#"{"note":true}"#)] {
             let new = NewFile {
                 path: file_path(package, version, kind),
@@ -152,6 +194,7 @@ impl FormatHandler for Notes {
             }
         }
         Ok(Inspection {
+            extent: Extent::Whole,
             coordinate: coordinate(package, version),
             content: ContentId(Digest::of(text.trim_end().as_bytes()).to_hex()),
             purl: format!("pkg:notes/{package}@{version}"),
@@ -160,12 +203,27 @@ impl FormatHandler for Notes {
             dependencies: Vec::new(),
             labels: claim.labels.iter().map(|label| (LabelKind::Name, label.clone())).collect(),
             warnings: if text.starts_with("warn") { vec![warning("odd_word")] } else { Vec::new() },
+            about: About { description: format!("Notes on {package}"), ..About::default() },
         })
     }
 
     async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
         let twins = view.case_twins(&candidate.coordinate.package).await?;
         Ok(twins.iter().map(|_| warning("twice")).collect())
+    }
+
+    /// The body names the version; `delete` as a label does what its route did not ask for.
+    fn change(&self, route: &Route, body: &[u8]) -> Result<Change, Failure> {
+        let package = route.package.clone().expect("changes name a package");
+        let text = std::str::from_utf8(body).expect("a text");
+        let (name, version) = text.split_once('=').unwrap_or(("", text));
+        let version =
+            VersionName::try_from(version).map_err(|fault| Failure::new(&codes::INVALID_FIELD, fault.to_string()))?;
+        let target = Coordinate { package, version };
+        Ok(match (route.action, name) {
+            (Action::Publish, "delete") | (Action::Delete, _) => Change::Delete { target },
+            _ => Change::Label { target, name: name.to_owned() },
+        })
     }
 
     fn sort_key(&self, version: &VersionName) -> SortKey {
@@ -178,7 +236,8 @@ impl FormatHandler for Notes {
         "write your token on it".to_owned()
     }
 
-    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
-        Vec::new()
+    /// Only for what names no version; else a client asks for the stored files.
+    fn requests(&self, package: &str, version: Option<&str>) -> Result<Vec<String>, Failure> {
+        Ok(if version.is_none() { vec![format!("/{package}/list")] } else { Vec::new() })
     }
 }

@@ -13,6 +13,7 @@ use crate::access::{Principal, User, sample};
 use crate::artifact::{Artifact, ArtifactStore};
 use crate::blob::BlobStore as _;
 use crate::error::Failure;
+use crate::events::Nobody;
 use crate::format::{FormatHandler, FormatRequest};
 use crate::limits::INLINE_BYTES;
 use crate::pipeline::{Answer, Deletion, Keeper, Ports, Published, Resolution, Upload};
@@ -47,9 +48,12 @@ impl World {
             registry,
             repositories: wrap(store.clone()),
             artifacts: store.clone(),
+            packages: store.clone(),
             blobs: Arc::new(blobs.clone()),
             identity: store.clone(),
             lifecycle: store.clone(),
+            audit: store.clone(),
+            listener: Arc::new(Nobody),
             authorities: Arc::new(NoAuthorities),
         };
         Self { keeper: Keeper::new(ports, 1), store, blobs, format }

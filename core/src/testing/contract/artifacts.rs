@@ -1,8 +1,8 @@
 //! The promises of [`ArtifactStore`]: its questions. Those of its changes are in
-//! [`publishing`](super::publishing).
+//! [`publishing`](super::publishing) and [`parts`](super::parts).
 
 use super::fixture::{coordinate, path, publication};
-use super::publishing;
+use super::{parts, publishing};
 use crate::artifact::{
     Artifact, ArtifactQuery, ArtifactState, ArtifactStore, LabelKind, LabelQuery, PackageName, Publication,
     PublishOutcome,
@@ -22,6 +22,7 @@ pub async fn artifact_store(store: &dyn ArtifactStore, of: RepositoryId, other: 
     a_list_holds_what_was_asked_for(store, of, other).await;
     pages_follow_each_other_without_doubles(store, of, other).await;
     publishing::promises(store, of, other).await;
+    parts::promises(store, of, other).await;
 }
 
 pub(super) async fn created(store: &dyn ArtifactStore, of: RepositoryId, what: Publication) -> Artifact {

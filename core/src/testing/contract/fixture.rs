@@ -10,10 +10,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::artifact::{
-    ArtifactFile, ArtifactId, ContentId, Coordinate, Dependency, FileContent, FilePath, PackageName, Publication,
-    SortKey, VersionName, Warning,
+    ArtifactFile, ArtifactId, ContentId, Coordinate, Dependency, Extent, FileContent, FilePath, PackageName,
+    Publication, SortKey, VersionName, Warning,
 };
 use crate::blob::{BlobInfo, BlobLocation};
+use crate::catalog::About;
 use crate::digest::Digest;
 use crate::media_type::MediaType;
 use crate::repository::{Actor, Deletion, FormatKey, RepositoryAddress, RepositoryDetails, RepositoryName, Settings};
@@ -56,6 +57,7 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
         id: ArtifactId(Uuid::now_v7()),
         coordinate: coordinate(package, version),
         sort_key: SortKey(number.to_be_bytes().to_vec()),
+        extent: Extent::Whole,
         content: ContentId(format!("content:{content}")),
         purl: format!("pkg:sample/{package}@{version}"),
         files: vec![stored_file(package, version, content), inline_file(package, version, &info)],
@@ -64,6 +66,7 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
         dependencies: vec![Dependency { package: "example.com/dep".into(), version: "v9".into(), kind: "x".into() }],
         labels: Vec::new(),
         warnings: vec![Warning { code: "odd".into(), message: "it is odd".into(), path: Some("a/b".into()) }],
+        about: About { description: format!("The package {package}"), ..About::default() },
         upload_digest: Digest::of(content.as_bytes()),
         began: Instant::now(),
         published_at: Timestamp::from_second(1_700_000_000).expect("a time"),

@@ -190,6 +190,7 @@ async fn of_two_publishers_at_once_one_creates(store: &dyn ArtifactStore, of: Re
     let (mut new, mut same, mut conflicts) = (0, 0, 0);
     for (content, outcome) in outcomes {
         let (PublishOutcome::Created(answered)
+        | PublishOutcome::Extended(answered)
         | PublishOutcome::Same(answered)
         | PublishOutcome::Conflict(answered)
         | PublishOutcome::Deleted(answered)) = &outcome;
@@ -198,6 +199,7 @@ async fn of_two_publishers_at_once_one_creates(store: &dyn ArtifactStore, of: Re
             PublishOutcome::Created(_) => new += 1,
             PublishOutcome::Same(_) => same += 1,
             PublishOutcome::Conflict(_) => conflicts += 1,
+            PublishOutcome::Extended(_) => panic!("it is no part"),
             PublishOutcome::Deleted(_) => panic!("nobody deleted it"),
         }
         assert_eq!(

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::artifacts::created;
 use super::fixture::{coordinate, publication};
-use crate::artifact::{ArtifactState, ArtifactStore};
+use crate::artifact::{Amended, Amendment, ArtifactState, ArtifactStore, Coordinate};
 use crate::repository::{Actor, RepositoryId};
 use crate::retention::{Candidate, PackageVersions, RetentionStore, Rule, Rules};
 
@@ -31,8 +31,7 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
     assert_eq!(shown, ["v1", "v2", "v3", "v10"], "in order, tombstones left out");
     assert!(versions.iter().all(|one| one.bytes > 0 && !one.pinned && one.last_used_on.is_none()), "{versions:?}");
 
-    assert!(retention.pin(of, &coordinate(name, "v1"), true, &by).await.expect("an answer"), "a version is pinned");
-    assert!(!retention.pin(of, &coordinate(name, "v4"), true, &by).await.expect("an answer"), "a tombstone is not");
+    pin(artifacts, of, &coordinate(name, "v1"), true).await;
     let uses = |day| vec![(of, coordinate(name, "v2"), day), (of, coordinate(name, "v99"), day)];
     for day in [100, 99] {
         retention.record_uses(uses(day)).await.expect("recorded");
@@ -54,10 +53,16 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
     let again = retention.apply_rules(of, package.key, now, 500).await.expect("applied");
     assert!(again.is_empty(), "nothing is left to do");
 
-    retention.pin(of, &coordinate(name, "v1"), false, &by).await.expect("unpinned");
+    pin(artifacts, of, &coordinate(name, "v1"), false).await;
     retention.set_rules(of, Rules::default(), &by).await.expect("set");
     assert!(retention.rules(of).await.expect("rules").is_none(), "no rule is none");
     assert!(retention.apply_rules(of, package.key, now, 500).await.expect("applied").is_empty(), "without rules");
+}
+
+async fn pin(artifacts: &dyn ArtifactStore, of: RepositoryId, what: &Coordinate, pinned: bool) {
+    let change = Amendment { pinned: Some(pinned), ..Amendment::default() };
+    let amended = artifacts.amend(of, what, change, &Actor::system()).await.expect("an answer");
+    assert!(matches!(amended, Some(Amended::Done(_))), "a version is pinned: {amended:?}");
 }
 
 async fn package(retention: &dyn RetentionStore, of: RepositoryId, name: &str) -> PackageVersions {

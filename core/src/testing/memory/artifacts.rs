@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::store::{BlobRow, MemoryStore, Rows, VersionRow};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore, ArtifactSummary, Coordinate,
-    FileContent, FilePath, FoundFile, Label, LabelKind, LabelQuery, PackageName, Page, Publication, PublishOutcome,
-    StoreError, VersionName,
+    Amended, Amendment, Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore,
+    ArtifactSummary, Coordinate, Extent, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery,
+    PackageName, Page, Publication, PublishOutcome, StoreError, VersionName,
 };
 use crate::blob::BlobLocation;
 use crate::digest::Digest;
@@ -74,6 +74,41 @@ impl ArtifactStore for MemoryStore {
         Ok(summaries.collect())
     }
 
+    async fn file_summaries(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+    ) -> Result<Vec<FileSummary>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.versions_of(of, package).into_iter().map(|row| &row.artifact);
+        let artifacts = artifacts.filter(|artifact| artifact.state == state);
+        let files = artifacts.flat_map(|artifact| artifact.files.iter().map(move |file| (artifact, file)));
+        let summaries = files.map(|(artifact, file)| FileSummary {
+            version: artifact.coordinate.version.clone(),
+            path: file.path.clone(),
+            name: file.name.clone(),
+            media_type: file.media_type,
+            digest: file.digest,
+            size: file.content.size(),
+        });
+        Ok(summaries.collect())
+    }
+
+    async fn packages(
+        &self,
+        of: RepositoryId,
+        state: ArtifactState,
+        after: Option<&PackageName>,
+        limit: u32,
+    ) -> Result<Page<PackageName>, StoreError> {
+        let rows = self.call()?;
+        let artifacts = rows.artifacts().filter(|one| one.repository == of && one.state == state);
+        let names: BTreeSet<_> = artifacts.map(|one| &one.coordinate.package).collect();
+        let names: Vec<_> = names.into_iter().filter(|name| after.is_none_or(|after| *name > after)).collect();
+        Ok(Page::cut(names.into_iter().cloned().collect(), limit as usize))
+    }
+
     async fn labels(
         &self,
         of: RepositoryId,
@@ -104,8 +139,7 @@ impl ArtifactStore for MemoryStore {
         let rows = self.call()?;
         let mut found: Vec<_> = rows.artifacts().filter(|artifact| is_wanted(artifact, query)).collect();
         found.sort_by_key(|artifact| std::cmp::Reverse(artifact.id));
-        let more = found.len() > query.limit as usize;
-        Ok(Page { items: found.into_iter().take(query.limit as usize).cloned().collect(), more })
+        Ok(Page::cut(found.into_iter().cloned().collect(), query.limit as usize))
     }
 
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
@@ -119,6 +153,7 @@ impl ArtifactStore for MemoryStore {
         match rows.version(of, &what.coordinate).map(|row| row.artifact.clone()) {
             None => rows.insert(of, what).map(PublishOutcome::Created),
             Some(there) if there.state == ArtifactState::Deleted => Ok(PublishOutcome::Deleted(there)),
+            Some(there) if what.extent == Extent::Part => rows.extend(of, there, what),
             Some(there) if there.content != what.content => Ok(PublishOutcome::Conflict(there)),
             Some(there) => {
                 let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).cloned().collect();
@@ -126,6 +161,22 @@ impl ArtifactStore for MemoryStore {
                 Ok(PublishOutcome::Same(there))
             }
         }
+    }
+
+    async fn label(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        name: &str,
+        _by: &Actor,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let mut rows = self.call()?;
+        let there = rows.version(of, what).map(|row| row.artifact.clone());
+        let there = there.filter(|artifact| artifact.state != ArtifactState::Deleted);
+        if there.is_some() {
+            rows.point(of, what, &[(LabelKind::Name, name.to_owned())]);
+        }
+        Ok(there)
     }
 
     async fn delete(
@@ -150,6 +201,39 @@ impl ArtifactStore for MemoryStore {
         rows.labels.entry((of, what.package.clone())).or_default().retain(|label| label.version != what.version);
         rows.bump(of);
         Ok(Some(tombstone))
+    }
+
+    async fn amend(
+        &self,
+        of: RepositoryId,
+        what: &Coordinate,
+        change: Amendment,
+        _by: &Actor,
+    ) -> Result<Option<Amended>, StoreError> {
+        let mut rows = self.call()?;
+        let Some(VersionRow { artifact, .. }) = rows.version(of, what) else {
+            return Ok(None);
+        };
+        if artifact.state == ArtifactState::Deleted {
+            return Ok(Some(Amended::Deleted(Box::new(artifact.clone()))));
+        }
+        if change.expected.is_some_and(|expected| expected != artifact.tag()) {
+            return Ok(Some(Amended::Stale));
+        }
+        let before = artifact.tag();
+        if let Some((state, reason)) = change.state
+            && (state, reason.as_str()) != (artifact.state, artifact.state_reason.as_str())
+        {
+            artifact.state = state;
+            artifact.state_reason = reason;
+            artifact.state_changed_at = Some(Timestamp::now());
+        }
+        artifact.pinned = change.pinned.unwrap_or(artifact.pinned);
+        let after = artifact.clone();
+        if after.tag() != before {
+            rows.bump(of);
+        }
+        Ok(Some(Amended::Done(Box::new(after))))
     }
 
     async fn blob_location(&self, of: Digest) -> Result<Option<BlobLocation>, StoreError> {
@@ -198,7 +282,7 @@ impl Rows {
     /// A version that was never there. Everything that can be refused is refused before the first change.
     fn insert(&mut self, of: RepositoryId, what: Publication) -> Result<Artifact, StoreError> {
         self.refuse_taken_paths(of, &what.files)?;
-        self.refuse_over_quota(of, &what.files)?;
+        self.refuse_over_quota(of, &what.files, 1)?;
         self.refuse_trash(&what.files)?;
         let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file, what.published_at)).collect();
         files.sort_by(|one, other| one.name.cmp(&other.name));
@@ -209,6 +293,7 @@ impl Rows {
             state: ArtifactState::Active,
             state_reason: String::new(),
             state_changed_at: None,
+            pinned: false,
             published_at: what.published_at,
             published_by: what.by.login,
             content: what.content,
@@ -218,13 +303,33 @@ impl Rows {
             metadata: what.metadata,
             dependencies: what.dependencies,
             warnings: what.warnings,
+            about: what.about,
         };
         let Coordinate { package, version } = what.coordinate.clone();
-        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key, pinned: false, last_used_on: None };
+        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key, last_used_on: None };
         self.versions.insert((of, package, version), row);
         self.point(of, &what.coordinate, &what.labels);
         self.bump(of);
         Ok(artifact)
+    }
+
+    /// A part of a version that is there.
+    fn extend(&mut self, of: RepositoryId, there: Artifact, what: Publication) -> Result<PublishOutcome, StoreError> {
+        let Some(new) = there.missing(&what.files) else { return Ok(PublishOutcome::Conflict(there)) };
+        if new.is_empty() {
+            self.point(of, &what.coordinate, &what.labels);
+            return Ok(PublishOutcome::Same(there));
+        }
+        self.refuse_taken_paths(of, &new)?;
+        self.refuse_over_quota(of, &new, 0)?;
+        self.refuse_trash(&new)?;
+        let new: Vec<_> = new.into_iter().map(|file| self.on_live_blob(file, what.published_at)).collect();
+        let Some(row) = self.version(of, &what.coordinate) else { return Err(StoreError::AlreadyExists) };
+        row.artifact.add(new, &what);
+        let extended = row.artifact.clone();
+        self.point(of, &what.coordinate, &what.labels);
+        self.bump(of);
+        Ok(PublishOutcome::Extended(extended))
     }
 
     fn refuse_taken_paths(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {

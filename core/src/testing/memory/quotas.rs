@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::store::{MemoryStore, Rows};
 use crate::artifact::{ArtifactFile, StoreError};
 use crate::quota::{Quota, QuotaStore, SetQuota, Usage};
-use crate::repository::{Actor, RepositoryId};
+use crate::repository::{Actor, Counts, RepositoryId};
 
 #[async_trait]
 impl QuotaStore for MemoryStore {
@@ -30,10 +30,17 @@ impl Rows {
         Usage { used: self.counts(of), limit: self.quotas.get(&of).cloned() }
     }
 
-    pub(super) fn refuse_over_quota(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {
+    /// Refuses these files, of so many new versions, where they are too much.
+    pub(super) fn refuse_over_quota(
+        &self,
+        of: RepositoryId,
+        new: &[ArtifactFile],
+        artifacts: u64,
+    ) -> Result<(), StoreError> {
         let usage = self.usage(of);
         let quota = usage.limit.as_ref().map(|limit| limit.quota).unwrap_or_default();
         let bytes = new.iter().map(|file| file.content.size()).sum();
-        if quota.admits(&usage.used, bytes) { Ok(()) } else { Err(StoreError::OverQuota(Box::new(usage))) }
+        let more = Counts { packages: 0, artifacts, bytes };
+        if quota.admits(&usage.used, &more) { Ok(()) } else { Err(StoreError::OverQuota(Box::new(usage))) }
     }
 }

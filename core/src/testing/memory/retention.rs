@@ -32,7 +32,7 @@ impl RetentionStore for MemoryStore {
 
     async fn packages(&self, of: RepositoryId, after: i64, limit: u32) -> Result<Vec<PackageVersions>, StoreError> {
         let rows = self.call()?;
-        let behind = rows.packages(of).into_iter().filter(|package| package.key > after);
+        let behind = rows.versions_by_package(of).into_iter().filter(|package| package.key > after);
         Ok(behind.take(limit as usize).collect())
     }
 
@@ -45,7 +45,7 @@ impl RetentionStore for MemoryStore {
     ) -> Result<Vec<Doomed>, StoreError> {
         let mut rows = self.call()?;
         let Some(SetRules { rules, .. }) = rows.rules.get(&of).cloned() else { return Ok(Vec::new()) };
-        let packages = rows.packages(of).into_iter().filter(|one| one.key == package);
+        let packages = rows.versions_by_package(of).into_iter().filter(|one| one.key == package);
         let mut doomed: Vec<_> = packages.flat_map(|package| rules.doomed(&package, 0, now)).collect();
         doomed.truncate(limit as usize);
         for one in &doomed {
@@ -57,13 +57,6 @@ impl RetentionStore for MemoryStore {
             rows.bump(of);
         }
         Ok(doomed)
-    }
-
-    async fn pin(&self, of: RepositoryId, what: &Coordinate, pinned: bool, _by: &Actor) -> Result<bool, StoreError> {
-        let mut rows = self.call()?;
-        let row = rows.version(of, what).filter(|row| row.artifact.state != ArtifactState::Deleted);
-        let found = row.map(|row| row.pinned = pinned);
-        Ok(found.is_some())
     }
 
     async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
@@ -79,7 +72,7 @@ impl RetentionStore for MemoryStore {
 
 impl Rows {
     /// Packages by name; their keys are their places in that order, from 1.
-    fn packages(&self, of: RepositoryId) -> Vec<PackageVersions> {
+    fn versions_by_package(&self, of: RepositoryId) -> Vec<PackageVersions> {
         let names: BTreeSet<PackageName> = self
             .versions
             .keys()
@@ -95,7 +88,7 @@ impl Rows {
                 state: row.artifact.state,
                 published_at: row.artifact.published_at,
                 last_used_on: row.last_used_on,
-                pinned: row.pinned,
+                pinned: row.artifact.pinned,
                 bytes: row.artifact.files.iter().map(|file| file.content.size()).sum(),
             });
             PackageVersions { key, versions: versions.collect(), package: package.clone() }

@@ -226,11 +226,7 @@ impl Metadata {
         self.size_bytes = selection.bytes;
         let at_root = || selection.kept.iter().map(|file| file.name).filter(|name| !name.contains('/'));
         self.licenses = at_root().filter(|name| is_license(name)).take(REPEATED).map(str::to_owned).collect();
-        // README.md before README, and anything before translations such as README.de.md.
-        self.readme = at_root()
-            .filter(|name| is_readme(name))
-            .min_by_key(|name| (name.matches('.').count() != 1, name.len(), *name))
-            .map(str::to_owned);
+        self.readme = readme(selection).map(str::to_owned);
         let mut directories: Vec<&str> =
             selection.kept.iter().filter_map(|file| package_directory(file.name)).collect();
         directories.sort_unstable();
@@ -240,6 +236,12 @@ impl Metadata {
             |directory: &str| if directory.is_empty() { module.to_owned() } else { format!("{module}/{directory}") };
         self.packages = directories.into_iter().take(PACKAGES).map(path).collect();
     }
+}
+
+/// The file to show to people: README.md before README, and anything before translations such as README.de.md.
+pub(super) fn readme<'a>(selection: &Selection<'a>) -> Option<&'a str> {
+    let names = selection.kept.iter().map(|file| file.name).filter(|name| !name.contains('/') && is_readme(name));
+    names.min_by_key(|name| (name.matches('.').count() != 1, name.len(), *name))
 }
 
 /// Licence files named.

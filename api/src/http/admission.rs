@@ -16,6 +16,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Bounds of uploads.
 pub struct Admission {
+    at_once: usize,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Bytes of one upload at most, over all formats.
@@ -28,7 +29,14 @@ impl Admission {
     /// So many uploads at once, of so many bytes each.
     #[must_use]
     pub fn new(at_once: usize, max_upload_bytes: u64, pace: Pace) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once)), waiting: AtomicUsize::new(0), max_upload_bytes, pace }
+        let turns = Arc::new(Semaphore::new(at_once));
+        Self { at_once, turns, waiting: AtomicUsize::new(0), max_upload_bytes, pace }
+    }
+
+    /// Uploads that have their turn, and those that wait for one.
+    #[must_use]
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.at_once.saturating_sub(self.turns.available_permits()), self.waiting.load(Ordering::Relaxed))
     }
 
     /// A turn to upload; held until the upload has been answered.

@@ -1,8 +1,8 @@
-//! The upload form as a stream: text fields and one file, in any order, in constant memory.
+//! An upload form as a stream: text fields and one file, in any order, in constant memory.
 //!
 //! poem's own multipart type keeps whole files; here each chunk of the file goes to the blob store's stage
-//! as it comes. Bounds: [`PARTS`] parts, [`TEXT_BYTES`] per text field, [`HEADER_BYTES`] of headers per part,
-//! a boundary of at most [`BOUNDARY_BYTES`] (RFC 2046, 5.1.1).
+//! as it comes. Bounds: those of the [`FormRules`], [`HEADER_BYTES`] of headers per part, a boundary of at
+//! most [`BOUNDARY_BYTES`] (RFC 2046, 5.1.1).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,6 @@ use multer::{Field, Multipart};
 
 use super::shared_body::broken_off;
 
-const PARTS: usize = 32;
-const TEXT_BYTES: usize = 8 * 1024;
 const HEADER_BYTES: usize = 8 * 1024;
 const BOUNDARY_BYTES: usize = 70;
 /// Bytes taken from the body while a part's headers are awaited; a chunk may hold more than the headers.
@@ -27,25 +25,49 @@ const FORGOTTEN_AT_BYTES: u64 = 4 * 1024;
 /// How the body's own guard says that a part's headers do not end.
 const ENDLESS_HEADERS: std::io::ErrorKind = std::io::ErrorKind::FileTooLarge;
 
+/// What a form may hold.
+#[derive(Clone, Copy)]
+pub(crate) struct FormRules {
+    /// The field of the file.
+    file: &'static str,
+    /// Parts at most.
+    parts: usize,
+    /// Bytes of a text field at most.
+    text_bytes: usize,
+    /// Whether texts are judged as people type them: one line without blanks around it, each field once but
+    /// `label`, and a file that is one.
+    typed: bool,
+}
+
+impl FormRules {
+    /// The form of `POST /api/artifacts`.
+    pub(crate) const API: Self = Self { file: "file", parts: 32, text_bytes: 8 * 1024, typed: true };
+
+    /// A form of an ecosystem's own client, which sends what it likes: a description is a text of many lines.
+    pub(crate) const fn native(file: &'static str) -> Self {
+        Self { file, parts: 256, text_bytes: 256 * 1024, typed: false }
+    }
+}
+
 /// A form, read to its end.
-pub(super) struct Form {
+pub(crate) struct Form {
     /// The text fields in order.
-    pub(super) texts: Vec<(String, String)>,
+    pub(crate) texts: Vec<(String, String)>,
     /// The file, staged.
-    pub(super) file: Option<Box<dyn StagedBlob>>,
+    pub(crate) file: Option<Box<dyn StagedBlob>>,
     /// What is wrong with the fields so far.
-    pub(super) problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Is asked when the file is about to come, with the text fields that came before it.
-pub(super) type BeforeFile<'a> =
+pub(crate) type BeforeFile<'a> =
     dyn Fn(&[(String, String)]) -> futures_util::future::BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
 
 /// The boundary that a content type names.
 ///
 /// # Errors
 /// 415 for another type, 400 for a boundary that is none.
-pub(super) fn boundary(content_type: Option<&str>) -> Result<String, Failure> {
+pub(crate) fn boundary(content_type: Option<&str>) -> Result<String, Failure> {
     let given = content_type.unwrap_or("nothing");
     if !given.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         let shown: String = given.chars().take(80).flat_map(char::escape_debug).collect();
@@ -66,9 +88,10 @@ pub(super) fn boundary(content_type: Option<&str>) -> Result<String, Failure> {
 ///
 /// # Errors
 /// A malformed form, a limit, a body that came too slowly, trouble of the storage.
-pub(super) async fn read<S>(
+pub(crate) async fn read<S>(
     body: S,
     boundary: String,
+    rules: FormRules,
     blobs: &dyn BlobStore,
     limit_bytes: u64,
     before_file: &BeforeFile<'_>,
@@ -85,25 +108,25 @@ where
         let Some(field) = parts.next_field().await.map_err(|error| broken(&error))? else { break };
         budget.store(usize::MAX, Ordering::Relaxed);
         count += 1;
-        if count > PARTS {
-            return Err(invalid("the form has more than 32 parts"));
+        if count > rules.parts {
+            return Err(invalid(&format!("the form has more than {} parts", rules.parts)));
         }
         check_headers(&field)?;
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(invalid("a part of the form has no name"));
         };
-        if name == "file" {
+        if name == rules.file {
             if form.file.is_some() {
                 form.problems.push(duplicate(&name));
                 skip(field).await?;
                 continue;
             }
             before_file(&form.texts).await?;
-            form.file = Some(stage(field, blobs, limit_bytes, &mut form.problems).await?);
+            form.file = Some(stage(field, rules, blobs, limit_bytes, &mut form.problems).await?);
             continue;
         }
-        match text(field, &name).await? {
-            Ok(_) if name != "label" && form.texts.iter().any(|(known, _)| *known == name) => {
+        match text(field, &name, rules).await? {
+            Ok(_) if rules.typed && name != "label" && form.texts.iter().any(|(known, _)| *known == name) => {
                 form.problems.push(duplicate(&name));
             }
             Ok(value) => form.texts.push((name, value)),
@@ -141,6 +164,7 @@ fn check_headers(field: &Field<'_>) -> Result<(), Failure> {
 
 async fn stage(
     mut field: Field<'_>,
+    rules: FormRules,
     blobs: &dyn BlobStore,
     limit_bytes: u64,
     problems: &mut Vec<Problem>,
@@ -154,7 +178,7 @@ async fn stage(
         }
         staged.write(chunk).await.map_err(too_large)?;
     }
-    if !named && staged.written().0 < FORGOTTEN_AT_BYTES && start != b"PK" {
+    if rules.typed && !named && staged.written().0 < FORGOTTEN_AT_BYTES && start != b"PK" {
         let problem = Problem::new(&codes::INVALID_FIELD, "the field file holds a text and not a file");
         problems.push(problem.hint("Did you forget the @? Write -F file=@module.zip.").field("file"));
     }
@@ -169,7 +193,7 @@ fn too_large(error: BlobError) -> Failure {
 }
 
 /// The refusal of an upload that is too long.
-pub(super) fn over_limit(limit_bytes: u64) -> Failure {
+pub(crate) fn over_limit(limit_bytes: u64) -> Failure {
     let text = format!("an upload has at most {limit_bytes} bytes here ({} MiB)", limit_bytes / (1024 * 1024));
     Failure::new(&codes::TOO_LARGE, text)
         .hint("The limit is the format's, or max_upload_bytes (KEEPER_MAX_UPLOAD_BYTES) where that is lower.")
@@ -177,11 +201,12 @@ pub(super) fn over_limit(limit_bytes: u64) -> Failure {
 }
 
 /// A text field; its own faults come back as a problem.
-async fn text(mut field: Field<'_>, name: &str) -> Result<Result<String, Problem>, Failure> {
+async fn text(mut field: Field<'_>, name: &str, rules: FormRules) -> Result<Result<String, Problem>, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
-        if bytes.len() + chunk.len() > TEXT_BYTES {
-            let problem = Problem::new(&codes::TOO_LARGE, format!("the field {name:?} is longer than 8 KiB"));
+        if bytes.len() + chunk.len() > rules.text_bytes {
+            let limit = rules.text_bytes / 1024;
+            let problem = Problem::new(&codes::TOO_LARGE, format!("the field {name:?} is longer than {limit} KiB"));
             return Err(problem.field(name).into());
         }
         bytes.extend_from_slice(&chunk);
@@ -189,6 +214,9 @@ async fn text(mut field: Field<'_>, name: &str) -> Result<Result<String, Problem
     let Ok(value) = String::from_utf8(bytes) else {
         return Ok(Err(Problem::new(&codes::INVALID_ENCODING, format!("the field {name:?} is not UTF-8")).field(name)));
     };
+    if !rules.typed {
+        return Ok(Ok(value));
+    }
     let refuse =
         |what: &str| Ok(Err(Problem::new(&codes::INVALID_FIELD, format!("the field {name:?} {what}")).field(name)));
     if value.is_empty() {

@@ -1,4 +1,4 @@
-//! A request body with two readers in turn: the form, and after a refusal whoever reads on for a while so
+//! A request body with two readers in turn: the form or a parser, and after a refusal whoever reads on for a while so
 //! that the client gets to the answer.
 
 use std::error::Error;
@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use keeper_core::error::{Failure, codes};
 
 use crate::server::body::BodyTooSlow;
@@ -20,7 +22,7 @@ const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What the caller is told of a body that came too slowly, broke off or is framed wrongly.
-pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Failure {
+pub(crate) fn broken_off(error: &(dyn Error + 'static)) -> Failure {
     match BodyTooSlow::in_chain(error) {
         Some(slow) => Failure::new(&codes::REQUEST_TIMEOUT, slow.to_string()),
         None => {
@@ -29,20 +31,54 @@ pub(super) fn broken_off(error: &(dyn Error + 'static)) -> Failure {
     }
 }
 
+/// The length that a request states for its body, if it does in a way that can be read.
+pub(crate) fn stated_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 type Body = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// A handle to the body; each chunk goes to whoever polls first.
 #[derive(Clone)]
-pub(super) struct SharedBody(Arc<Mutex<Body>>);
+pub(crate) struct SharedBody(Arc<Mutex<Body>>);
 
 impl SharedBody {
-    pub(super) fn new(body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+    pub(crate) fn new(body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Box::pin(body))))
+    }
+
+    /// The whole of a short body.
+    ///
+    /// # Errors
+    /// What `too_large` makes of a longer one, or a body that came too slowly or broke off. The rest of a
+    /// refused one is read on for a little while.
+    pub(crate) async fn whole(
+        self,
+        limit_bytes: usize,
+        too_large: impl FnOnce() -> Failure,
+    ) -> Result<BytesMut, Failure> {
+        let read = self.clone().read(limit_bytes, too_large).await;
+        if read.is_err() {
+            self.linger().await;
+        }
+        read
+    }
+
+    async fn read(mut self, limit_bytes: usize, too_large: impl FnOnce() -> Failure) -> Result<BytesMut, Failure> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.next().await {
+            let chunk = chunk.map_err(|error| broken_off(&error))?;
+            if whole.len() + chunk.len() > limit_bytes {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
     }
 
     /// Reads on for a little while: a client that sends first and reads later would otherwise see a reset
     /// connection instead of the refusal.
-    pub(super) async fn linger(mut self) {
+    pub(crate) async fn linger(mut self) {
         let read = async {
             let mut left = LINGER_BYTES;
             while left > 0 {

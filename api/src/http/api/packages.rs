@@ -1,0 +1,292 @@
+//! `/api/packages` and `/api/search`: what there is, by name, by time, by words; a package's versions, and who
+//! needs it.
+
+use std::sync::Arc;
+
+use keeper_core::artifact::ArtifactId;
+use keeper_core::catalog::{
+    DependentQuery, Package, PackageId, PackageOrder, PackageQuery, Rank, SearchQuery, VersionQuery,
+};
+use keeper_core::error::{Failure, codes};
+use keeper_core::limits::SEARCH_TERMS;
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{Enum, Object, OpenApi};
+use uuid::Uuid;
+
+use super::Group;
+use super::caller::Caller;
+use super::cursor::{Filter, NextCursor};
+use super::listing::{self, Readable, default_limit};
+use super::package_views::{DependentView, PackageView, VersionView};
+use super::similar;
+use crate::http::{App, Refused};
+
+pub(super) struct Packages;
+
+/// Orders of a list of packages.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[oai(rename_all = "snake_case")]
+enum Sort {
+    /// By name.
+    Name,
+    /// By the newest version.
+    Newest,
+}
+
+/// A page of packages.
+#[derive(Object)]
+struct PackagePage {
+    /// The packages, in the order that was asked for.
+    items: Vec<PackageView>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: NextCursor,
+}
+
+/// A page of what was found.
+#[derive(Object)]
+struct FoundPage {
+    /// The packages, the best first.
+    items: Vec<PackageView>,
+    /// Whether nothing holds the words, and these are packages with similar names.
+    approximate: bool,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: NextCursor,
+}
+
+/// A page of a package's versions.
+#[derive(Object)]
+struct VersionPage {
+    /// The versions, the highest first in the order of the format.
+    items: Vec<VersionView>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: NextCursor,
+}
+
+/// A page of the versions that need a package.
+#[derive(Object)]
+struct DependentPage {
+    /// The versions, the newest first.
+    items: Vec<DependentView>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: NextCursor,
+}
+
+#[OpenApi(tag = "Group::Packages")]
+impl Packages {
+    /// List packages.
+    ///
+    /// Those that the caller may read and that have a version which is not deleted. Ordered by `newest`, a
+    /// package that is published to while you turn pages moves to the first one.
+    #[oai(path = "/packages", method = "get", operation_id = "list_packages")]
+    #[allow(clippy::too_many_arguments)]
+    async fn list(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Only of this format, for example `go`.
+        format: Query<Option<String>>,
+        /// Only of repositories of this name.
+        repository: Query<Option<String>>,
+        /// Only of exactly this name.
+        name: Query<Option<String>>,
+        /// Only packages whose name contains this text.
+        q: Query<Option<String>>,
+        /// In which order: `name` (default) or `newest`.
+        sort: Query<Option<Sort>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PackagePage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let text = listing::text(q.0.as_deref())?;
+        let sort = sort.0.unwrap_or(Sort::Name);
+        let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
+        let list = if sort == Sort::Name { "packages by name" } else { "packages by time" };
+        let filter = Filter::new(list, &[&format.0, &repository.0, &name.0, &q.0]);
+        let order = order(sort, &filter, cursor.0.as_deref())?;
+        let query = PackageQuery { repositories: readable.ids(), name: name.0, text, order, limit };
+        let page = app.keeper.ports().packages.list_packages(&query).await.map_err(Failure::from)?;
+        let next_cursor = NextCursor::of(&page, |last| match sort {
+            Sort::Name => filter.seal_bytes(&[last.id.0.as_bytes(), last.name.as_str().as_bytes()].concat()),
+            Sort::Newest => filter.seal(last.newest.0),
+        });
+        let items = views(&app, &caller, &readable, page.items).await?;
+        Ok(Json(PackagePage { items, next_cursor }))
+    }
+
+    /// Read a package.
+    #[oai(path = "/packages/:id", method = "get", operation_id = "get_package")]
+    async fn read(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Its id.
+        id: Path<String>,
+    ) -> Result<Json<PackageView>, Refused> {
+        let (repository, package) = app.keeper.package(&caller.principal, parse_id(&id)?).await?;
+        let summary = app.keeper.summary(&caller.principal, &repository, &package.name).await?;
+        Ok(Json(PackageView::of(package, &repository.address, &summary)))
+    }
+
+    /// List the versions of a package.
+    ///
+    /// In the order of the format, the highest first, each with its marks.
+    #[oai(path = "/packages/:id/versions", method = "get", operation_id = "list_package_versions")]
+    async fn versions(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// The id of the package.
+        id: Path<String>,
+        /// Whether deleted versions are listed too.
+        deleted: Query<Option<bool>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<VersionPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let id = parse_id(&id)?;
+        let (repository, package) = app.keeper.package(&caller.principal, id).await?;
+        let deleted = deleted.0.unwrap_or(false);
+        let filter = Filter::new("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
+        let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
+        let query = VersionQuery { package: id, deleted, after, limit };
+        let page = app.keeper.ports().packages.package_versions(&query).await.map_err(Failure::from)?;
+        let summary = app.keeper.summary(&caller.principal, &repository, &package.name).await?;
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.artifact.0));
+        let items = page.items.into_iter().map(|version| VersionView::of(version, &summary)).collect();
+        Ok(Json(VersionPage { items, next_cursor }))
+    }
+
+    /// List who needs a package.
+    ///
+    /// All versions of all packages of its format that need it and that the caller may read, the newest first;
+    /// `latest` marks those that their own users get today.
+    #[oai(path = "/packages/:id/dependents", method = "get", operation_id = "list_package_dependents")]
+    async fn dependents(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// The id of the package.
+        id: Path<String>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<DependentPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let id = parse_id(&id)?;
+        let (of, package) = app.keeper.package(&caller.principal, id).await?;
+        let readable = Readable::of(&app, &caller, Some(of.address.format.as_str()), None).await?;
+        let filter = Filter::new("dependents", &[&Some(id.to_string())]);
+        let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
+        let query = DependentQuery { repositories: readable.ids(), package: package.name, after, limit };
+        let page = app.keeper.ports().packages.dependents(&query).await.map_err(Failure::from)?;
+        let next_cursor = NextCursor::of(&page, |last| filter.seal(last.version.artifact.0));
+        let mut items = Vec::with_capacity(page.items.len());
+        for dependent in page.items {
+            let Some(repository) = readable.get(dependent.repository) else { continue };
+            let summary = app.keeper.summary(&caller.principal, repository, &dependent.package).await?;
+            items.push(DependentView::of(dependent, &repository.address, &summary));
+        }
+        Ok(Json(DependentPage { items, next_cursor }))
+    }
+
+    /// Search packages.
+    ///
+    /// Ranked over names, descriptions and keywords; each word is found as the beginning of a word, from three
+    /// characters on also within a name. Where nothing holds the words, packages with similar names are shown.
+    #[oai(path = "/search", method = "get", operation_id = "search_packages")]
+    #[allow(clippy::too_many_arguments)]
+    async fn search(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// What to look for: one or more words, all of which must be found.
+        q: Query<String>,
+        /// Only of this format, for example `go`.
+        format: Query<Option<String>>,
+        /// Only of repositories of this name.
+        repository: Query<Option<String>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<FoundPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let terms = terms(&q)?;
+        let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
+        let filter = Filter::new("search", &[&Some(q.0), &format.0, &repository.0]);
+        let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, place)).transpose()?;
+        let packages = &app.keeper.ports().packages;
+        let query = SearchQuery { repositories: readable.ids(), terms, after, limit };
+        let page = packages.find_packages(&query).await.map_err(Failure::from)?;
+        if page.items.is_empty() && after.is_none() {
+            let found = similar::packages(packages.as_ref(), &query).await.map_err(Failure::from)?;
+            let items = views(&app, &caller, &readable, found).await?;
+            return Ok(Json(FoundPage { approximate: !items.is_empty(), items, next_cursor: NextCursor(None) }));
+        }
+        let key = |rank: Rank, id: PackageId| [&rank.to_be_bytes()[..], id.0.as_bytes()].concat();
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(&key(last.rank, last.package.id)));
+        let found = page.items.into_iter().map(|hit| hit.package).collect();
+        let items = views(&app, &caller, &readable, found).await?;
+        Ok(Json(FoundPage { items, approximate: false, next_cursor }))
+    }
+}
+
+/// The packages as they are shown. What the format says of each is most often kept ready.
+async fn views(
+    app: &App,
+    caller: &Caller,
+    readable: &Readable,
+    packages: Vec<Package>,
+) -> Result<Vec<PackageView>, Failure> {
+    let mut views = Vec::with_capacity(packages.len());
+    for package in packages {
+        let Some(repository) = readable.get(package.repository) else { continue };
+        let summary = app.keeper.summary(&caller.principal, repository, &package.name).await?;
+        views.push(PackageView::of(package, &repository.address, &summary));
+    }
+    Ok(views)
+}
+
+/// The order of a list, from a cursor on.
+fn order(sort: Sort, filter: &Filter, cursor: Option<&str>) -> Result<PackageOrder, Failure> {
+    let named = |key: &[u8]| {
+        let (id, name) = key.split_at_checked(16)?;
+        Some((String::from_utf8(name.to_vec()).ok()?, PackageId(Uuid::from_slice(id).ok()?)))
+    };
+    Ok(match sort {
+        Sort::Name => PackageOrder::Name { after: cursor.map(|text| filter.open_bytes(text, named)).transpose()? },
+        Sort::Newest => {
+            PackageOrder::Newest { after: cursor.map(|text| filter.open(text)).transpose()?.map(ArtifactId) }
+        }
+    })
+}
+
+/// The place of a cursor of the search.
+fn place(key: &[u8]) -> Option<(Rank, PackageId)> {
+    let (rank, id) = key.split_first_chunk()?;
+    Some((Rank::from_be_bytes(*rank), PackageId(Uuid::from_slice(id).ok()?)))
+}
+
+fn terms(text: &str) -> Result<Vec<String>, Failure> {
+    let text = listing::text(Some(text))?.unwrap_or_default();
+    let terms: Vec<_> = text.split_whitespace().take(SEARCH_TERMS).map(str::to_owned).collect();
+    if terms.is_empty() {
+        return Err(Failure::new(&codes::INVALID_QUERY, "q holds no word").field("q"));
+    }
+    Ok(terms)
+}
+
+fn parse_id(text: &str) -> Result<PackageId, Failure> {
+    listing::id(text, "a package").map(PackageId)
+}

@@ -1,0 +1,56 @@
+//! Versions that get their files one by one.
+
+use serde_json::Value;
+
+use super::{Artifact, ArtifactFile, ContentId, Publication};
+use crate::digest::Digest;
+
+/// Whether a publication is its version or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// The version has these files and will never have others.
+    #[default]
+    Whole,
+    /// Further files may come later; those that are there never change.
+    Part,
+}
+
+impl ContentId {
+    /// The content of a version that gets its files one by one: its files, whatever order they came in.
+    #[must_use]
+    pub fn of_files<'a>(files: impl IntoIterator<Item = &'a ArtifactFile>) -> Self {
+        let mut lines: Vec<_> = files.into_iter().map(|file| format!("{}  {}\n", file.digest, file.name)).collect();
+        lines.sort_unstable();
+        Self(format!("files:{}", Digest::of(lines.concat().as_bytes())))
+    }
+}
+
+impl Artifact {
+    /// The files of a part that are missing here; `None` when one has other bytes at a path that is taken.
+    #[must_use]
+    pub fn missing(&self, part: &[ArtifactFile]) -> Option<Vec<ArtifactFile>> {
+        let taken = |file: &&ArtifactFile| self.files.iter().find(|old| old.path == file.path);
+        let clashes = part.iter().any(|file| taken(&file).is_some_and(|old| old.digest != file.digest));
+        (!clashes).then(|| part.iter().filter(|file| taken(file).is_none()).cloned().collect())
+    }
+
+    /// Takes the new files of a part, with what it says of the version.
+    pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
+        self.files.extend(files);
+        self.files.sort_by(|one, other| one.name.cmp(&other.name));
+        self.content = ContentId::of_files(&self.files);
+        self.checksums.extend(part.checksums.clone());
+        for dependency in &part.dependencies {
+            if !self.dependencies.contains(dependency) {
+                self.dependencies.push(dependency.clone());
+            }
+        }
+        self.warnings.extend(part.warnings.iter().cloned());
+        self.about.add(&part.about);
+        match (&mut self.metadata, &part.metadata) {
+            (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
+            (_, Value::Null) => {}
+            (old, new) => *old = new.clone(),
+        }
+    }
+}

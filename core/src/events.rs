@@ -1,0 +1,86 @@
+//! What happens in the services, told in one place: metrics listen here, and whatever else will.
+//!
+//! The services say what happened and know nobody who listens. A listener is called in the middle of a request: it
+//! neither blocks nor fails, and what it wants to keep it copies. The audit does not hang here: a change and its row are
+//! one transaction, which no listener could promise.
+
+use std::time::Duration;
+
+use crate::artifact::Artifact;
+use crate::repository::{FormatKey, Repository};
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A read could be answered from memory, or not.
+    Answered {
+        /// Whether the answer lay ready.
+        from_memory: bool,
+    },
+    /// A step of a publication ended, well or not.
+    Step {
+        /// The format.
+        format: &'a FormatKey,
+        /// Which step.
+        step: Step,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A new version is there, durably. Sending the same content again is none.
+    Published {
+        /// Where.
+        repository: &'a Repository,
+        /// What.
+        artifact: &'a Artifact,
+    },
+    /// A version became a tombstone.
+    Deleted {
+        /// Where.
+        repository: &'a Repository,
+        /// What.
+        artifact: &'a Artifact,
+    },
+}
+
+/// A step of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// From the first byte of the upload to its last, staged.
+    Receive,
+    /// The format's judgement, with the wait for a turn and the writing of the files.
+    Inspect,
+    /// The files become durable blobs.
+    Commit,
+    /// The rows become durable.
+    Record,
+}
+
+impl Step {
+    /// All steps, in their order.
+    pub const ALL: [Self; 4] = [Self::Receive, Self::Inspect, Self::Commit, Self::Record];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Inspect => "inspect",
+            Self::Commit => "commit",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// Somebody who listens.
+pub trait Listener: Send + Sync {
+    /// Hears of an event. Neither blocks nor fails.
+    fn hear(&self, event: &Event<'_>);
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Listener for Nobody {
+    fn hear(&self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,163 @@
+//! Help for those who use a format's client, with the address and the rights of the one who asks.
+//!
+//! What is said is the format's; here it is decided of which repositories, and what the caller may do there.
+
+use std::sync::Arc;
+
+use super::Keeper;
+use crate::access::{Action, Principal, authorize};
+use crate::artifact::PackageName;
+use crate::error::{Failure, codes};
+use crate::format::{DoctorTarget, Finding, FormatHandler, SetupTarget, SetupText, Severity};
+use crate::repository::{FormatKey, Repository, RepositoryAddress};
+
+/// Where a caller reaches this server.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    server_url: &'a str,
+    own_authority: bool,
+}
+
+impl<'a> Place<'a> {
+    /// The address as the caller knows it, without a slash at its end, and whether its certificate is signed by
+    /// the server's own authority.
+    ///
+    /// # Errors
+    /// `invalid_host` for an address that would not stay one when it is pasted into a shell. Where any `Host` is
+    /// answered, the address is the caller's own text.
+    pub fn new(server_url: &'a str, own_authority: bool) -> Result<Self, Failure> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte);
+        if !server_url.bytes().all(plain) {
+            return Err(Failure::new(&codes::INVALID_HOST, "the address of this server holds unusual characters"));
+        }
+        Ok(Self { server_url, own_authority })
+    }
+
+    pub(super) fn url_of(&self, repository: &RepositoryAddress) -> String {
+        format!("{}/{repository}", self.server_url)
+    }
+
+    fn target<'t>(&'t self, who: &Principal, repository: &'t Repository, repository_url: &'t str) -> SetupTarget<'t> {
+        SetupTarget {
+            server_url: self.server_url,
+            repository_url,
+            repository: repository.address.name.as_str(),
+            kind: repository.kind,
+            private: !repository.anonymous_read,
+            may_publish: authorize(who, Action::Publish, repository).is_ok(),
+            own_authority: self.own_authority,
+            settings: &repository.settings,
+        }
+    }
+}
+
+/// How a caller gets to a repository.
+#[derive(Debug)]
+pub struct Setup {
+    /// The repository.
+    pub repository: Arc<Repository>,
+    /// Its address as the caller knows it.
+    pub repository_url: String,
+    /// Whether requests travel encrypted.
+    pub https: bool,
+    /// Whether reading needs a credential.
+    pub credential_needed: bool,
+    /// Whether the caller may publish.
+    pub may_publish: bool,
+    /// The format's texts.
+    pub texts: Vec<SetupText>,
+}
+
+/// What a client's settings are like.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The repository that the client shall use.
+    pub repository: Arc<Repository>,
+    /// Its address as the caller knows it.
+    pub repository_url: String,
+    /// What was found, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// Whether nothing keeps the client from using the repository.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Error)
+    }
+}
+
+impl Keeper {
+    /// The set-up texts for a repository that the caller may read.
+    ///
+    /// # Errors
+    /// As [`enter_api`](Self::enter_api).
+    pub async fn setup(&self, who: &Principal, at: &RepositoryAddress, place: &Place<'_>) -> Result<Setup, Failure> {
+        let (repository, _permit) = self.enter_api(who, at, Action::Read).await?;
+        let repository_url = place.url_of(at);
+        let target = place.target(who, &repository, &repository_url);
+        let texts = self.handler(at)?.setup(&target);
+        let (https, credential_needed, may_publish) = (target.is_https(), target.private, target.may_publish);
+        Ok(Setup { repository, repository_url, https, credential_needed, may_publish, texts })
+    }
+
+    /// Judges a client's settings against a repository that the caller may read. The report is not kept.
+    ///
+    /// # Errors
+    /// As [`enter_api`](Self::enter_api); what the format says of the report.
+    pub async fn doctor(
+        &self,
+        who: &Principal,
+        at: &RepositoryAddress,
+        package: Option<&PackageName>,
+        report: &str,
+        place: &Place<'_>,
+    ) -> Result<Diagnosis, Failure> {
+        let (repository, _permit) = self.enter_api(who, at, Action::Read).await?;
+        let siblings = self.readable(who).await?.into_iter().filter(|one| one.address.format == at.format);
+        let readable: Vec<_> = siblings.map(|one| place.url_of(&one.address)).collect();
+        let repository_url = place.url_of(at);
+        let target = place.target(who, &repository, &repository_url);
+        let target = DoctorTarget { repository: target, readable: &readable, package };
+        let findings = self.handler(at)?.doctor(report, &target)?;
+        Ok(Diagnosis { repository, repository_url, findings })
+    }
+
+    /// The repository of a format that is meant when none is named: the one that uploads go to, else the first that
+    /// the caller may read.
+    ///
+    /// # Errors
+    /// `login_required` for strangers and `repository_not_found` for others who may read none.
+    pub async fn usual(&self, who: &Principal, format: &FormatKey) -> Result<RepositoryAddress, Failure> {
+        let mut readable = self.readable(who).await?;
+        readable.retain(|one| one.address.format == *format);
+        let usual = readable.iter().find(|one| one.default_upload).or(readable.first());
+        usual.map(|one| one.address.clone()).ok_or_else(|| {
+            let code = match who {
+                Principal::Anonymous => &codes::LOGIN_REQUIRED,
+                Principal::User(_) => &codes::REPOSITORY_NOT_FOUND,
+            };
+            Failure::new(code, format!("no repository of the format {format} can be read with this credential"))
+        })
+    }
+
+    pub(super) fn handler(&self, at: &RepositoryAddress) -> Result<&Arc<dyn FormatHandler>, Failure> {
+        self.ports.registry.named(at.format.as_str()).map(|(_, handler)| handler)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn an_address_that_a_shell_would_read_is_refused() {
+        for good in ["https://h.example", "http://[::1]:8080", "https://h.example:8443/below"] {
+            assert!(Place::new(good, false).is_ok(), "{good}");
+        }
+        for bad in ["http://h$(x)", "http://a b", "http://a'b", "http://a;b", "http://a\"", "http://a`b`", "http://é"]
+        {
+            assert!(Place::new(bad, false).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+withCredentials([string(credentialsId: 'artifact-keeper-token', variable: 'ARTIFACT_KEEPER_TOKEN')]) {
+    @{step}
+}

@@ -1,0 +1,99 @@
+//! What the texts say to whom.
+
+use std::collections::BTreeSet;
+
+use keeper_core::format::Purpose;
+use keeper_core::repository::Settings;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn target<'a>(server_url: &'a str, repository_url: &'a str, settings: &'a Settings) -> SetupTarget<'a> {
+    SetupTarget {
+        server_url,
+        repository_url,
+        repository: "local",
+        kind: RepositoryKind::Hosted,
+        private: false,
+        may_publish: false,
+        own_authority: false,
+        settings,
+    }
+}
+
+/// The text of this id for a repository at this server.
+fn text(server_url: &str, id: &str, change: impl Fn(&mut SetupTarget<'_>)) -> Option<SetupText> {
+    let (url, settings) = (format!("{server_url}/go/local"), Settings::default());
+    let mut target = target(server_url, &url, &settings);
+    change(&mut target);
+    texts(&target).into_iter().find(|text| text.id == id)
+}
+
+#[test]
+fn the_shell_text_depends_on_who_may_read_and_how() {
+    let shell = |url: &str, private| text(url, "shell", |target| target.private = private).expect("always there").text;
+    let public = shell("http://localhost:8080", false);
+    assert!(public.starts_with("go env -w GOPROXY=http://localhost:8080/go/local,direct\n# "), "{public}");
+    assert!(public.ends_with("# go env -w GONOSUMDB=github.com/yourcompany\n"), "{public}");
+    let private = shell("https://h.example:8443", true);
+    assert!(private.contains("\n  h.example:8443 \"${ARTIFACT_KEEPER_TOKEN:?set"), "{private}");
+    let plain = shell("http://h.example", true);
+    assert!(plain.contains("only over https") && !plain.contains("machine"), "{plain}");
+}
+
+#[test]
+fn private_patterns_of_the_settings_are_real_advice() {
+    let Value::Object(map) = json!({ "nosumdb": ["corp.example", "github.com/corp/*"] }) else { panic!("an object") };
+    let settings = Settings(map);
+    let all = texts(&target("https://h.example", "https://h.example/go/local", &settings));
+    let shell = all.iter().find(|text| text.id == "shell").expect("always there");
+    assert!(shell.text.contains("\ngo env -w 'GONOSUMDB=corp.example,github.com/corp/*'\n"), "{}", shell.text);
+    for text in &all {
+        assert!(!text.text.contains(EXAMPLE_PATTERN), "{}: {}", text.id, text.text);
+    }
+}
+
+#[test]
+fn those_who_may_not_publish_get_no_recipe_for_it() {
+    let (url, settings) = ("https://h.example/go/local", Settings::default());
+    let mut target = target("https://h.example", url, &settings);
+    assert!(texts(&target).iter().all(|text| text.purpose == Purpose::Read));
+    target.may_publish = true;
+    let publishing: Vec<_> = texts(&target).into_iter().filter(|text| text.purpose == Purpose::Publish).collect();
+    assert_eq!(publishing.len(), 4);
+    for text in publishing {
+        for wanted in ["--fail-with-body", "-export-subst", "https://h.example/api/artifacts", "repository=local"] {
+            assert!(text.text.contains(wanted), "{} lacks {wanted}", text.id);
+        }
+    }
+}
+
+#[test]
+fn no_text_makes_the_client_go_around_the_repository_or_holds_a_mark() {
+    let settings = Settings::default();
+    for (private, own_authority) in [(false, false), (true, false), (true, true)] {
+        let url = "https://h.example/go/local";
+        let target =
+            SetupTarget { private, own_authority, may_publish: true, ..target("https://h.example", url, &settings) };
+        let all = texts(&target);
+        let ids: BTreeSet<_> = all.iter().map(|text| text.id).collect();
+        assert_eq!(ids.len(), all.len(), "ids are unique");
+        assert_eq!(ids.contains("netrc") && ids.contains("goauth"), private);
+        assert_eq!(ids.contains("trust"), own_authority);
+        for text in all {
+            let body = &text.text;
+            assert!(!body.contains("GOPRIVATE") && !body.contains("@{"), "{}: {body}", text.id);
+            assert!(body.ends_with('\n') && body.lines().all(|line| line.len() <= 120), "{}: {body}", text.id);
+            assert_eq!(body.contains("ARTIFACT_KEEPER_TOKEN:?set it to a token that may read"), {
+                private && !matches!(text.id, "trust" | "environment" | "goauth" | "dockerfile" | "publish")
+            });
+        }
+    }
+}
+
+#[test]
+fn the_login_hint_is_one_line() {
+    let hint = login_hint("h.example:8443", true);
+    assert_eq!(hint, "For the go command, in ~/.netrc: machine h.example:8443 login any password <token>");
+    assert!(login_hint("h.example", false).contains("only over https"));
+}
