@@ -14,10 +14,10 @@ use sea_orm_migration::prelude::*;
 mod m0001_content;
 mod m0002_identities;
 mod m0003_audit;
-mod m0004_access;
-mod m0005_lifecycle;
 mod m0006_catalog;
 mod m0007_audit;
+mod m0008_access;
+mod m0009_lifecycle;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -30,10 +30,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_content::Migration),
             Box::new(m0002_identities::Migration),
             Box::new(m0003_audit::Migration),
-            Box::new(m0004_access::Migration),
-            Box::new(m0005_lifecycle::Migration),
             Box::new(m0006_catalog::Migration),
             Box::new(m0007_audit::Migration),
+            Box::new(m0008_access::Migration),
+            Box::new(m0009_lifecycle::Migration),
         ]
     }
 }

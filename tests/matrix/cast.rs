@@ -1,4 +1,4 @@
-//! Who asks. Rights are on `go/private`; `wrong` has all of an owner's rights, on another repository.
+//! Who asks. Rights are on `*/private`; `wrong` has all of an owner's rights, on other repositories.
 
 use std::collections::BTreeMap;
 
@@ -25,18 +25,18 @@ impl Cast {
         let (mut tokens, mut cookies) = (BTreeMap::new(), BTreeMap::new());
         for kind in KINDS {
             let (role, repository) = match kind {
-                "wrong" => ("owner", "go/other"),
-                "expired" | "revoked" => ("owner", "go/private"),
-                role => (role, "go/private"),
+                "wrong" => ("owner", "*/other"),
+                "expired" | "revoked" => ("owner", "*/private"),
+                role => (role, "*/private"),
             };
             if kind != "admin" {
                 person(server, kind);
                 grant(server, kind, repository, role);
             }
             let (actions, repositories): (&[&str], _) = match kind {
-                "reader" => (&["read"], "go/private"),
-                "publisher" => (&["read", "publish"], "go/private"),
-                "maintainer" => (&["read", "publish", "delete"], "go/private"),
+                "reader" => (&["read"], "*/private"),
+                "publisher" => (&["read", "publish"], "*/private"),
+                "maintainer" => (&["read", "publish", "delete"], "*/private"),
                 "admin" => (&["admin"], "*"),
                 _ => (&["read", "publish", "delete", "manage"], repository),
             };

@@ -7,18 +7,24 @@ use serde_json::{Value, json};
 
 use crate::harness::archives;
 use crate::harness::http::Response;
-use crate::harness::people::{Credential, PASSWORD, ask, ask_with, grant, person, token};
+use crate::harness::people::{Credential, PASSWORD, ask, ask_with, grant, id, person, token};
 use crate::harness::raw_form::{self, RawForm};
-use crate::harness::server::Server;
+use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::upload::Form;
 
 /// The module in each repository.
 const MODULE: &str = "example.com/m";
 
-/// A server with the repositories `go/public`, `go/private` and `go/other`, each with one module.
+/// A file that every generic repository holds.
+const FILE: &str = "tool/1/a";
+
+/// A server with the repositories `public`, `private` and `other` of each format, each with one package.
 pub(super) struct Stage {
     pub(super) server: Server,
+    /// The module in `go/private`: its artifact, that one's `.mod` file, its package.
     artifact: String,
+    file: String,
+    package: String,
     made: Cell<u32>,
 }
 
@@ -26,13 +32,23 @@ impl Stage {
     pub(super) fn new() -> Self {
         let server = Server::with(&[("KEEPER_ADMIN_PASSWORD", PASSWORD)]);
         for (name, anonymous_read) in [("public", true), ("private", false), ("other", false)] {
-            let repository = json!({"format": "go", "name": name, "kind": "hosted", "anonymous_read": anonymous_read});
-            server.create_repository(&repository);
+            for format in ["go", "generic"] {
+                let settings = json!({"anonymous_read": anonymous_read, "kind": "hosted"});
+                let mut repository = json!({"format": format, "name": name});
+                repository.as_object_mut().expect("an object").extend(settings.as_object().cloned().expect("one"));
+                server.create_repository(&repository);
+            }
+            server.send(Some(ADMIN_TOKEN), "PUT", &format!("/generic/{name}/{FILE}"), &[], b"a").expect(201);
         }
         person(&server, "visitor");
-        let stage = Self { server, artifact: String::new(), made: Cell::new(0) };
+        let (artifact, file, package) = (String::new(), String::new(), String::new());
+        let stage = Self { server, artifact, file, package, made: Cell::new(0) };
         let [_, artifact, _] = ["public", "private", "other"].map(|name| stage.publish(name));
-        Self { artifact, ..stage }
+        let packages = stage.server.api("GET", "/api/packages?format=go&repository=private", None).expect(200).json();
+        let package = id(&packages["items"][0]);
+        let files = stage.server.api("GET", &format!("/api/artifacts/{artifact}/files"), None).expect(200).json();
+        let file = files["items"][0]["name"].as_str().expect("a file").to_owned();
+        Self { artifact, file, package, ..stage }
     }
 
     /// A number that was not used before.
@@ -42,10 +58,28 @@ impl Stage {
 
     /// A new version in a repository: the id of its artifact.
     fn publish(&self, repository: &str) -> String {
-        let archive = archives::module(format!("module {MODULE}\n").as_bytes());
+        let go_mod = format!("module {MODULE}\n");
+        let archive =
+            archives::zip(&[("go.mod", go_mod.as_bytes()), ("m.go", b"package m\n"), ("README.md", b"# m\n")]);
         let version = format!("v1.0.{}", self.number());
         let form = Form::go(archive).with("name", MODULE).with("version", &version).with("repository", repository);
         form.send(&self.server).expect(201).text("id").to_owned()
+    }
+
+    /// A new repository that holds nothing.
+    fn empty(&self) -> String {
+        let name = format!("empty-{}", self.number());
+        self.server
+            .create_repository(&json!({"format": "go", "name": name, "kind": "hosted", "anonymous_read": false}));
+        name
+    }
+
+    /// A new version at a path with `{made}` in the place of the version, where its repository is there.
+    fn made(&self, path: &str) -> String {
+        let version = self.number().to_string();
+        let file = format!("{}a", path.replace("{made}", &version));
+        self.server.send(Some(ADMIN_TOKEN), "PUT", &file, &[], b"a");
+        version
     }
 
     /// A new user.
@@ -78,6 +112,9 @@ impl Stage {
         }
         let filled = self.filled(method, &path.replace("{format}/{name}", &format!("go/{repository}")));
         let filled = filled.replace("/private/", &format!("/{repository}/"));
+        if path.starts_with("/generic/") && method == "PUT" {
+            return ask_with(&self.server, method, &filled, who, "application/octet-stream", b"a");
+        }
         let body = self.body(method, path);
         ask(&self.server, method, &filled, who, body.as_ref())
     }
@@ -86,8 +123,17 @@ impl Stage {
     fn filled(&self, method: &str, path: &str) -> String {
         let changes = method != "GET";
         let filled = match path {
-            "/api/artifacts/{id}" if method == "DELETE" => path.replace("{id}", &self.publish("private")),
-            _ if path.starts_with("/api/artifacts/{id}") => path.replace("{id}", &self.artifact),
+            "/api/artifacts/{id}" if changes => path.replace("{id}", &self.publish("private")),
+            _ if path.starts_with("/api/artifacts/{id}") => {
+                path.replace("{id}", &self.artifact).replace("{file}", &self.file)
+            }
+            _ if path.starts_with("/api/packages/{id}") => path.replace("{id}", &self.package),
+            "/api/explain" => format!("{path}?format=go&repository=private&package={MODULE}"),
+            "/api/doctor" => format!("{path}?format=go&repository=private"),
+            "/api/search" => format!("{path}?q=example"),
+            _ if path.contains("{empty}") => path.replace("{empty}", &self.empty()),
+            _ if path.contains("{new}") => path.replace("{new}", &self.number().to_string()),
+            _ if path.contains("{made}") => path.replace("{made}", &self.made(path)),
             "/api/grants/{id}" => path.replace("{id}", &grant(&self.server, &self.user(), "go/private", "reader")),
             "/api/me/sessions/{id}" => path.replace("{id}", "0199a3b4-0000-7000-8000-000000000000"),
             "/api/tokens/{id}" => path.replace("{id}", &token(&self.server, "admin", &["read"], &["*"]).1),
@@ -119,6 +165,8 @@ impl Stage {
             ("POST", "/api/repositories") => {
                 json!({"format": "go", "name": format!("new-{}", self.number()), "kind": "hosted"})
             }
+            ("PATCH", "/api/artifacts/{id}") => json!({"state": "yanked", "reason": "too slow"}),
+            ("POST", "/api/doctor") => json!({"GOPROXY": "direct"}),
             ("PATCH", "/api/repositories/{format}/{name}") => json!({"description": "changed"}),
             // Limits and rules that nothing here comes near.
             ("PUT", "/api/repositories/{format}/{name}/quota") => json!({"max_artifacts": 1_000_000}),

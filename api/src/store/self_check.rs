@@ -150,15 +150,14 @@ mod tests {
         let before = usage::read(&store.readers, local.id).await.expect("usage");
         store.close().await;
         for step in [
-            "DELETE FROM seaql_migrations WHERE version = 'm0005_lifecycle'",
+            "DELETE FROM seaql_migrations WHERE version = 'm0009_lifecycle'",
             "DROP TABLE usage",
             "DROP TABLE retention",
             "DROP TABLE blob_trash",
             "DROP TABLE blob_sightings",
             "DROP TABLE jobs",
-            "DROP INDEX artifacts_live",
+            "DROP INDEX artifacts_kept",
             "DROP INDEX blobs_location",
-            "ALTER TABLE artifacts DROP COLUMN pinned",
             "ALTER TABLE artifacts DROP COLUMN last_used_on",
             "ALTER TABLE repositories DROP COLUMN state",
             "ALTER TABLE repositories DROP COLUMN name_released",

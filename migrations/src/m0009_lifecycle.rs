@@ -45,9 +45,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn columns() -> [(&'static str, ColumnDef); 5] {
+fn columns() -> [(&'static str, ColumnDef); 4] {
     [
-        ("artifacts", boolean("pinned").default(false).to_owned()),
         ("artifacts", big_integer_null("last_used_on").to_owned()),
         ("repositories", text("state").default("active").to_owned()),
         ("repositories", boolean("name_released").default(false).to_owned()),
@@ -130,7 +129,7 @@ fn of_repository(table: &'static str) -> ForeignKeyCreateStatement {
 fn indexes() -> [IndexCreateStatement; 3] {
     let index = |name: &str, table: &'static str| Index::create().name(name).table(table).to_owned();
     [
-        index("artifacts_live", "artifacts").col("package").and_where(Expr::cust("state <> 'deleted'")).to_owned(),
+        index("artifacts_kept", "artifacts").col("package").and_where(Expr::cust("state <> 'deleted'")).to_owned(),
         index("blob_trash_due", "blob_trash").col("unlink_after").to_owned(),
         index("blobs_location", "blobs").col("location").unique().to_owned(),
     ]
