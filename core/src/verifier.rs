@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::artifact::{ArtifactStore, StoreError};
+use crate::audit::{AuditStore, BrokenSeal, Fault, verify_audit};
 use crate::blob::{BlobError, BlobInfo};
 use crate::digest::Digest;
 use crate::error::Failure;
@@ -60,7 +61,8 @@ pub trait SelfCheck: Send + Sync {
 /// Something that verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Its kind: `blob_missing`, `blob_corrupt`, `file_corrupt`, `count_wrong`, `database_corrupt`, `orphan`.
+    /// Its kind: `blob_missing`, `blob_corrupt`, `file_corrupt`, `count_wrong`, `audit_changed`,
+    /// `database_corrupt`, `orphan`.
     pub code: String,
     /// What it is about.
     pub subject: String,
@@ -101,6 +103,7 @@ pub struct Verifier {
     ledger: Arc<dyn BlobLedger>,
     artifacts: Arc<dyn ArtifactStore>,
     check: Arc<dyn SelfCheck>,
+    audit: Arc<dyn AuditStore>,
     blobs: Arc<dyn WalkableBlobs>,
 }
 
@@ -118,9 +121,10 @@ impl Verifier {
         ledger: Arc<dyn BlobLedger>,
         artifacts: Arc<dyn ArtifactStore>,
         check: Arc<dyn SelfCheck>,
+        audit: Arc<dyn AuditStore>,
         blobs: Arc<dyn WalkableBlobs>,
     ) -> Self {
-        Self { ledger, artifacts, check, blobs }
+        Self { ledger, artifacts, check, audit, blobs }
     }
 
     /// Looks at everything. A `quick` run believes the bytes and looks only whether they are there, as many
@@ -130,7 +134,7 @@ impl Verifier {
     /// When it cannot be done; a fault of what is stored is a finding.
     pub async fn run(&self, quick: bool, listener: &dyn Listener) -> Result<Verified, Failure> {
         let mut run = Run { of: self, listener, so_far: Verified::default() };
-        let goes_on = run.database().await? && run.totals().await? && run.files().await?;
+        let goes_on = run.database().await? && run.totals().await? && run.audit().await? && run.files().await?;
         let goes_on = goes_on && run.blobs(quick).await? && run.orphans().await?;
         run.so_far.stopped = !goes_on;
         Ok(run.so_far)
@@ -172,6 +176,23 @@ impl Run<'_> {
                 if !self.fault("count_wrong", repository.to_string(), detail).await {
                     return Ok(false);
                 }
+            }
+        }
+        Ok(self.goes_on().await)
+    }
+
+    /// The chain of seals up to the first that does not fit.
+    async fn audit(&mut self) -> Result<bool, Failure> {
+        let check = verify_audit(self.of.audit.as_ref()).await?;
+        if let Some(BrokenSeal { number, after_seq, last_seq, fault }) = check.broken {
+            let reason = match fault {
+                Fault::RowCount => "rows under it were added or removed",
+                Fault::Content => "a row under it, or the seal itself, was changed",
+                Fault::Gap => "the seal before it is missing",
+            };
+            let detail = format!("{reason}; it stands for the rows {} to {last_seq}", after_seq + 1);
+            if !self.fault("audit_changed", format!("seal {number}"), detail).await {
+                return Ok(false);
             }
         }
         Ok(self.goes_on().await)

@@ -1,12 +1,11 @@
 //! Rules remove what they said they would, and nothing else.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::workshop::{assert_sound, publish, server};
-use crate::harness::command::run;
+use crate::harness::database::sql;
 use crate::harness::http;
 use crate::harness::server::Server;
 use crate::harness::wait::until;
@@ -37,10 +36,11 @@ fn applied(server: &mut Server, left: usize) {
     until("the rules are applied", || live(server).len() == left);
 }
 
-/// A pin, as the database keeps it.
+/// Pins the version of that name.
 fn pin(server: &Server, version: &str) {
-    let statement = format!("UPDATE artifacts SET pinned = TRUE WHERE version = '{version}'");
-    run(Command::new("sqlite3").arg(server.data().join("keeper.db")).arg(statement)).succeeded();
+    let page = server.api("GET", &format!("/api/artifacts?version={version}"), None).expect(200).json();
+    let id = page["items"][0]["id"].as_str().expect("an id");
+    server.api("PATCH", &format!("/api/artifacts/{id}"), Some(&json!({ "pinned": true }))).expect(200);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_version_that_is_still_used_stays() {
     server.stop();
     // As if published long ago, when uses were recorded already.
     for statement in ["UPDATE artifacts SET published_at = 1000000", "UPDATE instance SET use_recorded_from = 0"] {
-        run(Command::new("sqlite3").arg(server.data().join("keeper.db")).arg(statement)).succeeded();
+        sql(&server.data(), statement);
     }
     server.start_again();
     http::get(&format!("{}/example.com/m/@v/v1.0.0.zip", server.go("local"))).expect(200);

@@ -2,16 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use super::workshop::{blobs, publish, server, verify};
-use crate::harness::command::run;
-use crate::harness::server::Server;
-
-/// Changes the database behind the back of a stopped server.
-fn sql(server: &Server, statement: &str) {
-    run(Command::new("sqlite3").arg(server.data().join("keeper.db")).arg(statement)).succeeded();
-}
+use crate::harness::database::sql;
 
 #[test]
 fn sound_data_has_no_faults_with_and_without_a_server() {
@@ -62,10 +55,22 @@ fn a_wrong_total_and_a_damaged_row_are_named() {
     let mut server = server(&[]);
     publish(&server, "example.com/m", 0, 0).expect(201);
     server.stop();
-    sql(&server, "UPDATE usage SET artifacts = artifacts + 1");
-    sql(&server, "UPDATE files SET inline = zeroblob(length(inline)) WHERE path LIKE '%.info'");
+    sql(&server.data(), "UPDATE usage SET artifacts = artifacts + 1");
+    sql(&server.data(), "UPDATE files SET inline = zeroblob(length(inline)) WHERE path LIKE '%.info'");
     let expected = ["count_wrong go/local", "file_corrupt example.com/m/@v/v1.0.0.info"];
     assert_eq!(verify(&server, "").0, expected);
     server.start_again();
     assert_eq!(verify(&server, "--quick").0, expected);
+}
+
+#[test]
+fn a_changed_row_of_the_audit_is_named_by_its_seal() {
+    let mut server = server(&[]);
+    publish(&server, "example.com/m", 0, 0).expect(201);
+    server.stop();
+    assert_eq!(verify(&server, "").0, [""; 0], "what was sealed at the stop");
+    sql(&server.data(), "DROP TRIGGER audit_refuses_update");
+    sql(&server.data(), "UPDATE audit SET actor = 'bob' WHERE action = 'publish'");
+    let (found, _) = verify(&server, "");
+    assert!(matches!(&found[..], [one] if one.starts_with("audit_changed seal ")), "{found:?}");
 }

@@ -29,7 +29,7 @@ impl Upkeep {
         Self {
             runner,
             collector: collect::collector(config, store.clone(), blobs.clone()),
-            verifier: Arc::new(Verifier::new(store.clone(), store.clone(), store, blobs)),
+            verifier: Arc::new(Verifier::new(store.clone(), store.clone(), store.clone(), store, blobs)),
         }
     }
 
