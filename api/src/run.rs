@@ -144,6 +144,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         identity: store.clone(),
         lifecycle: store.clone(),
         audit: store.clone(),
+        documents: store.clone(),
+        upstreams: Arc::new(network.clone()),
         authorities: Arc::new(network),
         listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
     };

@@ -30,6 +30,7 @@ mod auditing;
 mod burial;
 mod catalog;
 mod connections;
+mod documents;
 #[cfg(test)]
 mod fixture;
 mod identity;
@@ -223,7 +224,7 @@ impl fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests {
-    use keeper_core::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore};
+    use keeper_core::repository::{Actor, RepositoryId, RepositoryStore};
     use keeper_core::testing::contract;
 
     use super::Store;
@@ -254,11 +255,17 @@ mod tests {
         contract::package_store(&store, &store, one, other).await;
     }
 
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_a_document_store() {
+        let folder = Folder::new();
+        contract::document_store(&folder.open().await).await;
+    }
+
     async fn two_repositories(store: &Store) -> (RepositoryId, RepositoryId) {
         let mut ids = Vec::new();
         for name in ["one", "other"] {
             let (at, by) = (contract::address("go", name), Actor::system());
-            let made = store.create(&at, RepositoryKind::Hosted, contract::details(), &by).await.expect("made");
+            let made = store.create(&at, contract::details(), &by).await.expect("made");
             ids.push(made.id);
         }
         (ids[0], ids[1])

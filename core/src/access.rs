@@ -318,7 +318,7 @@ fn held_by<'a>(user: &User, grants: impl Iterator<Item = &'a Grant>) -> Actions 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::{Deletion, FormatKey, RepositoryKind, RepositoryName, Settings};
+    use crate::repository::{Deletion, FormatKey, RepositoryName, Settings};
 
     fn repository(name: &str, anonymous_read: bool) -> Repository {
         Repository {
@@ -327,7 +327,7 @@ mod tests {
                 format: FormatKey::try_from("go").expect("a format"),
                 name: RepositoryName::try_from(name).expect("a name"),
             },
-            kind: RepositoryKind::Hosted,
+            source: crate::source::Source::Hosted,
             description: String::new(),
             anonymous_read,
             default_upload: false,

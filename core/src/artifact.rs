@@ -248,10 +248,15 @@ pub struct Publication {
     pub id: ArtifactId,
     /// Package and version.
     pub coordinate: Coordinate,
+    /// The names that one owner holds together with the package's, as its format says.
+    pub family: PackageName,
     /// Orders the version among its siblings.
     pub sort_key: SortKey,
     /// Whether it may be added to a version that is there.
     pub extent: Extent,
+    /// Whether it is a copy of what an upstream has. Then the sums that are recorded stay for ever: others of the
+    /// same name are a conflict, and a tombstone is filled again by files that have the same.
+    pub copied: bool,
     /// What makes a repeat equal; of a part, the files alone decide that.
     pub content: ContentId,
     /// The package URL.
@@ -446,6 +451,9 @@ pub trait ArtifactStore: Send + Sync {
 
     /// Other packages of the repository whose names are equal to this one under ASCII case folding.
     async fn case_twins(&self, of: RepositoryId, package: &PackageName) -> Result<Vec<PackageName>, StoreError>;
+
+    /// Whether a package of this family is there or ever was, tombstones included.
+    async fn holds(&self, of: RepositoryId, family: &PackageName) -> Result<bool, StoreError>;
 
     /// A page of artifacts, newest first.
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>;

@@ -57,6 +57,8 @@ pub enum Class {
     BadGateway,
     /// An upstream did not answer in time.
     GatewayTimeout,
+    /// The request goes round in a circle of servers.
+    LoopDetected,
     /// Temporarily not possible: repeat later.
     Unavailable,
     /// The disk is full.
@@ -135,6 +137,7 @@ pub mod codes {
         SCOPE_TOO_WIDE = "scope_too_wide", Forbidden, "The token would be more than the credential that asks for it, or than its user may", "Ask for fewer actions, repositories or packages, or a shorter life.";
         CSRF_REJECTED = "csrf_rejected", Forbidden, "The request seems to come from another web page", "Programs send a token instead of a cookie; pages of this server send X-Keeper-Request: 1.";
         BLOCKED = "blocked", Forbidden, "A policy blocks this version", "Ask the owner of the repository.";
+        NAME_CLAIMED = "name_claimed", Forbidden, "The name belongs to another repository", "Ask an administrator who publishes it, or for the right to read that repository.";
         NOT_FOUND = "not_found", NotFound, "There is nothing at this address", "Packages live at /<format>/<repository>/..., the API under /api.";
         REPOSITORY_NOT_FOUND = "repository_not_found", NotFound, "The repository does not exist", "List them with GET /api/repositories.";
         USER_NOT_FOUND = "user_not_found", NotFound, "There is no such user", "List them with GET /api/users.";
@@ -157,6 +160,10 @@ pub mod codes {
         GRANT_EXISTS = "grant_exists", Conflict, "A role on these repositories is granted already", "Delete that grant first.";
         REPOSITORY_NOT_EMPTY = "repository_not_empty", Conflict, "The repository holds artifacts", "Delete them first, or repeat with ?force=true.";
         REPOSITORY_DELETING = "repository_deleting", Conflict, "The repository is being deleted", "Use another repository, or wait until it is gone.";
+        MEMBER_INVALID = "member_invalid", Conflict, "A member does not fit", "Members are hosted or remote repositories of the same format, each named once.";
+        MEMBER_CYCLE = "member_cycle", Conflict, "The upstream is this server", "Use a virtual repository to see other repositories of this server.";
+        CLAIM_CONFLICT = "claim_conflict", Conflict, "The reserved pattern contradicts another one", "Reserve each pattern once.";
+        REPOSITORY_IN_USE = "repository_in_use", Conflict, "Virtual repositories have this one as a member", "Take it out of them first, or repeat with ?force=true.";
         NO_REPOSITORY = "no_repository", Conflict, "No repository accepts this upload", "Create one with POST /api/repositories.";
         REPOSITORY_WRONG_FORMAT = "repository_wrong_format", Conflict, "The repository belongs to another format", "Name a repository of the format that you upload.";
         VERSION_EXISTS = "version_exists", Conflict, "The version exists with other content", "Versions never change. Publish the next one.";
@@ -188,11 +195,16 @@ pub mod codes {
         BLOB_CORRUPT = "blob_corrupt", Internal, "Stored bytes are damaged", "Give the request id to the administrator.";
         UPSTREAM_UNREACHABLE = "upstream_unreachable", BadGateway, "The upstream cannot be reached", "Try again later.";
         UPSTREAM_INVALID = "upstream_invalid", BadGateway, "The upstream sent something invalid", "Try again later; the log has the reason.";
+        UPSTREAM_AUTH = "upstream_auth", BadGateway, "The upstream does not accept the stored credentials", "An administrator can set others with PATCH /api/repositories.";
+        UPSTREAM_CHECKSUM_MISMATCH = "upstream_checksum_mismatch", BadGateway, "The upstream sent other bytes than were published", "Do not use this version; tell an administrator.";
+        UPSTREAM_UNVERIFIED = "upstream_unverified", BadGateway, "What the upstream sent could not be verified", "Try again later; the log has the reason.";
         UPSTREAM_TOO_LARGE = "upstream_too_large", BadGateway, "The upstream sent more than is accepted", "The log has the reason.";
         UPSTREAM_REDIRECT_REFUSED = "upstream_redirect_refused", BadGateway, "The upstream redirects to a place that is not accepted", "The log has the reason.";
         UPSTREAM_ERROR = "upstream_error", BadGateway, "The upstream failed", "Try again later.";
         UPSTREAM_FORBIDDEN = "upstream_forbidden", Forbidden, "The upstream refuses this", "Ask an administrator.";
+        PROXY_LOOP = "proxy_loop", LoopDetected, "Servers are each other's upstream", "An administrator has to break the circle.";
         UPSTREAM_TIMEOUT = "upstream_timeout", GatewayTimeout, "The upstream did not answer in time", "Try again later.";
+        UPSTREAM_OPEN = "upstream_open", Unavailable, "The upstream is left alone after repeated trouble", "Send the same request again after the stated time.";
         STORAGE_UNAVAILABLE = "storage_unavailable", Unavailable, "The storage cannot be used right now", "Send the same request again later; that is safe.";
         STORAGE_READ_ONLY = "storage_read_only", Unavailable, "The storage is read-only", "Ask the administrator.";
         DATABASE_BUSY = "database_busy", Unavailable, "The database is busy", "Send the same request again; that is safe.";

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::access::Action;
+use crate::access::{Action, Pattern};
 use crate::artifact::{
     ArtifactFile, ArtifactSummary, ContentId, Coordinate, Dependency, Extent, FilePath, FileSummary, Label, LabelKind,
     LabelQuery, PackageName, Page, SortKey, StoreError, VersionName, Warning,
@@ -23,13 +23,15 @@ use crate::blob::ReadSeek;
 use crate::catalog::{About, PackageSummary};
 use crate::error::{Code, Failure, Problem, codes};
 use crate::media_type::MediaType;
-use crate::repository::Settings;
+use crate::repository::{RepositoryKind, Settings};
 use crate::upstream::{Authority, AuthoritySpec};
 
 pub mod help;
+mod remote;
 mod write;
 
 pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
+pub use remote::{AdmitAll, Confirmation, Gate, Recorded, UpstreamFile};
 pub use write::{Change, Done, Intake, Outcome, UploadBody};
 
 /// What a format says about itself.
@@ -123,6 +125,8 @@ pub struct Route {
     pub max_age: MaxAge,
     /// How long its absence may be believed, where strangers may read.
     pub absent_max_age: MaxAge,
+    /// Whether only what is stored may answer: no upstream is asked.
+    pub stored_only: bool,
     /// What is wanted.
     pub want: Want,
 }
@@ -188,6 +192,9 @@ pub trait RepositoryView: Send + Sync {
     /// The name of the repository, for texts.
     fn repository(&self) -> &str;
 
+    /// Where its content comes from.
+    fn kind(&self) -> RepositoryKind;
+
     /// The address of the repository as asked: `https://host/go/local`. Empty where nobody asked, and for
     /// formats that do not declare [`FormatInfo::absolute_links`].
     fn url(&self) -> &str;
@@ -210,7 +217,19 @@ pub trait RepositoryView: Send + Sync {
     /// Packages whose names differ from this one only in case.
     async fn case_twins(&self, package: &PackageName) -> Result<Vec<PackageName>, StoreError>;
 
-    /// A stored file of at most `limit_bytes` bytes; `None` when it is absent or may not be served.
+    /// What is recorded of a version, also when its files were removed. In a virtual repository nothing is.
+    async fn recorded(&self, what: &Coordinate) -> Result<Option<Recorded>, StoreError>;
+
+    /// Whether the name is known to be this house's own: it is held, or was, by a hosted repository here, or is
+    /// reserved. No one outside may hear it then.
+    async fn is_private(&self, package: &PackageName) -> Result<bool, Failure>;
+
+    /// Another index of this repository as clients get it, by its raw path (begins with `/`); `None` when it is
+    /// absent. A remote repository asks its upstream.
+    async fn index(&self, path: &str) -> Result<Option<Document>, Failure>;
+
+    /// A file of at most `limit_bytes` bytes; `None` when it is absent or may not be served. A remote repository
+    /// fetches what it lacks.
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure>;
 
     /// An authority that the settings name.
@@ -238,6 +257,8 @@ pub struct Claim<'a> {
     pub size: u64,
     /// The repository's settings.
     pub settings: &'a Settings,
+    /// When the bytes come from an upstream: what was asked for. All the claims above are empty then.
+    pub upstream: Option<UpstreamFile<'a>>,
 }
 
 impl Claim<'_> {
@@ -267,6 +288,12 @@ pub trait FileSink {
     /// # Errors
     /// When the storage fails.
     fn create(&mut self, file: NewFile) -> io::Result<&mut dyn io::Write>;
+
+    /// Makes the uploaded bytes themselves, as they came, a file; at most once.
+    ///
+    /// # Errors
+    /// When it was done before.
+    fn keep(&mut self, file: NewFile) -> io::Result<()>;
 }
 
 /// Why an inspection ended without a result.
@@ -376,12 +403,79 @@ pub trait FormatHandler: Debug + Send + Sync {
         out: &mut dyn FileSink,
     ) -> Result<Inspection, InspectError>;
 
-    /// What the repository's other versions say of a candidate: more warnings, or a refusal.
+    /// Before a candidate is kept: what the repository's other versions and, for a copy of an upstream's file, the
+    /// ecosystem's authority say of it.
     ///
     /// # Errors
     /// A refusal, or trouble of the view.
-    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
-        Ok(Vec::new())
+    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
+        Ok(Confirmation::default())
+    }
+
+    /// Names that one owner holds together (Go: the path without its major version).
+    fn family(&self, package: &PackageName) -> PackageName {
+        package.clone()
+    }
+
+    /// Whether a pattern of an administrator means this package; a pattern that does not read means none.
+    fn covers(&self, pattern: &str, package: &PackageName) -> bool {
+        Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(package.as_str()))
+    }
+
+    /// Whether a pattern reads.
+    ///
+    /// # Errors
+    /// What is wrong with it, and a good example.
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        Pattern::parse(pattern).map(drop).map_err(str::to_owned)
+    }
+
+    /// Where an upstream has what the route wants: raw, percent-encoded, without a leading slash, made of what was
+    /// understood. `None` for what is computed here.
+    fn upstream_path(&self, route: &Route) -> Option<String> {
+        match &route.want {
+            Want::File { path, .. } => Some(path.as_str().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The index that proves a package known (Go: its list); `None` where only the very request can tell.
+    fn proof(&self, _package: &PackageName) -> Option<Route> {
+        None
+    }
+
+    /// Pure: joins the indexes of members, or an upstream's and what is stored, in order; of one part it keeps what
+    /// is sound. Versions that the gate does not admit are left out. What is in earlier parts wins.
+    ///
+    /// # Errors
+    /// `upstream_invalid` for a part that cannot be such an index; an absence or the gate's refusal when nothing is
+    /// left of what can only be one thing.
+    fn merge(&self, _route: &Route, parts: &[Document], _gate: &dyn Gate) -> Result<Document, Failure> {
+        parts.first().cloned().ok_or_else(|| Failure::new(&codes::NOT_FOUND, codes::NOT_FOUND.title))
+    }
+
+    /// When a version was made, as the metadata recorded of it says; for the least age of what may come in.
+    fn made_at(&self, _metadata: &Value) -> Option<Timestamp> {
+        None
+    }
+
+    /// The stored file by which a version's time is learnt (Go: its `.info`), if there is one.
+    fn time_file(&self, _what: &Coordinate) -> Option<Route> {
+        None
+    }
+
+    /// Whether a version withdraws one of these, which are admitted (Go: it retracts them): then it is let through
+    /// though it is too young.
+    ///
+    /// # Errors
+    /// Trouble of the view.
+    async fn withdraws(
+        &self,
+        _what: &Coordinate,
+        _admitted: &[VersionName],
+        _view: &dyn RepositoryView,
+    ) -> Result<bool, Failure> {
+        Ok(false)
     }
 
     /// Pure: reads the small body of a native write that the format routed as [`Want::Change`].

@@ -3,7 +3,8 @@
 //!
 //! This crate knows no web framework, no database, no file system and no format. What it needs of them it
 //! states as ports (traits): [`repository::RepositoryStore`], [`artifact::ArtifactStore`],
-//! [`blob::BlobStore`], [`identity::Directory`], [`audit::AuditStore`], [`upstream::Authorities`]. A format is a plugin behind
+//! [`blob::BlobStore`], [`identity::Directory`], [`audit::AuditStore`], [`documents::DocumentStore`],
+//! [`upstream::Upstreams`], [`upstream::Authorities`]. A format is a plugin behind
 //! [`format::FormatHandler`].
 //!
 //! The way through: [`pipeline::Keeper::read`] for what clients ask, [`pipeline::Keeper::publish`] and
@@ -16,6 +17,7 @@ pub mod blob;
 pub mod catalog;
 pub mod collector;
 pub mod digest;
+pub mod documents;
 pub mod error;
 pub mod events;
 pub mod format;
@@ -34,6 +36,7 @@ pub mod redaction;
 pub mod removal;
 pub mod repository;
 pub mod retention;
+pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod upstream;

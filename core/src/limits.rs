@@ -52,6 +52,45 @@ pub const UPLOAD_TIME: Duration = Duration::from_secs(60 * 60);
 /// How long a verified credential is believed without asking the store again.
 pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(30);
 
+/// Sources of one chain of upstreams: each may be asked for every miss.
+pub const CHAIN_SOURCES: usize = 8;
+
+/// Length in bytes of the address of an upstream.
+pub const UPSTREAM_URL_BYTES: usize = 1_000;
+
+/// Members of a virtual repository: a name that nobody owns is asked for at all of them.
+pub const MEMBERS: usize = 32;
+
+/// Reserved patterns of a virtual repository: each read tries them all.
+pub const RESERVATIONS: usize = 100;
+
+/// Rules of a remote repository about what may come in.
+pub const RULES: usize = 500;
+
+/// Length in bytes of a pattern or a reason of such a rule.
+pub const RULE_PATTERN_BYTES: usize = 300;
+
+/// Bytes of an index fetched from an upstream: a list of a million short versions fits.
+pub const UPSTREAM_INDEX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Absences that upstreams reported, kept in memory.
+pub const ABSENCES_IN_MEMORY: u64 = 100_000;
+
+/// Requests that wait for one fetch of one file; the next is told to come back.
+pub const WAITERS_PER_FETCH: usize = 1_024;
+
+/// Files that are fetched from upstreams at once, all repositories together.
+pub const FETCHES_AT_ONCE: usize = 128;
+
+/// How long the member that owns a name is remembered.
+pub const OWNER_CACHE: Duration = Duration::from_secs(60);
+
+/// Owners of names kept in memory.
+pub const OWNERS_IN_MEMORY: u64 = 100_000;
+
+/// Versions whose time is asked for at once when a repository admits only old ones; more wait for the next question.
+pub const AGES_PER_LIST: usize = 200;
+
 /// Bytes of a document fetched from an ecosystem's authority (a checksum database's answer).
 pub const AUTHORITY_DOCUMENT_BYTES: u64 = 1024 * 1024;
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod amend;
+mod authority;
 mod browse;
 mod delete;
 mod explain;
@@ -31,6 +32,7 @@ use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::catalog::{PackageStore, PackageSummary};
 use crate::digest::Digest;
+use crate::documents::DocumentStore;
 use crate::error::Failure;
 use crate::events::{Event, Listener};
 use crate::format::{FormatHandler, FormatInfo, FormatRequest, MaxAge, Route, Want};
@@ -40,7 +42,7 @@ use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, SUMMARY_CACHE_
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
 use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
-use crate::upstream::Authorities;
+use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
 
 pub use browse::served;
@@ -70,7 +72,11 @@ pub struct Ports {
     pub lifecycle: Arc<dyn LifecycleStore>,
     /// Who did what.
     pub audit: Arc<dyn AuditStore>,
-    /// The outgoing network.
+    /// What came from elsewhere and is no content.
+    pub documents: Arc<dyn DocumentStore>,
+    /// The sources of remote repositories.
+    pub upstreams: Arc<dyn Upstreams>,
+    /// The ecosystems' authorities.
     pub authorities: Arc<dyn Authorities>,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artifact::StoreError;
 use crate::limits::REPOSITORY_NAME_BYTES;
+use crate::source::Source;
 
 /// Why a text is not a name of the kind asked for.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,7 +38,8 @@ impl InvalidName {
 pub struct FormatKey(Arc<str>);
 
 /// The name of a repository within its format: `[a-z0-9][a-z0-9._-]{0,99}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RepositoryName(Arc<str>);
 
 impl TryFrom<&str> for FormatKey {
@@ -86,6 +89,20 @@ pub(crate) use text_newtype;
 text_newtype!(FormatKey);
 text_newtype!(RepositoryName);
 
+impl TryFrom<String> for RepositoryName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::try_from(text.as_str())
+    }
+}
+
+impl From<RepositoryName> for String {
+    fn from(name: RepositoryName) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
 /// `format/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryAddress {
@@ -110,21 +127,30 @@ pub struct RepositoryId(pub i64);
 pub enum RepositoryKind {
     /// From uploads.
     Hosted,
+    /// From an upstream.
+    Remote,
+    /// From other repositories.
+    Virtual,
 }
 
 impl RepositoryKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Hosted, Self::Remote, Self::Virtual];
+
     /// The word on the wire and in rows.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hosted => "hosted",
+            Self::Remote => "remote",
+            Self::Virtual => "virtual",
         }
     }
 
     /// The kind of that word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        (word == "hosted").then_some(Self::Hosted)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -187,7 +213,7 @@ pub struct Repository {
     /// Its unique address.
     pub address: RepositoryAddress,
     /// Where its content comes from.
-    pub kind: RepositoryKind,
+    pub source: Source,
     /// For people.
     pub description: String,
     /// Whether strangers may read.
@@ -204,9 +230,19 @@ pub struct Repository {
     pub revision: i64,
 }
 
-/// The part of a repository that may change after its creation.
+impl Repository {
+    /// What kind of repository it is.
+    #[must_use]
+    pub fn kind(&self) -> RepositoryKind {
+        self.source.kind()
+    }
+}
+
+/// The part of a repository that may change after its creation; its kind may not.
 #[derive(Debug, Clone)]
 pub struct RepositoryDetails {
+    /// Where the content comes from.
+    pub source: Source,
     /// For people.
     pub description: String,
     /// Whether strangers may read.
@@ -266,7 +302,6 @@ pub trait RepositoryStore: Send + Sync {
     async fn create(
         &self,
         at: &RepositoryAddress,
-        kind: RepositoryKind,
         details: RepositoryDetails,
         by: &Actor,
     ) -> Result<Arc<Repository>, StoreError>;

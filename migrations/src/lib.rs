@@ -18,6 +18,7 @@ mod m0006_catalog;
 mod m0007_audit;
 mod m0008_access;
 mod m0009_lifecycle;
+mod m0010_sources;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_audit::Migration),
             Box::new(m0008_access::Migration),
             Box::new(m0009_lifecycle::Migration),
+            Box::new(m0010_sources::Migration),
         ]
     }
 }

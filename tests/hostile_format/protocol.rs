@@ -155,7 +155,7 @@ impl FormatHandler for Hostile {
 }
 
 fn asks(action: Action, package: Option<PackageName>, want: Want) -> Route {
-    Route { action, package, max_age: MaxAge::Revalidate, absent_max_age: MaxAge::NoStore, want }
+    Route { action, package, max_age: MaxAge::Revalidate, absent_max_age: MaxAge::NoStore, stored_only: false, want }
 }
 
 fn change(kind: &'static str, subject: &str, body_limit_bytes: usize) -> Want {

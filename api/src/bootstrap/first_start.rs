@@ -16,9 +16,10 @@ use keeper_core::error::Failure;
 use keeper_core::identity::{Credential, Directory, Login, NewToken, NewUser, TokenHash};
 use keeper_core::plugin::Registry;
 use keeper_core::repository::{
-    Actor, Deletion, FormatKey, InvalidName, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName,
-    RepositoryStore, Settings,
+    Actor, Deletion, FormatKey, InvalidName, RepositoryAddress, RepositoryDetails, RepositoryName, RepositoryStore,
+    Settings,
 };
+use keeper_core::source::Source;
 
 use super::passwords::{self, PasswordError, Passwords, Verdict};
 use crate::config::first_start::{ADMINISTRATOR, FirstRepository, REPOSITORIES};
@@ -141,13 +142,14 @@ async fn repository(
         return Ok(None);
     };
     let details = RepositoryDetails {
+        source: Source::Hosted,
         description: first.description.to_owned(),
         anonymous_read,
         default_upload: true,
         deletion: Deletion::Tombstone,
         settings: handler.settings(Settings::default()).map_err(FirstStartError::Settings)?,
     };
-    match ports.repositories.create(&at, RepositoryKind::Hosted, details, &Actor::system()).await {
+    match ports.repositories.create(&at, details, &Actor::system()).await {
         Ok(_) => Ok(Some((at, anonymous_read))),
         Err(StoreError::AlreadyExists) => Ok(None),
         Err(error) => Err(error.into()),

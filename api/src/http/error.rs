@@ -68,6 +68,7 @@ pub(crate) fn status(class: Class) -> StatusCode {
         Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Class::BadGateway => StatusCode::BAD_GATEWAY,
         Class::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Class::LoopDetected => StatusCode::LOOP_DETECTED,
         Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Class::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
     }
@@ -80,7 +81,7 @@ fn class_word(class: Class) -> &'static str {
         Class::Gone => "gone",
         Class::Forbidden => "forbidden",
         Class::Unauthorized => "unauthorized",
-        Class::BadGateway | Class::GatewayTimeout => "bad gateway",
+        Class::BadGateway | Class::GatewayTimeout | Class::LoopDetected => "bad gateway",
         Class::Unavailable | Class::StorageFull => "unavailable",
         Class::Internal => "internal error",
         Class::MethodNotAllowed => "method not allowed",

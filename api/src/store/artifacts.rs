@@ -122,6 +122,11 @@ impl ArtifactStore for Store {
         rows.iter().map(|row| package_name(&row.name)).collect()
     }
 
+    async fn holds(&self, of: RepositoryId, family: &PackageName) -> Result<bool, StoreError> {
+        let held: Option<NameRow> = one(&self.readers, HOLDS, [of.0.into(), family.as_str().into()]).await?;
+        Ok(held.is_some())
+    }
+
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {
         search::page(&self.readers, query).await
     }
@@ -308,6 +313,8 @@ struct LabelRow {
     name: String,
     version: String,
 }
+
+const HOLDS: &str = "SELECT name FROM packages WHERE repository = $1 AND family = $2 LIMIT 1";
 
 const TWINS: &str =
     "SELECT name FROM packages WHERE repository = $1 AND name_folded = $2 AND name <> $3 ORDER BY name LIMIT 100";

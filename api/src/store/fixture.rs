@@ -15,9 +15,10 @@ use keeper_core::catalog::About;
 use keeper_core::digest::Digest;
 use keeper_core::media_type::MediaType;
 use keeper_core::repository::{
-    Actor, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName,
-    RepositoryStore, Settings,
+    Actor, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryName, RepositoryStore,
+    Settings,
 };
+use keeper_core::source::Source;
 use sea_orm::{ConnectionTrait, Database, DbErr, FromQueryResult, Value};
 use serde_json::json;
 use tempfile::TempDir;
@@ -77,6 +78,7 @@ pub(super) fn address(name: &str) -> RepositoryAddress {
 pub(super) fn details() -> RepositoryDetails {
     let settings = json!({ "key": "value" }).as_object().cloned().unwrap_or_default();
     RepositoryDetails {
+        source: Source::Hosted,
         description: "for tests".into(),
         anonymous_read: false,
         default_upload: false,
@@ -86,7 +88,7 @@ pub(super) fn details() -> RepositoryDetails {
 }
 
 pub(super) async fn repository(store: &Store, name: &str) -> Arc<Repository> {
-    store.create(&address(name), RepositoryKind::Hosted, details(), &Actor::system()).await.expect("made")
+    store.create(&address(name), details(), &Actor::system()).await.expect("made")
 }
 
 /// A publication with a small file and a stored one, both of content that follows from the coordinate.
@@ -120,7 +122,9 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
     Publication {
         id: ArtifactId(Uuid::now_v7()),
         sort_key: SortKey(version.as_bytes().to_vec()),
+        family: coordinate.package.clone(),
         extent: keeper_core::artifact::Extent::Whole,
+        copied: false,
         content: ContentId(format!("h1:{coordinate}")),
         purl: format!("pkg:golang/{package}@{version}"),
         files,

@@ -23,8 +23,10 @@ use super::burial::bury;
 use super::ledger::is_trash;
 use super::sql::{corrupt, execute, micros, one};
 use super::{audit, listing, usage};
+use refill::refill;
 
 mod extension;
+mod refill;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -75,8 +77,15 @@ async fn repeat(
 ) -> Result<Ended<PublishOutcome>, StoreError> {
     let there = by_coordinate(on, of, &what.coordinate).await?;
     let there = there.ok_or_else(|| corrupt(&what.coordinate, "it is taken and cannot be read"))?;
+    let contradicts = there.contradicts(&what);
+    if there.state == ArtifactState::Deleted && what.copied && !contradicts {
+        return refill(on, of, address, package, there, what).await;
+    }
     if there.state == ArtifactState::Deleted {
         return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+    }
+    if contradicts {
+        return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
     }
     if what.extent == Extent::Part {
         return extension::extend(on, of, address, package, there, what).await;
@@ -186,11 +195,12 @@ struct Key {
 /// The package's key; a package begins with its first version.
 async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<i64, StoreError> {
     let name = what.coordinate.package.as_str();
-    let insert = "INSERT INTO packages (repository, name, name_folded, created_at, public_id) VALUES ($1, $2, $3, $4, $5) \
-                  ON CONFLICT (repository, name) DO NOTHING";
+    let insert = "INSERT INTO packages (repository, name, name_folded, created_at, public_id, family) \
+                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
     let id = Uuid::now_v7().to_string();
-    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(what.published_at).into(), id.into()]).await?;
+    let (at, family) = (micros(what.published_at), what.family.as_str());
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), at.into(), id.into(), family.into()]).await?;
     package_key(on, of, name).await
 }
 

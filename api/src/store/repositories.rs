@@ -13,6 +13,7 @@ use keeper_core::repository::{
     Actor, Counts, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryKind,
     RepositoryName, RepositoryStore, Settings,
 };
+use keeper_core::source::Source;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Value, json};
 
@@ -36,13 +37,12 @@ impl RepositoryStore for Store {
     async fn create(
         &self,
         at: &RepositoryAddress,
-        kind: RepositoryKind,
         details: RepositoryDetails,
         by: &Actor,
     ) -> Result<Arc<Repository>, StoreError> {
         let (at, by, catalog) = (at.clone(), by.clone(), self.catalog.clone());
         let then = move |after: &After| catalog.replace(after.all.clone());
-        let after = self.writer.submit(move |on| Box::pin(create(on, at, kind, details, by)), then).await?;
+        let after = self.writer.submit(move |on| Box::pin(create(on, at, details, by)), then).await?;
         after.changed.ok_or_else(|| corrupt("a new repository", "it cannot be read again"))
     }
 
@@ -80,17 +80,16 @@ impl After {
 }
 
 const INSERT: &str = "INSERT INTO repositories (format, name, kind, description, anonymous_read, default_upload, \
-                      deletion, settings, created_at, revision, generation) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 1)";
+                      deletion, settings, created_at, source, revision, generation) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 1)";
 
 /// For one whose row was revived.
 const REPLACE: &str = "UPDATE repositories SET kind = $3, description = $4, anonymous_read = $5, default_upload = $6, \
-                       deletion = $7, settings = $8, created_at = $9 WHERE format = $1 AND name = $2";
+                       deletion = $7, settings = $8, created_at = $9, source = $10 WHERE format = $1 AND name = $2";
 
 async fn create(
     on: &impl ConnectionTrait,
     at: RepositoryAddress,
-    kind: RepositoryKind,
     details: RepositoryDetails,
     by: Actor,
 ) -> Result<After, StoreError> {
@@ -102,13 +101,14 @@ async fn create(
     let values = [
         at.format.as_str().into(),
         at.name.as_str().into(),
-        kind.as_str().into(),
+        details.source.kind().as_str().into(),
         details.description.as_str().into(),
         details.anonymous_read.into(),
         details.default_upload.into(),
         details.deletion.as_str().into(),
         settings_text(&details.settings).into(),
         micros(now).into(),
+        source_text(&details.source).into(),
     ];
     execute(on, statement, values).await?;
     audit::record(on, &by, "repository.create", at.to_string(), told(&details)).await?;
@@ -120,7 +120,7 @@ async fn create(
 }
 
 const UPDATE: &str = "UPDATE repositories SET description = $3, anonymous_read = $4, default_upload = $5, deletion = $6, \
-                      settings = $7, revision = revision + 1, generation = generation + 1 \
+                      settings = $7, source = $8, revision = revision + 1, generation = generation + 1 \
                       WHERE id = $1 AND revision = $2";
 
 async fn update(
@@ -146,6 +146,7 @@ async fn update(
         details.default_upload.into(),
         details.deletion.as_str().into(),
         settings_text(&details.settings).into(),
+        source_text(&details.source).into(),
     ];
     execute(on, UPDATE, values).await?;
     audit::record(on, &by, "repository.update", before.address.to_string(), told(&details)).await?;
@@ -186,7 +187,7 @@ pub(super) async fn loaded(
 }
 
 const SELECT: &str = "SELECT id, format, name, kind, description, anonymous_read, default_upload, deletion, settings, \
-                      created_at, revision, generation FROM repositories";
+                      created_at, revision, generation, source FROM repositories";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -202,6 +203,7 @@ struct Row {
     created_at: i64,
     revision: i64,
     generation: i64,
+    source: Option<String>,
 }
 
 impl Row {
@@ -212,13 +214,20 @@ impl Row {
         let Value::Object(settings) = settings else {
             return Err(corrupt(&what, "its settings are no object"));
         };
+        let source: Source = match &self.source {
+            None => Source::Hosted,
+            Some(text) => serde_json::from_str(text).map_err(|error| corrupt(&what, error))?,
+        };
+        if RepositoryKind::parse(&self.kind) != Some(source.kind()) {
+            return Err(unknown("kind", &self.kind));
+        }
         let repository = Repository {
             id: RepositoryId(self.id),
             address: RepositoryAddress {
                 format: FormatKey::try_from(self.format.as_str()).map_err(|error| corrupt(&what, error))?,
                 name: RepositoryName::try_from(self.name.as_str()).map_err(|error| corrupt(&what, error))?,
             },
-            kind: RepositoryKind::parse(&self.kind).ok_or_else(|| unknown("kind", &self.kind))?,
+            source,
             description: self.description,
             anonymous_read: self.anonymous_read,
             default_upload: self.default_upload,
@@ -236,6 +245,11 @@ fn settings_text(settings: &Settings) -> String {
     Value::Object(settings.0.clone()).to_string()
 }
 
+/// What a repository is made of; nothing for a hosted one, as in rows of before there were others.
+fn source_text(source: &Source) -> Option<String> {
+    (*source != Source::Hosted).then(|| json!(source).to_string())
+}
+
 fn told(details: &RepositoryDetails) -> Value {
     json!({
         "description": details.description,
@@ -243,6 +257,7 @@ fn told(details: &RepositoryDetails) -> Value {
         "default_upload": details.default_upload,
         "deletion": details.deletion.as_str(),
         "settings": details.settings.0,
+        "source": details.source,
     })
 }
 
@@ -262,7 +277,7 @@ mod tests {
         let folder = Folder::new();
         let store = folder.open().await;
         let made = repository(&store, "local").await;
-        let again = store.create(&address("local"), RepositoryKind::Hosted, details(), &Actor::system()).await;
+        let again = store.create(&address("local"), details(), &Actor::system()).await;
         assert!(matches!(again, Err(StoreError::AlreadyExists)));
         assert_eq!(at(&store, "local").await.map(|found| found.id), Some(made.id));
         assert!(at(&store, "other").await.is_none());
@@ -294,8 +309,8 @@ mod tests {
         let store = folder.open().await;
         let default = RepositoryDetails { default_upload: true, ..details() };
         let by = Actor::system();
-        let first = store.create(&address("a"), RepositoryKind::Hosted, default.clone(), &by).await.expect("made");
-        let second = store.create(&address("b"), RepositoryKind::Hosted, default.clone(), &by).await.expect("made");
+        let first = store.create(&address("a"), default.clone(), &by).await.expect("made");
+        let second = store.create(&address("b"), default.clone(), &by).await.expect("made");
         let defaults = |list: Vec<Arc<Repository>>| -> Vec<String> {
             list.iter().filter(|one| one.default_upload).map(|one| one.address.to_string()).collect()
         };

@@ -16,7 +16,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use keeper_core::upstream::{Authorities, Authority, AuthoritySpec, UpstreamError};
+use keeper_core::repository::RepositoryId;
+use keeper_core::source::Remote;
+use keeper_core::upstream::{
+    Authorities, AuthoritySource, AuthoritySpec, Fetched, UpstreamError, UpstreamHealth, UpstreamRequest, Upstreams,
+};
 use metrics::{counter, histogram};
 use reqwest::{Client, Response, Url, redirect};
 use tokio::sync::Semaphore;
@@ -151,10 +155,21 @@ impl GuardedClient {
 }
 
 impl Authorities for GuardedClient {
-    fn authority(&self, spec: &AuthoritySpec) -> Arc<dyn Authority> {
+    fn authority(&self, spec: &AuthoritySpec) -> Arc<dyn AuthoritySource> {
         let base = Url::parse(&spec.url).ok();
         let host = base.as_ref().and_then(Url::host_str).unwrap_or_default();
         Arc::new(GuardedAuthority { turns: self.turns(host), client: self.clone(), base })
+    }
+}
+
+#[async_trait]
+impl Upstreams for GuardedClient {
+    async fn fetch(&self, _request: &UpstreamRequest<'_>) -> Result<Fetched, UpstreamError> {
+        Err(UpstreamError::Unreachable("not yet".to_owned()))
+    }
+
+    fn health(&self, _of: RepositoryId, _remote: &Remote) -> Vec<UpstreamHealth> {
+        Vec::new()
     }
 }
 
@@ -186,7 +201,7 @@ impl GuardedAuthority {
 }
 
 #[async_trait]
-impl Authority for GuardedAuthority {
+impl AuthoritySource for GuardedAuthority {
     async fn fetch(&self, path: &str, limit_bytes: u64) -> Result<Bytes, UpstreamError> {
         let url = self.url(path)?;
         let fetch = async {
@@ -202,14 +217,30 @@ impl Authority for GuardedAuthority {
 }
 
 /// How requests end, in figures.
-const OUTCOMES: [&str; 8] =
-    ["ok", "absent", "forbidden", "unreachable", "timeout", "too_large", "redirect_refused", "failed"];
+const OUTCOMES: [&str; 12] = [
+    "ok",
+    "absent",
+    "forbidden",
+    "unauthorized",
+    "unreachable",
+    "timeout",
+    "too_large",
+    "redirect_refused",
+    "resting",
+    "loop",
+    "invalid",
+    "failed",
+];
 
 /// How a request ended, one of [`OUTCOMES`].
 fn outcome(fetched: &Result<Bytes, UpstreamError>) -> &'static str {
     match fetched {
         Ok(_) => "ok",
-        Err(UpstreamError::Absent) => "absent",
+        Err(UpstreamError::Absent | UpstreamError::Gone) => "absent",
+        Err(UpstreamError::Unauthorized(_)) => "unauthorized",
+        Err(UpstreamError::Resting { .. }) => "resting",
+        Err(UpstreamError::Loop) => "loop",
+        Err(UpstreamError::Invalid(_)) => "invalid",
         Err(UpstreamError::Forbidden(_)) => "forbidden",
         Err(UpstreamError::Unreachable(_)) => "unreachable",
         Err(UpstreamError::Timeout) => "timeout",

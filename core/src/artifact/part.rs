@@ -34,6 +34,13 @@ impl Artifact {
         (!clashes).then(|| part.iter().filter(|file| taken(file).is_none()).cloned().collect())
     }
 
+    /// Whether a copy of what an upstream has is not what was found there first: a sum of the same name differs.
+    #[must_use]
+    pub fn contradicts(&self, copy: &Publication) -> bool {
+        let differs = |(name, sum): (&String, &String)| self.checksums.get(name).is_some_and(|first| first != sum);
+        copy.copied && copy.checksums.iter().any(differs)
+    }
+
     /// Takes the new files of a part, with what it says of the version.
     pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
         self.files.extend(files);

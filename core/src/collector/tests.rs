@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::artifact::{ArtifactFile, ArtifactStore, Coordinate, FileContent};
 use crate::blob::BlobStore as _;
-use crate::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore};
+use crate::repository::{Actor, RepositoryId, RepositoryStore};
 use crate::testing::contract;
 use crate::testing::memory::{MemoryBlobs, MemoryStore};
 
@@ -26,7 +26,7 @@ impl World {
     async fn new() -> Self {
         let (store, blobs) = (Arc::new(MemoryStore::new()), MemoryBlobs::new());
         let (at, details) = (contract::address("notes", "local"), contract::details());
-        let made = store.create(&at, RepositoryKind::Hosted, details, &Actor::system()).await.expect("a repository");
+        let made = store.create(&at, details, &Actor::system()).await.expect("a repository");
         Self { store, blobs, local: made.id }
     }
 

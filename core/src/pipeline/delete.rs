@@ -64,7 +64,7 @@ impl Keeper {
         let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, by).await?;
         tracing::info!(
             format.key = %repository.address.format, repository.name = %repository.address,
-            repository.kind = repository.kind.as_str(), package.name = %artifact.coordinate.package,
+            repository.kind = repository.kind().as_str(), package.name = %artifact.coordinate.package,
             package.version = %artifact.coordinate.version, "deleted"
         );
         let missing = || Failure::new(&codes::ARTIFACT_NOT_FOUND, format!("there is no artifact {}", artifact.id));

@@ -166,8 +166,10 @@ impl Keeper {
         }
         let at = At { format: &format, handler, url: place.url_of(&repository.address) };
         if let Some(path) = paths.first() {
-            let within = match repository.kind {
-                RepositoryKind::Hosted => self.hosted_steps(&at, &repository, path).await?,
+            let within = match repository.kind() {
+                RepositoryKind::Hosted | RepositoryKind::Remote | RepositoryKind::Virtual => {
+                    self.hosted_steps(&at, &repository, path).await?
+                }
             };
             steps.extend(within);
         }
@@ -294,7 +296,7 @@ fn credential(who: &Principal) -> Step {
 
 fn entered(repository: &Repository) -> Step {
     let readers = if repository.anonymous_read { "everybody may read it" } else { "this credential may read it" };
-    Step::passed(Subject::Repository, format!("{} is {}; {readers}", repository.address, repository.kind.as_str()))
+    Step::passed(Subject::Repository, format!("{} is {}; {readers}", repository.address, repository.kind().as_str()))
 }
 
 fn what_is_asked(path: &str, route: &Route) -> String {

@@ -42,7 +42,7 @@ impl<'a> Place<'a> {
             server_url: self.server_url,
             repository_url,
             repository: repository.address.name.as_str(),
-            kind: repository.kind,
+            kind: repository.kind(),
             private: !repository.anonymous_read,
             may_publish: authorize(who, Action::Publish, repository).is_ok(),
             own_authority: self.own_authority,

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Answer, AnswerKind, Keeper, Resolution};
+use super::{Answer, AnswerKind, Keeper, Resolution, authority};
 use crate::access::Permit;
 use crate::artifact::{
     ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, Label, LabelQuery, PackageName,
     Page, StoreError, VersionName,
 };
 use crate::digest::Digest;
-use crate::error::Failure;
-use crate::format::{FormatHandler, RepositoryView, Route, Want};
+use crate::error::{Class, Failure};
+use crate::format::{Document, FormatHandler, FormatRequest, Recorded, RepositoryView, Route, Want};
 use crate::policy;
-use crate::repository::{Repository, Settings};
+use crate::repository::{Repository, RepositoryKind, Settings};
 use crate::upstream::Authority;
 
 /// One hosted repository, entered with a permit.
@@ -85,6 +85,10 @@ impl RepositoryView for Hosted<'_> {
         self.repository.address.name.as_str()
     }
 
+    fn kind(&self) -> RepositoryKind {
+        RepositoryKind::Hosted
+    }
+
     fn url(&self) -> &str {
         self.url
     }
@@ -117,6 +121,21 @@ impl RepositoryView for Hosted<'_> {
         self.keeper.ports.artifacts.case_twins(self.repository.id, package).await
     }
 
+    async fn recorded(&self, what: &Coordinate) -> Result<Option<Recorded>, StoreError> {
+        let artifact = self.keeper.ports.artifacts.find(self.repository.id, what).await?;
+        Ok(artifact.map(|artifact| Recorded { checksums: artifact.checksums, metadata: artifact.metadata }))
+    }
+
+    async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
+        Ok(self.keeper.ports.artifacts.versions(self.repository.id, package).await?.is_some())
+    }
+
+    async fn index(&self, path: &str) -> Result<Option<Document>, Failure> {
+        let request = FormatRequest { verb: "GET", path, query: "", headers: &[], repository_url: self.url };
+        let route = self.handler.route(&request)?;
+        present(self.handler.index(&route, self).await)
+    }
+
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
         let Some(found) = self.keeper.ports.artifacts.file(self.repository.id, path).await? else {
             return Ok(None);
@@ -131,8 +150,15 @@ impl RepositoryView for Hosted<'_> {
     }
 
     fn authority(&self, name: &str) -> Option<Arc<dyn Authority>> {
-        let specs = self.handler.authorities(&self.repository.settings);
-        let spec = specs.iter().find(|spec| spec.name == name)?;
-        Some(self.keeper.ports.authorities.authority(spec))
+        authority::named(&self.keeper.ports, self.handler, &self.repository.settings, name)
+    }
+}
+
+/// An absence is no document.
+pub(super) fn present(document: Result<Document, Failure>) -> Result<Option<Document>, Failure> {
+    match document {
+        Ok(document) => Ok(Some(document)),
+        Err(failure) if matches!(failure.code().class, Class::NotFound | Class::Gone) => Ok(None),
+        Err(failure) => Err(failure),
     }
 }

@@ -94,7 +94,7 @@ impl Keeper {
         permit.check_package(&candidate.inspection.coordinate.package)?;
         let view = Hosted { keeper: self, repository: &repository, handler: &handler, permit: &permit, url: "" };
         let more = handler.confirm(&candidate.inspection, &view).await?;
-        candidate.inspection.warnings.extend(more);
+        candidate.inspection.warnings.extend(more.warnings);
         if strict {
             refuse_warnings(&candidate.inspection)?;
         }
@@ -140,7 +140,7 @@ impl Keeper {
         let all = self.ports.repositories.list().await?;
         let of_format = all
             .into_iter()
-            .filter(|repository| repository.address.format == *format && repository.kind == RepositoryKind::Hosted);
+            .filter(|repository| repository.address.format == *format && repository.kind() == RepositoryKind::Hosted);
         let mut fitting: Vec<_> = of_format
             .filter_map(|repository| Some((authorize(who, Action::Publish, &repository).ok()?, repository)))
             .collect();
@@ -205,13 +205,13 @@ impl Keeper {
                 received_at: Timestamp::now(),
                 size,
                 settings: &repository.settings,
+                upstream: None,
             };
             let inspected = handler.inspect(&claim, input.as_mut(), &mut spool);
             let finished = inspected.map_err(|error| inspection_failed(error, &mut spool)).and_then(|inspection| {
-                spool.finish()?;
+                spool.finish(upload.file)?;
                 Ok(inspection)
             });
-            drop(upload.file);
             finished.map(|inspection| Candidate { inspection, spool, upload_digest })
         };
         tokio::task::spawn_blocking(work)
@@ -236,7 +236,9 @@ impl Keeper {
             id: ArtifactId(Uuid::now_v7()),
             sort_key: handler.sort_key(&inspection.coordinate.version),
             coordinate: inspection.coordinate.clone(),
+            family: handler.family(&inspection.coordinate.package),
             extent: inspection.extent,
+            copied: false,
             content: inspection.content_of(&files),
             purl: inspection.purl.clone(),
             files: files.clone(),
@@ -273,7 +275,7 @@ impl Keeper {
             let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 format.key = %repository.address.format, repository.name = %repository.address,
-                repository.kind = repository.kind.as_str(), package.name = %artifact.coordinate.package,
+                repository.kind = repository.kind().as_str(), package.name = %artifact.coordinate.package,
                 package.version = %artifact.coordinate.version, size_bytes, duration_ms, "published"
             );
             self.ports.listener.hear(&Event::Published { repository: &repository, artifact: &artifact });

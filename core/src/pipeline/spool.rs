@@ -24,8 +24,13 @@ pub(super) struct Spool {
 }
 
 enum SpooledFile {
+    /// The upload itself, which its owner holds.
+    Upload,
     Memory(Vec<u8>),
-    Staged { stage: Box<dyn StagedBlob>, buffer: Vec<u8> },
+    Staged {
+        stage: Box<dyn StagedBlob>,
+        buffer: Vec<u8>,
+    },
 }
 
 impl Spool {
@@ -41,20 +46,25 @@ impl Spool {
 
     /// What would be stored, without storing it: for a dry run and to compare with what is there.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&NewFile, u64, Digest)> {
-        self.files.iter().map(|(file, spooled)| match spooled {
-            SpooledFile::Memory(bytes) => (file, bytes.len() as u64, Digest::of(bytes)),
+        self.files.iter().filter_map(|(file, spooled)| match spooled {
+            SpooledFile::Upload => None,
+            SpooledFile::Memory(bytes) => Some((file, bytes.len() as u64, Digest::of(bytes))),
             SpooledFile::Staged { stage, .. } => {
                 let (size, digest) = stage.written();
-                (file, size, digest)
+                Some((file, size, digest))
             }
         })
     }
 
-    /// Hands the rest of all buffers to the stages. Blocking; called once, after the last write. Any failed
+    /// Takes the upload where it is to be a file, and hands the rest of all buffers to the stages. Blocking; called
+    /// once, after the last write. Any failed
     /// write fails it: a format whose archive writer swallowed the error must not publish a file with a hole.
-    pub(super) fn finish(&mut self) -> Result<(), BlobError> {
+    pub(super) fn finish(&mut self, upload: Box<dyn StagedBlob>) -> Result<(), BlobError> {
         if let Some(fault) = self.failure.take() {
             return Err(fault);
+        }
+        if let Some((_, kept)) = self.files.iter_mut().find(|(_, file)| matches!(file, SpooledFile::Upload)) {
+            *kept = SpooledFile::Staged { stage: upload, buffer: Vec::new() };
         }
         for (_, spooled) in &mut self.files {
             if let SpooledFile::Staged { stage, buffer } = spooled
@@ -73,6 +83,7 @@ impl Spool {
         for (NewFile { path, name, media_type }, spooled) in self.files {
             let (digest, content) = match spooled {
                 SpooledFile::Memory(bytes) => (Digest::of(&bytes), FileContent::Inline(bytes.into())),
+                SpooledFile::Upload => continue,
                 SpooledFile::Staged { stage, .. } => {
                     let blob = stage.commit().await?;
                     (blob.location.digest(), FileContent::Stored(blob))
@@ -98,6 +109,7 @@ impl Spool {
                 *current = SpooledFile::Staged { stage, buffer };
             }
             SpooledFile::Staged { buffer, .. } => buffer.extend_from_slice(bytes),
+            SpooledFile::Upload => {}
         }
         if let SpooledFile::Staged { stage, buffer } = current
             && buffer.len() >= IO_CHUNK_BYTES
@@ -128,5 +140,13 @@ impl FileSink for Spool {
     fn create(&mut self, file: NewFile) -> io::Result<&mut dyn io::Write> {
         self.files.push((file, SpooledFile::Memory(Vec::new())));
         Ok(self)
+    }
+
+    fn keep(&mut self, file: NewFile) -> io::Result<()> {
+        if self.files.iter().any(|(_, file)| matches!(file, SpooledFile::Upload)) {
+            return Err(io::Error::other("the upload is a file already"));
+        }
+        self.files.push((file, SpooledFile::Upload));
+        Ok(())
     }
 }

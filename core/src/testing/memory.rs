@@ -10,6 +10,7 @@ mod artifacts;
 mod audit;
 mod authorities;
 mod blobs;
+mod documents;
 mod faults;
 mod identities;
 mod jobs;
@@ -23,7 +24,7 @@ mod retention;
 mod self_check;
 mod store;
 
-pub use authorities::NoAuthorities;
+pub use authorities::{NoAuthorities, ScriptedUpstreams};
 pub use blobs::MemoryBlobs;
 pub use store::MemoryStore;
 
@@ -44,7 +45,7 @@ fn page<T>(entries: impl Iterator<Item = (Uuid, T)>, window: Window) -> Page<T> 
 #[cfg(test)]
 mod tests {
     use crate::artifact::{ArtifactStore as _, StoreError};
-    use crate::repository::{Actor, RepositoryId, RepositoryKind, RepositoryStore as _};
+    use crate::repository::{Actor, RepositoryId, RepositoryStore as _};
     use crate::testing::contract;
 
     use super::*;
@@ -53,7 +54,7 @@ mod tests {
         let mut made = Vec::new();
         for name in ["one", "two"] {
             let (at, details) = (contract::address("contract", name), contract::details());
-            let repository = store.create(&at, RepositoryKind::Hosted, details, &Actor::system()).await;
+            let repository = store.create(&at, details, &Actor::system()).await;
             made.push(repository.expect("a repository").id);
         }
         (made[0], made[1])
@@ -126,6 +127,11 @@ mod tests {
     async fn identities_keep_their_contract() {
         contract::identity_store(&MemoryStore::new()).await;
         contract::directory(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test]
+    async fn documents_keep_their_contract() {
+        contract::document_store(&MemoryStore::new()).await;
     }
 
     #[tokio::test]

@@ -87,6 +87,10 @@ mod tests {
     struct Kept(Vec<(String, Vec<u8>)>);
 
     impl FileSink for Kept {
+        fn keep(&mut self, file: NewFile) -> io::Result<()> {
+            self.create(file).map(drop)
+        }
+
         fn create(&mut self, file: NewFile) -> io::Result<&mut dyn Write> {
             self.0.push((format!("{} {}", file.path, file.media_type.as_str()), Vec::new()));
             Ok(&mut self.0.last_mut().expect("it was just put there").1)
@@ -109,6 +113,7 @@ mod tests {
             received_at: Timestamp::UNIX_EPOCH,
             size: 5,
             settings: &Settings::default(),
+            upstream: None,
         };
         let mut kept = Kept::default();
         match inspect(&claim, &mut Cursor::new(b"bytes"), &mut kept) {

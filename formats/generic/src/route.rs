@@ -98,7 +98,7 @@ fn file(name: &str, version: &str, path: &str) -> Result<Route, Failure> {
 
 fn reading(want: Want, max_age: MaxAge) -> Route {
     // What is absent may be there the next moment: a version gets its files one by one.
-    Route { action: Action::Read, package: None, max_age, absent_max_age: MaxAge::NoStore, want }
+    Route { action: Action::Read, package: None, max_age, absent_max_age: MaxAge::NoStore, stored_only: false, want }
 }
 
 /// Names are judged with the upload, so that all faults are told at once.

@@ -14,13 +14,13 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName, Warning};
+use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName};
 use keeper_core::blob::ReadSeek;
 use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
-    Capability, Claim, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo, FormatRequest,
-    InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
+    Capability, Claim, Confirmation, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo,
+    FormatRequest, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
@@ -122,8 +122,8 @@ impl FormatHandler for GoModules {
         inspect::inspect(claim, input, out)
     }
 
-    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
-        confirm::confirm(candidate, view).await
+    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
+        confirm::confirm(candidate, view).await.map(Confirmation::from)
     }
 
     async fn summary(
@@ -221,6 +221,10 @@ mod tests {
     struct Addresses(Vec<FilePath>, io::Sink);
 
     impl FileSink for Addresses {
+        fn keep(&mut self, file: NewFile) -> io::Result<()> {
+            self.create(file).map(drop)
+        }
+
         fn create(&mut self, file: NewFile) -> io::Result<&mut dyn Write> {
             self.0.push(file.path);
             Ok(&mut self.1)
@@ -243,6 +247,7 @@ mod tests {
             received_at: Timestamp::UNIX_EPOCH,
             size: input.get_ref().len() as u64,
             settings: &Settings::default(),
+            upstream: None,
         };
         let mut stored = Addresses::default();
         let inspection = GoModules.inspect(&claim, &mut input, &mut stored).expect("a module");

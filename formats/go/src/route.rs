@@ -131,6 +131,7 @@ fn file(module: &ModulePath, package: PackageName, version: &GoVersion, extensio
         package: Some(package),
         max_age: if extension == "info" { MaxAge::Seconds(INFO_SECONDS) } else { MaxAge::Immutable },
         absent_max_age: MaxAge::Seconds(ABSENT_SECONDS),
+        stored_only: false,
         want: Want::File { path, coordinate },
     })
 }
@@ -144,7 +145,14 @@ fn page(kind: &'static str, subject: String) -> Route {
 }
 
 fn computed(want: Want) -> Route {
-    Route { action: Action::Read, package: None, max_age: MaxAge::Revalidate, absent_max_age: MaxAge::NoStore, want }
+    Route {
+        action: Action::Read,
+        package: None,
+        max_age: MaxAge::Revalidate,
+        absent_max_age: MaxAge::NoStore,
+        stored_only: false,
+        want,
+    }
 }
 
 fn is_go_get(query: &str) -> bool {

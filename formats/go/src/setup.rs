@@ -84,6 +84,7 @@ pub(crate) fn write_line(name: &str, value: &str) -> String {
 fn with_the_rest(repository_url: &str, kind: RepositoryKind) -> String {
     match kind {
         RepositoryKind::Hosted => format!("{repository_url},direct"),
+        RepositoryKind::Remote | RepositoryKind::Virtual => repository_url.to_owned(),
     }
 }
 

@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use keeper_core::artifact::{
-    ArtifactSummary, FilePath, FileSummary, Label, LabelKind, LabelQuery, PackageName, Page, StoreError, VersionName,
+    ArtifactSummary, Coordinate, FilePath, FileSummary, Label, LabelKind, LabelQuery, PackageName, Page, StoreError,
+    VersionName,
 };
+use keeper_core::documents::KeptDocument;
 use keeper_core::error::Failure;
-use keeper_core::format::RepositoryView;
-use keeper_core::repository::Settings;
-use keeper_core::upstream::{Authority, UpstreamError};
+use keeper_core::format::{Document, Recorded, RepositoryView};
+use keeper_core::repository::{RepositoryKind, Settings};
+use keeper_core::upstream::{Authority, UpstreamError, Validators};
 use serde_json::{Value, json};
 
 use crate::path::ModulePath;
@@ -51,6 +53,7 @@ struct MemoryDatabase {
     answers: BTreeMap<String, Bytes>,
     is_broken: bool,
     asked: Mutex<Vec<String>>,
+    kept: Mutex<BTreeMap<String, Bytes>>,
 }
 
 impl MemoryView {
@@ -176,6 +179,22 @@ impl RepositoryView for MemoryView {
         Ok(twins.map(|name| package(name)).collect())
     }
 
+    fn kind(&self) -> RepositoryKind {
+        RepositoryKind::Hosted
+    }
+
+    async fn recorded(&self, _what: &Coordinate) -> Result<Option<Recorded>, StoreError> {
+        Ok(None)
+    }
+
+    async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
+        Ok(self.modules.contains_key(package.as_str()))
+    }
+
+    async fn index(&self, _path: &str) -> Result<Option<Document>, Failure> {
+        Ok(None)
+    }
+
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
         for (module, versions) in &self.modules {
             let module = ModulePath::parse(module).expect("a module path");
@@ -207,5 +226,28 @@ impl Authority for MemoryDatabase {
         }
         let body = self.answers.get(path).ok_or(UpstreamError::Absent)?;
         if body.len() as u64 > limit_bytes { Err(UpstreamError::TooLarge(limit_bytes)) } else { Ok(body.clone()) }
+    }
+
+    async fn recall(&self, name: &str) -> Result<Option<KeptDocument>, StoreError> {
+        let kept = self.kept.lock().expect("no test panics with it");
+        Ok(kept.get(name).map(|body| KeptDocument {
+            body: body.clone(),
+            validators: Validators::default(),
+            fetched_at: Timestamp::now(),
+        }))
+    }
+
+    async fn keep(&self, name: &str, body: Bytes) -> Result<(), StoreError> {
+        self.kept.lock().expect("no test panics with it").insert(name.to_owned(), body);
+        Ok(())
+    }
+
+    async fn replace(&self, name: &str, old: Option<&[u8]>, new: Bytes) -> Result<bool, StoreError> {
+        let mut kept = self.kept.lock().expect("no test panics with it");
+        let same = kept.get(name).map(|body| body.as_ref()) == old;
+        if same {
+            kept.insert(name.to_owned(), new);
+        }
+        Ok(same)
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keeper_core::artifact::Warning;
 use keeper_core::artifact::{Coordinate, SortKey, VersionName};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Failure;
 use keeper_core::format::{
-    Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection, Purpose,
-    RepositoryView, Route, SetupTarget, SetupText,
+    Claim, Confirmation, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection,
+    Purpose, RepositoryView, Route, SetupTarget, SetupText,
 };
 use keeper_core::plugin::Registry;
 use keeper_core::repository::Settings;
@@ -65,7 +64,7 @@ impl FormatHandler for Handler {
         unreachable!("first start publishes nothing")
     }
 
-    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+    async fn confirm(&self, _candidate: &Inspection, _view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
         unreachable!("first start publishes nothing")
     }
 

@@ -8,6 +8,7 @@ use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::repository::{
     Deletion, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName, Settings,
 };
+use keeper_core::source::Source;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
@@ -98,9 +99,9 @@ impl Repositories {
         body: Json<NewRepository>,
     ) -> Result<CreateAnswer, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let (address, kind, details) = checked(&app, body.0)?;
+        let (address, details) = checked(&app, body.0)?;
         let stores = app.keeper.ports();
-        let created = stores.repositories.create(&address, kind, details, &caller.actor()).await;
+        let created = stores.repositories.create(&address, details, &caller.actor()).await;
         let repository = match created {
             Err(StoreError::AlreadyExists) => return Err(app.keeper.taken(&address).await?.into()),
             created => created.map_err(Failure::from)?,
@@ -217,7 +218,7 @@ pub(super) fn address(app: &App, format: &str, name: &str) -> Result<RepositoryA
 }
 
 /// A new repository, all faults at once.
-fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, RepositoryKind, RepositoryDetails), Failure> {
+fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, RepositoryDetails), Failure> {
     let mut problems = Vec::new();
     let format = app.keeper.ports().registry.named(&new.format);
     let format = format.map_err(|failure| problems.push(failure.first().clone())).ok();
@@ -235,10 +236,10 @@ fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, Reposito
         handler.settings(given).map_err(|failure| problems.extend(failure.problems().cloned())).ok()
     });
     match (format, name, kind, settings) {
-        (Some((format, _)), Some(name), Some(kind), Some(settings)) if problems.is_empty() => Ok((
+        (Some((format, _)), Some(name), Some(RepositoryKind::Hosted), Some(settings)) if problems.is_empty() => Ok((
             RepositoryAddress { format, name },
-            kind,
             RepositoryDetails {
+                source: Source::Hosted,
                 description: new.description,
                 anonymous_read: new.anonymous_read,
                 default_upload: new.default_upload,
@@ -266,6 +267,7 @@ fn changed(app: &App, repository: &Repository, change: RepositoryChange) -> Resu
     let settings = handler.settings(settings).map_err(|failure| problems.extend(failure.problems().cloned()));
     match settings {
         Ok(settings) if problems.is_empty() => Ok(RepositoryDetails {
+            source: repository.source.clone(),
             description: change.description.unwrap_or_else(|| repository.description.clone()),
             anonymous_read: change.anonymous_read.unwrap_or(repository.anonymous_read),
             default_upload: change.default_upload.unwrap_or(repository.default_upload),

@@ -205,7 +205,7 @@ impl RepositoryView {
         Self {
             format: repository.address.format.to_string(),
             name: repository.address.name.to_string(),
-            kind: repository.kind.as_str().to_owned(),
+            kind: repository.kind().as_str().to_owned(),
             description: repository.description.clone(),
             anonymous_read: repository.anonymous_read,
             default_upload: repository.default_upload,

@@ -110,6 +110,7 @@ async fn each_answer_has_its_meaning() {
             Err(UpstreamError::TooLarge(_)) => "large",
             Err(UpstreamError::RedirectRefused(_)) => "redirect",
             Err(UpstreamError::Failed(_)) => "failed",
+            Err(_) => "other trouble",
         };
         assert_eq!(found, expected, "{path}: {result:?}");
     }

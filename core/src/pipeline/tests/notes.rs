@@ -21,8 +21,8 @@ use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::format::{
-    Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError, Inspection,
-    Intake, MaxAge, NewFile, RepositoryView, Route, Want,
+    Change, Claim, Confirmation, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError,
+    Inspection, Intake, MaxAge, NewFile, RepositoryView, Route, Want,
 };
 use crate::media_type::MediaType;
 use crate::path;
@@ -131,7 +131,14 @@ impl FormatHandler for Notes {
         };
         let package = segments.iter().find(|name| !matches!(**name, "labels" | "parts"));
         let package = package.and_then(|name| PackageName::try_from(*name).ok());
-        Ok(Route { action, package, max_age: MaxAge::Immutable, absent_max_age: MaxAge::Seconds(60), want })
+        Ok(Route {
+            action,
+            package,
+            max_age: MaxAge::Immutable,
+            absent_max_age: MaxAge::Seconds(60),
+            stored_only: false,
+            want,
+        })
     }
 
     async fn index(&self, route: &Route, view: &dyn RepositoryView) -> Result<Document, Failure> {
@@ -207,9 +214,9 @@ impl FormatHandler for Notes {
         })
     }
 
-    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+    async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
         let twins = view.case_twins(&candidate.coordinate.package).await?;
-        Ok(twins.iter().map(|_| warning("twice")).collect())
+        Ok(twins.iter().map(|_| warning("twice")).collect::<Vec<_>>().into())
     }
 
     /// The body names the version; `delete` as a label does what its route did not ask for.

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::format::MaxAge;
 use crate::pipeline::Resolution;
 use crate::repository::{
-    Actor, Counts, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryKind, RepositoryStore,
+    Actor, Counts, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryStore,
 };
 use crate::testing::contract;
 
@@ -121,11 +121,10 @@ impl RepositoryStore for Late {
     async fn create(
         &self,
         at: &RepositoryAddress,
-        kind: RepositoryKind,
         details: RepositoryDetails,
         by: &Actor,
     ) -> Result<Arc<Repository>, StoreError> {
-        self.store.create(at, kind, details, by).await
+        self.store.create(at, details, by).await
     }
 
     async fn update(

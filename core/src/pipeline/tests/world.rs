@@ -19,16 +19,17 @@ use crate::limits::INLINE_BYTES;
 use crate::pipeline::{Answer, Deletion, Keeper, Ports, Published, Resolution, Upload};
 use crate::plugin::Registry;
 use crate::repository::{
-    Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryKind, RepositoryName, RepositoryStore,
+    Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryName, RepositoryStore,
 };
 use crate::testing::contract;
-use crate::testing::memory::{MemoryBlobs, MemoryStore, NoAuthorities};
+use crate::testing::memory::{MemoryBlobs, MemoryStore, NoAuthorities, ScriptedUpstreams};
 
 pub(super) struct World {
     pub(super) keeper: Keeper,
     pub(super) store: Arc<MemoryStore>,
     pub(super) blobs: MemoryBlobs,
     pub(super) format: Arc<Notes>,
+    pub(super) upstreams: ScriptedUpstreams,
 }
 
 impl World {
@@ -42,6 +43,7 @@ impl World {
     /// Nothing yet; the services see repositories through what `wrap` makes of their store.
     pub(super) fn with(wrap: impl FnOnce(Arc<dyn RepositoryStore>) -> Arc<dyn RepositoryStore>) -> Self {
         let (store, blobs) = (Arc::new(MemoryStore::new()), MemoryBlobs::new());
+        let upstreams = ScriptedUpstreams::default();
         let format = Arc::new(Notes::default());
         let registry = Registry::of([format.clone() as Arc<dyn FormatHandler>]).expect("one format");
         let ports = Ports {
@@ -54,9 +56,11 @@ impl World {
             lifecycle: store.clone(),
             audit: store.clone(),
             listener: Arc::new(Nobody),
+            documents: store.clone(),
+            upstreams: Arc::new(upstreams.clone()),
             authorities: Arc::new(NoAuthorities),
         };
-        Self { keeper: Keeper::new(ports, 1), store, blobs, format }
+        Self { keeper: Keeper::new(ports, 1), store, blobs, format, upstreams }
     }
 
     pub(super) async fn repository(&self, name: &str, change: impl FnOnce(&mut RepositoryDetails)) -> Arc<Repository> {
@@ -72,7 +76,7 @@ impl World {
         let mut details = contract::details();
         change(&mut details);
         let at = contract::address(format, name);
-        self.store.create(&at, RepositoryKind::Hosted, details, &Actor::system()).await.expect("a new repository")
+        self.store.create(&at, details, &Actor::system()).await.expect("a new repository")
     }
 
     pub(super) async fn id(&self, name: &str) -> RepositoryId {

@@ -18,6 +18,7 @@ use crate::catalog::About;
 use crate::digest::Digest;
 use crate::media_type::MediaType;
 use crate::repository::{Actor, Deletion, FormatKey, RepositoryAddress, RepositoryDetails, RepositoryName, Settings};
+use crate::source::Source;
 
 /// `format/name`.
 ///
@@ -36,6 +37,7 @@ pub fn address(format: &str, name: &str) -> RepositoryAddress {
 pub fn details() -> RepositoryDetails {
     let settings = [("key".to_owned(), json!("value"))].into_iter().collect();
     RepositoryDetails {
+        source: Source::Hosted,
         description: "a sample".to_owned(),
         anonymous_read: true,
         default_upload: false,
@@ -56,8 +58,10 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
     Publication {
         id: ArtifactId(Uuid::now_v7()),
         coordinate: coordinate(package, version),
+        family: coordinate(package, version).package,
         sort_key: SortKey(number.to_be_bytes().to_vec()),
         extent: Extent::Whole,
+        copied: false,
         content: ContentId(format!("content:{content}")),
         purl: format!("pkg:sample/{package}@{version}"),
         files: vec![stored_file(package, version, content), inline_file(package, version, &info)],

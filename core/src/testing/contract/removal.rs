@@ -4,7 +4,7 @@ use super::artifacts::created;
 use super::fixture::{address, coordinate, details, publication};
 use crate::artifact::{ArtifactState, ArtifactStore, PublishOutcome, StoreError};
 use crate::removal::{RemovalStore, Retirement};
-use crate::repository::{Actor, Counts, RepositoryId, RepositoryKind, RepositoryStore};
+use crate::repository::{Actor, Counts, RepositoryId, RepositoryStore};
 
 /// The promises of the end of repositories.
 ///
@@ -16,7 +16,7 @@ pub async fn removal_store(
     artifacts: &dyn ArtifactStore,
 ) {
     let (at, by) = (address("removed", "local"), Actor::system());
-    let local = repositories.create(&at, RepositoryKind::Hosted, details(), &by).await.expect("made").id;
+    let local = repositories.create(&at, details(), &by).await.expect("made").id;
     assert!(removals.retired(&at).await.expect("an answer").is_none(), "an active one is not retired");
     for number in 0..5 {
         created(artifacts, local, publication("example.com/m", &format!("v{number}"), "x")).await;
@@ -32,10 +32,10 @@ pub async fn removal_store(
     steps_remove_everything(removals, artifacts, local).await;
     let retired = removals.retired(&at).await.expect("an answer").expect("it");
     assert_eq!((retired.deleting, retired.released, retired.repository.id), (false, false, local), "it is deleted");
-    let again = repositories.create(&at, RepositoryKind::Hosted, details(), &by).await;
+    let again = repositories.create(&at, details(), &by).await;
     assert!(matches!(again, Err(StoreError::AlreadyExists)), "its name is reserved: {again:?}");
     removals.release_name(local, &by).await.expect("released");
-    let heir = repositories.create(&at, RepositoryKind::Hosted, details(), &by).await.expect("the name is free").id;
+    let heir = repositories.create(&at, details(), &by).await.expect("the name is free").id;
     assert!(removals.retired(&at).await.expect("an answer").is_none(), "it is active");
     assert!(repositories.find(&at).await.expect("an answer").is_some(), "and found");
     let old = artifacts.publish(heir, publication("example.com/m", "v0", "x")).await.expect("an outcome");

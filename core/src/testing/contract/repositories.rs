@@ -7,6 +7,7 @@ use crate::artifact::{ArtifactStore, StoreError};
 use crate::repository::{
     Actor, Counts, Deletion, Repository, RepositoryDetails, RepositoryId, RepositoryKind, RepositoryStore, Settings,
 };
+use crate::source::Source;
 
 /// The promises of a store of repositories that is empty when it is given.
 ///
@@ -30,7 +31,7 @@ pub async fn repository_content(repositories: &dyn RepositoryStore, artifacts: &
 }
 
 async fn made(store: &dyn RepositoryStore, format: &str, name: &str, details: RepositoryDetails) -> Arc<Repository> {
-    let made = store.create(&address(format, name), RepositoryKind::Hosted, details, &Actor::system()).await;
+    let made = store.create(&address(format, name), details, &Actor::system()).await;
     made.expect("a free address can be taken")
 }
 
@@ -42,7 +43,7 @@ async fn an_address_is_taken_once(store: &dyn RepositoryStore) {
     assert!(found(store, "first", "local").await.is_none(), "nothing is there before it is made");
     let one = made(store, "first", "local", details()).await;
     let again = RepositoryDetails { description: "another".to_owned(), ..details() };
-    let again = store.create(&address("first", "local"), RepositoryKind::Hosted, again, &Actor::system()).await;
+    let again = store.create(&address("first", "local"), again, &Actor::system()).await;
     assert!(matches!(again, Err(StoreError::AlreadyExists)), "a taken address is AlreadyExists, not {again:?}");
     let there = found(store, "first", "local").await.expect("the first one stays");
     assert_eq!((there.id, &*there.description), (one.id, "a sample"), "a refused creation changes nothing");
@@ -54,6 +55,7 @@ async fn a_record_comes_back_as_it_was_given(store: &dyn RepositoryStore) {
     let settings = serde_json::json!({ "list": ["a", "b"], "flag": true, "text": "ü\"'\\" });
     let settings = Settings(settings.as_object().expect("an object").clone());
     let given = RepositoryDetails {
+        source: Source::Hosted,
         description: "two\nlines, 'quotes' and ü".to_owned(),
         anonymous_read: false,
         default_upload: true,
@@ -66,7 +68,7 @@ async fn a_record_comes_back_as_it_was_given(store: &dyn RepositoryStore) {
         assert_eq!(one.address, address("third", "given"), "the address");
         assert_eq!(one.description, "two\nlines, 'quotes' and ü", "the description");
         assert_eq!((one.anonymous_read, one.default_upload), (false, true), "the switches");
-        assert_eq!((one.kind, one.deletion), (RepositoryKind::Hosted, Deletion::Never), "kind and deletion");
+        assert_eq!((one.kind(), one.deletion), (RepositoryKind::Hosted, Deletion::Never), "kind and deletion");
         assert_eq!(one.settings, settings, "the settings");
     }
     assert_eq!((given.id, given.revision), (kept.id, kept.revision), "the answer is what is kept");

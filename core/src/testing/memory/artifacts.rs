@@ -135,6 +135,11 @@ impl ArtifactStore for MemoryStore {
         Ok(twins.collect::<BTreeSet<_>>().into_iter().cloned().collect())
     }
 
+    async fn holds(&self, of: RepositoryId, family: &PackageName) -> Result<bool, StoreError> {
+        let rows = self.call()?;
+        Ok(rows.versions.values().any(|row| row.artifact.repository == of && row.family == *family))
+    }
+
     async fn search(&self, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {
         let rows = self.call()?;
         let mut found: Vec<_> = rows.artifacts().filter(|artifact| is_wanted(artifact, query)).collect();
@@ -152,6 +157,8 @@ impl ArtifactStore for MemoryStore {
         }
         match rows.version(of, &what.coordinate).map(|row| row.artifact.clone()) {
             None => rows.insert(of, what).map(PublishOutcome::Created),
+            Some(there) if there.contradicts(&what) => Ok(PublishOutcome::Conflict(there)),
+            Some(there) if there.state == ArtifactState::Deleted && what.copied => rows.refill(of, there, what),
             Some(there) if there.state == ArtifactState::Deleted => Ok(PublishOutcome::Deleted(there)),
             Some(there) if what.extent == Extent::Part => rows.extend(of, there, what),
             Some(there) if there.content != what.content => Ok(PublishOutcome::Conflict(there)),
@@ -306,7 +313,8 @@ impl Rows {
             about: what.about,
         };
         let Coordinate { package, version } = what.coordinate.clone();
-        let row = VersionRow { artifact: artifact.clone(), sort_key: what.sort_key, last_used_on: None };
+        let row =
+            VersionRow { artifact: artifact.clone(), family: what.family, sort_key: what.sort_key, last_used_on: None };
         self.versions.insert((of, package, version), row);
         self.point(of, &what.coordinate, &what.labels);
         self.bump(of);
@@ -330,6 +338,22 @@ impl Rows {
         self.point(of, &what.coordinate, &what.labels);
         self.bump(of);
         Ok(PublishOutcome::Extended(extended))
+    }
+
+    /// A tombstone of a copy becomes the version again.
+    fn refill(
+        &mut self,
+        of: RepositoryId,
+        mut there: Artifact,
+        what: Publication,
+    ) -> Result<PublishOutcome, StoreError> {
+        self.refuse_over_quota(of, &what.files, 1)?;
+        there.state = ArtifactState::Active;
+        there.state_reason = String::new();
+        there.state_changed_at = None;
+        let Some(row) = self.version(of, &what.coordinate) else { return Err(StoreError::AlreadyExists) };
+        row.artifact = there.clone();
+        self.extend(of, there, what)
     }
 
     fn refuse_taken_paths(&self, of: RepositoryId, new: &[ArtifactFile]) -> Result<(), StoreError> {

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use super::store::{MemoryStore, Rows};
 use crate::artifact::{ArtifactState, StoreError};
 use crate::repository::{
-    Actor, Counts, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryKind,
-    RepositoryStore,
+    Actor, Counts, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryId, RepositoryStore,
 };
 
 #[async_trait]
@@ -26,7 +25,6 @@ impl RepositoryStore for MemoryStore {
     async fn create(
         &self,
         at: &RepositoryAddress,
-        kind: RepositoryKind,
         details: RepositoryDetails,
         _by: &Actor,
     ) -> Result<Arc<Repository>, StoreError> {
@@ -41,7 +39,7 @@ impl RepositoryStore for MemoryStore {
         };
         rows.retired.remove(at);
         let (address, created_at) = (at.clone(), Timestamp::now());
-        Ok(rows.keep(with(details, Identity { id, address, kind, created_at, revision: 1 })))
+        Ok(rows.keep(with(details, Identity { id, address, created_at, revision: 1 })))
     }
 
     async fn update(
@@ -54,8 +52,8 @@ impl RepositoryStore for MemoryStore {
         let mut rows = self.call()?;
         let read = rows.repositories.values().find(|one| one.id == of && one.revision == revision);
         let changed = read.map(|before| {
-            let Repository { id, ref address, kind, created_at, revision, .. } = **before;
-            with(details, Identity { id, address: address.clone(), kind, created_at, revision: revision + 1 })
+            let Repository { id, ref address, created_at, revision, .. } = **before;
+            with(details, Identity { id, address: address.clone(), created_at, revision: revision + 1 })
         });
         Ok(changed.map(|repository| rows.keep(repository)))
     }
@@ -69,18 +67,17 @@ impl RepositoryStore for MemoryStore {
 struct Identity {
     id: RepositoryId,
     address: RepositoryAddress,
-    kind: RepositoryKind,
     created_at: Timestamp,
     revision: i64,
 }
 
 fn with(details: RepositoryDetails, identity: Identity) -> Repository {
-    let RepositoryDetails { description, anonymous_read, default_upload, deletion, settings } = details;
-    let Identity { id, address, kind, created_at, revision } = identity;
+    let RepositoryDetails { source, description, anonymous_read, default_upload, deletion, settings } = details;
+    let Identity { id, address, created_at, revision } = identity;
     Repository {
         id,
         address,
-        kind,
+        source,
         description,
         anonymous_read,
         default_upload,

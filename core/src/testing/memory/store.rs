@@ -11,6 +11,7 @@ use crate::artifact::{Artifact, ArtifactState, Coordinate, Label, PackageName, S
 use crate::audit::{AuditRow, Seal};
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::digest::Digest;
+use crate::documents::{KeptDocument, Owner};
 use crate::identity::{
     GrantId, GrantRecord, GroupName, GroupRecord, Login, SessionId, SessionRecord, TokenHash, TokenId, TokenRecord,
     UserRecord,
@@ -48,6 +49,7 @@ pub(super) struct Rows {
     pub(super) tokens: BTreeMap<TokenId, TokenRow>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) identity_generation: u64,
+    pub(super) documents: BTreeMap<(Owner, String), KeptDocument>,
     pub(super) audit: Vec<AuditRow>,
     pub(super) seals: Vec<Seal>,
 }
@@ -61,6 +63,7 @@ pub(super) struct BlobRow {
 #[derive(Debug)]
 pub(super) struct VersionRow {
     pub(super) artifact: Artifact,
+    pub(super) family: PackageName,
     pub(super) sort_key: SortKey,
     pub(super) last_used_on: Option<Day>,
 }

@@ -43,7 +43,9 @@ fn bypassed(report: &Report, cure: &Cure) -> Option<Finding> {
 /// The checksum database is asked about modules that only this repository has.
 fn database_asked(report: &Report, target: &DoctorTarget<'_>, cure: &Cure) -> Option<Finding> {
     // All that a hosted repository holds is unknown to the public.
-    let RepositoryKind::Hosted = target.repository.kind;
+    if target.repository.kind != RepositoryKind::Hosted {
+        return None;
+    }
     let list = report.get("GONOSUMDB")?;
     let Some(good) = &cure.no_sum_database else {
         let text = format!(

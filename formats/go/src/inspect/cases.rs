@@ -76,6 +76,7 @@ impl Upload {
             received_at: Timestamp::from_second(RECEIVED_AT_S).expect("a time"),
             size,
             settings,
+            upstream: None,
         }
     }
 }
@@ -85,6 +86,10 @@ impl Upload {
 pub(super) struct Sink(Vec<(NewFile, Vec<u8>)>);
 
 impl FileSink for Sink {
+    fn keep(&mut self, file: NewFile) -> io::Result<()> {
+        self.create(file).map(drop)
+    }
+
     fn create(&mut self, file: NewFile) -> io::Result<&mut dyn Write> {
         self.0.push((file, Vec::new()));
         Ok(&mut self.0.last_mut().expect("just pushed").1)
