@@ -33,6 +33,15 @@ pub enum Event<'a> {
         /// What.
         artifact: &'a Artifact,
     },
+    /// A file came from an upstream and is there now, durably.
+    Copied {
+        /// Where.
+        repository: &'a Repository,
+        /// The version, with the files that are there by now.
+        artifact: &'a Artifact,
+        /// Length of the file.
+        size_bytes: u64,
+    },
     /// A version became a tombstone.
     Deleted {
         /// Where.

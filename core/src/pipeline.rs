@@ -12,13 +12,19 @@ mod delete;
 mod explain;
 mod help;
 mod hosted;
+mod members;
 mod native;
 mod publish;
+mod read;
+mod refresh;
+mod remote;
 mod removal;
 mod retention;
 mod spool;
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -26,7 +32,6 @@ use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::access::{Action, Principal, authorize};
 use crate::artifact::{ArtifactStore, Coordinate, FileContent, FoundFile, PackageName, StoreError};
 use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
@@ -34,16 +39,19 @@ use crate::catalog::{PackageStore, PackageSummary};
 use crate::digest::Digest;
 use crate::documents::DocumentStore;
 use crate::error::Failure;
-use crate::events::{Event, Listener};
-use crate::format::{FormatHandler, FormatInfo, FormatRequest, MaxAge, Route, Want};
+use crate::events::Listener;
+use crate::format::MaxAge;
 use crate::identity::Directory;
 use crate::lifecycle::LifecycleStore;
-use crate::limits::{ANSWER_CACHE_BYTES, ANSWER_CACHE_ENTRY_BYTES, SUMMARY_CACHE_BYTES, VARIANT_BYTES};
+use crate::limits::{ANSWER_CACHE_BYTES, SUMMARY_CACHE_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
-use crate::repository::{FormatKey, Repository, RepositoryId, RepositoryStore};
+use crate::repository::{RepositoryId, RepositoryStore};
 use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
+
+use members::Owners;
+use remote::fetches::Fetches;
 
 pub use browse::served;
 pub use delete::Deletion;
@@ -82,14 +90,28 @@ pub struct Ports {
     pub listener: Arc<dyn Listener>,
 }
 
-/// The services. Cheap to share.
-pub struct Keeper {
+/// The services. Clones share everything.
+#[derive(Clone)]
+pub struct Keeper(Arc<Services>);
+
+/// What the services share.
+pub struct Services {
     ports: Ports,
     answers: Cache<(RepositoryId, Box<str>), Arc<Kept>>,
     summaries: Cache<(RepositoryId, PackageName), (u64, Arc<PackageSummary>)>,
     inspections: Arc<Semaphore>,
     removals: Arc<Notify>,
     uses: Uses,
+    fetches: Arc<Fetches>,
+    owners: Owners,
+}
+
+impl Deref for Keeper {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
 }
 
 /// An answer kept ready, good while the repository's generation stays. The revision is that of the record it
@@ -97,6 +119,8 @@ pub struct Keeper {
 struct Kept {
     generation: u64,
     revision: i64,
+    /// What came from an upstream is good for a while only.
+    until: Option<Instant>,
     answer: Answer,
     /// The version whose file it is.
     used: Option<Coordinate>,
@@ -121,6 +145,10 @@ pub struct Answer {
     pub public: bool,
     /// The request headers that its format reads, by which it may differ.
     pub varies_by: &'static [&'static str],
+    /// Seconds since an upstream gave it; `None` for what is this server's own.
+    pub age_s: Option<u64>,
+    /// Whether it is given out although the upstream could not be asked again.
+    pub stale: bool,
 }
 
 /// What an answer is, in the words of [`Want`].
@@ -174,6 +202,8 @@ impl Answer {
             max_age,
             public,
             varies_by: &[],
+            age_s: None,
+            stale: false,
         }
     }
 }
@@ -193,68 +223,22 @@ impl Keeper {
         let answers = Cache::builder().max_capacity(ANSWER_CACHE_BYTES).weigher(weigh).build();
         let summaries = Cache::builder().max_capacity(SUMMARY_CACHE_BYTES).weigher(browse::weigh).build();
         let inspections = Arc::new(Semaphore::new(parallel_inspections.max(1)));
-        Self { ports, answers, summaries, inspections, removals: Arc::default(), uses: Uses::default() }
+        Self(Arc::new(Services {
+            ports,
+            answers,
+            summaries,
+            inspections,
+            removals: Arc::default(),
+            uses: Uses::default(),
+            fetches: Arc::default(),
+            owners: Owners::default(),
+        }))
     }
 
     /// The ports, for questions that need no service.
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
-    }
-
-    /// Answers a read on a repository of `format`. `repository` is the raw segment of the address: one that
-    /// cannot be a name is answered as an absent repository.
-    ///
-    /// # Errors
-    /// The refusal or fault to tell the caller.
-    pub async fn read(
-        &self,
-        who: &Principal,
-        format: &FormatKey,
-        handler: &Arc<dyn FormatHandler>,
-        repository: &str,
-        request: &FormatRequest<'_>,
-    ) -> Result<Answer, Failure> {
-        let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
-        let generation = self.ports.artifacts.generation(repository.id);
-        let key = variant(handler.info(), request).map(|variant| (repository.id, variant));
-        if let Some(key) = &key
-            && let Some(kept) = self.answers.get(key)
-            && (kept.generation, kept.revision) == (generation, repository.revision)
-        {
-            if let Some(what) = &kept.used {
-                self.note_use(repository.id, what);
-            }
-            self.ports.listener.hear(&Event::Answered { from_memory: true });
-            return Ok(kept.answer.clone());
-        }
-        self.ports.listener.hear(&Event::Answered { from_memory: false });
-        let route = handler.route(request)?;
-        let permit = if route.action == Action::Read {
-            permit
-        } else {
-            authorize(who, route.action, &repository)
-                .map_err(|denial| self.denied_in_api(&repository.address, &denial))?
-        };
-        let url = if handler.info().absolute_links { request.repository_url } else { "" };
-        let answer = hosted::Hosted { keeper: self, repository: &repository, handler, permit: &permit, url }
-            .answer(&route)
-            .await
-            .map_err(|failure| absence_may_be_kept(failure, &route.absent_max_age, &repository))?;
-        let used = match &route.want {
-            Want::File { coordinate, .. } if request.verb == "GET" => Some(coordinate.clone()),
-            _ => None,
-        };
-        if let Some(what) = &used {
-            self.note_use(repository.id, what);
-        }
-        if let Some(key) = key
-            && worth_keeping(&route, &answer)
-        {
-            let kept = Kept { generation, revision: repository.revision, answer: answer.clone(), used };
-            self.answers.insert(key, Arc::new(kept));
-        }
-        Ok(answer)
     }
 
     /// Streams a blob or a part of it. A copy that has just been replaced by another is found again.
@@ -293,46 +277,6 @@ impl Keeper {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.ports.artifacts.ping().await
     }
-}
-
-/// Names what an answer may depend on besides the repository's content: the path, and the declared headers and
-/// the address where the format reads them. `None` for requests whose answers are not kept.
-fn variant(format: &FormatInfo, request: &FormatRequest<'_>) -> Option<Box<str>> {
-    if !request.query.is_empty() || request.verb != "GET" {
-        return None;
-    }
-    if request.headers.is_empty() && !format.absolute_links {
-        return Some(Box::from(request.path));
-    }
-    let mut variant = request.path.to_owned();
-    for (name, value) in request.headers {
-        variant.extend(["\n", name, ":", value]);
-    }
-    if format.absolute_links {
-        variant.extend(["\n", request.repository_url]);
-    }
-    (variant.len() <= VARIANT_BYTES).then(|| variant.into())
-}
-
-/// Kept answers are given to whoever may read, before the route is known: those to other actions never are.
-fn worth_keeping(route: &Route, answer: &Answer) -> bool {
-    let computed_here = matches!(route.want, Want::Page(_));
-    let small = match &answer.resolution {
-        Resolution::Bytes(bytes) => bytes.len() <= ANSWER_CACHE_ENTRY_BYTES,
-        Resolution::Blob(_) => true,
-    };
-    route.action == Action::Read && !computed_here && small && answer.max_age != MaxAge::NoStore
-}
-
-/// A cache may believe the absence of an immutable name only where everybody would get the same answer.
-fn absence_may_be_kept(mut failure: Failure, max_age: &MaxAge, repository: &Repository) -> Failure {
-    use crate::error::Class::{Gone, NotFound};
-    if let (true, Gone | NotFound, MaxAge::Seconds(seconds)) =
-        (repository.anonymous_read, failure.code().class, max_age)
-    {
-        failure.cacheable_s = Some(*seconds);
-    }
-    failure
 }
 
 #[cfg(test)]

@@ -16,11 +16,15 @@ pub fn listed(state: ArtifactState) -> bool {
 pub fn admit(found: &FoundFile, what: &impl std::fmt::Display) -> Result<(), Failure> {
     match found.state {
         ArtifactState::Active | ArtifactState::Yanked => Ok(()),
-        ArtifactState::Blocked => {
-            Err(Failure::new(&codes::BLOCKED, format!("{what} is blocked here: {}", found.reason)))
-        }
+        ArtifactState::Blocked => Err(blocked(what, &found.reason)),
         ArtifactState::Deleted => Err(deleted(what, &found.reason, None)),
     }
+}
+
+/// The answer for a version that may not be given out.
+#[must_use]
+pub fn blocked(what: &impl std::fmt::Display, reason: &str) -> Failure {
+    Failure::new(&codes::BLOCKED, format!("{what} is blocked here: {reason}"))
 }
 
 /// The answer for a version that is a tombstone.

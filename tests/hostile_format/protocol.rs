@@ -1,5 +1,6 @@
 //! The format itself.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,13 +12,13 @@ use keeper_core::blob::ReadSeek;
 use keeper_core::catalog::About;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{
-    Change, Claim, Document, Done, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError,
+    Change, Claim, Document, Done, FileSink, FormatHandler, FormatInfo, FormatRequest, Gate, IndexKey, InspectError,
     Inspection, Intake, MaxAge, NewFile, RepositoryView, Route, UploadBody, UploadField, Want,
 };
 use keeper_core::media_type::MediaType;
-use keeper_core::path::segments;
+use keeper_core::path::{escape, segments};
 use keeper_core::plugin::FormatPlugin;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const INDEX_JSON: MediaType = MediaType::of("application/vnd.hostile.index+json");
 const PACKAGE: MediaType = MediaType::of("application/vnd.hostile.package");
@@ -107,6 +108,12 @@ impl FormatHandler for Hostile {
         input: &mut dyn ReadSeek,
         out: &mut dyn FileSink,
     ) -> Result<Inspection, InspectError> {
+        if let Some(asked) = &claim.upstream {
+            let name = asked.path.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+            let new = NewFile { path: asked.path.clone(), name, media_type: PACKAGE };
+            out.keep(new).map_err(InspectError::Output)?;
+            return Ok(part(asked.coordinate.clone(), json!({})));
+        }
         let field = |name: &str| claim.fields.get(name).map(String::as_str);
         let missing = |what: &str| Failure::new(&codes::FIELD_MISSING, format!("{what} is missing")).field(what);
         let name = claim.name.or_else(|| field("name")).ok_or_else(|| missing("name"))?;
@@ -117,18 +124,38 @@ impl FormatHandler for Hostile {
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes).map_err(InspectError::Input)?;
         out.create(new).and_then(|out| out.write_all(&bytes)).map_err(InspectError::Output)?;
-        Ok(Inspection {
-            extent: Extent::Part,
-            content: ContentId(String::new()),
-            purl: format!("pkg:hostile/{coordinate}"),
-            coordinate,
-            checksums: [].into(),
-            metadata: json!({ "summary": field("summary") }),
-            dependencies: Vec::new(),
-            labels: Vec::new(),
-            warnings: Vec::new(),
-            about: About::default(),
-        })
+        Ok(part(coordinate, json!({ "summary": field("summary") })))
+    }
+
+    fn upstream_path(&self, route: &Route) -> Option<String> {
+        let Want::File { path, .. } = &route.want else { return None };
+        let parts: Vec<_> = path.as_str().split('/').map(|part| escape(part, b"")).collect();
+        Some(parts.join("/"))
+    }
+
+    /// Files of all parts, the first of a name; a label of the first part that has it.
+    fn merge(&self, route: &Route, parts: &[Document], _gate: &dyn Gate) -> Result<Document, Failure> {
+        let absent = || Failure::new(&codes::NOT_FOUND, "no part has it");
+        let first = parts.first().ok_or_else(absent)?;
+        let texts: Vec<_> = parts.iter().map(|part| String::from_utf8_lossy(&part.body)).collect();
+        let Want::Index(IndexKey { kind: "json", .. }) = &route.want else {
+            let mut lines: Vec<&str> = texts.iter().flat_map(|text| text.split_inclusive('\n')).collect();
+            let mut seen = HashSet::new();
+            lines.retain(|line| seen.insert(*line));
+            return Ok(Document { body: lines.concat().into(), ..first.clone() });
+        };
+        let mut parts = texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok());
+        let mut whole = parts.next().ok_or_else(absent)?;
+        for part in parts {
+            let known = whole["files"].as_array().cloned().unwrap_or_default();
+            let is_new = |file: &Value| known.iter().all(|known| known["name"] != file["name"]);
+            let more = part["files"].as_array().into_iter().flatten().filter(|file| is_new(file)).cloned();
+            whole["files"] = known.iter().cloned().chain(more).collect();
+            if whole["stable"].is_null() {
+                whole["stable"] = part["stable"].clone();
+            }
+        }
+        Ok(Document { body: whole.to_string().into(), ..first.clone() })
     }
 
     fn change(&self, route: &Route, body: &[u8]) -> Result<Change, Failure> {
@@ -160,6 +187,22 @@ fn asks(action: Action, package: Option<PackageName>, want: Want) -> Route {
 
 fn change(kind: &'static str, subject: &str, body_limit_bytes: usize) -> Want {
     Want::Change { key: IndexKey { kind, subject: subject.to_owned() }, body_limit_bytes }
+}
+
+/// A part of a version: its files come one by one.
+fn part(coordinate: Coordinate, metadata: Value) -> Inspection {
+    Inspection {
+        extent: Extent::Part,
+        content: ContentId(String::new()),
+        purl: format!("pkg:hostile/{coordinate}"),
+        coordinate,
+        checksums: [].into(),
+        metadata,
+        dependencies: Vec::new(),
+        labels: Vec::new(),
+        warnings: Vec::new(),
+        about: About::default(),
+    }
 }
 
 fn invalid(fault: impl std::fmt::Display) -> Failure {

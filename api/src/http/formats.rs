@@ -1,6 +1,6 @@
 //! Native routes: `/{format}/{repository}/…` in the ecosystem's own protocol.
 
-use http::Method;
+use http::{HeaderMap, Method};
 use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::format::help::host_of;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::native_write::Incoming;
 use super::request::RequestFacts;
 use super::{App, response};
+use crate::upstream::client::HOPS;
 
 /// A raw target below a format: `/go/local/rest` is (`local`, `/rest`).
 fn split(path: &str, format: &str) -> (String, String) {
@@ -60,10 +61,16 @@ impl App {
             let written = self.native_write(format, handler, &repository, &asked, incoming).await;
             return written.map(|response| (AnswerKind::File, response)).map_err(with_hint);
         }
-        let answer = self.keeper.read(who, format, handler, &repository, &asked).await.map_err(with_hint)?;
+        let hops = passed(request.headers());
+        let answer = self.keeper.read(who, format, handler, &repository, &asked, hops).await.map_err(with_hint)?;
         let response = response::respond(&self.keeper, &answer, request.headers(), head).await?;
         Ok((answer.kind, response))
     }
+}
+
+/// How many servers like this one a request has passed.
+fn passed(headers: &HeaderMap) -> u32 {
+    headers.get(HOPS).and_then(|hops| hops.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Tells those who need a credential how this ecosystem's client sends one.

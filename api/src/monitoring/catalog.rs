@@ -53,6 +53,8 @@ pub static METRICS: &[Metric] = &[
         "Credentials looked for among those verified lately",
     ),
     counter("keeper_artifacts_published_total", &["format"], "New versions"),
+    counter("keeper_files_copied_total", &["format"], "Files that came from an upstream and are kept"),
+    counter("keeper_files_copied_bytes_total", &["format"], "Bytes of files that came from an upstream and are kept"),
     counter("keeper_artifacts_deleted_total", &["format"], "Versions that became tombstones"),
     histogram("keeper_publish_step_seconds", &["format", "step"], "Time of each step of a publication"),
     gauge("keeper_uploads", &["state"], "Uploads that run, and that wait for their turn"),

@@ -13,6 +13,8 @@ pub struct Counts {
 
 struct OfFormat {
     published: Counter,
+    copied: Counter,
+    copied_bytes: Counter,
     deleted: Counter,
     steps: [Histogram; Step::ALL.len()],
 }
@@ -41,6 +43,8 @@ impl OfFormat {
             |step: Step| histogram!("keeper_publish_step_seconds", "format" => format.clone(), "step" => step.as_str());
         Self {
             published: counter!("keeper_artifacts_published_total", "format" => format.clone()),
+            copied: counter!("keeper_files_copied_total", "format" => format.clone()),
+            copied_bytes: counter!("keeper_files_copied_bytes_total", "format" => format.clone()),
             deleted: counter!("keeper_artifacts_deleted_total", "format" => format.clone()),
             steps: Step::ALL.map(step),
         }
@@ -60,6 +64,12 @@ impl Listener for Counts {
             Event::Published { repository, .. } => {
                 if let Some(of) = self.of(&repository.address.format) {
                     of.published.increment(1);
+                }
+            }
+            Event::Copied { repository, size_bytes, .. } => {
+                if let Some(of) = self.of(&repository.address.format) {
+                    of.copied.increment(1);
+                    of.copied_bytes.increment(size_bytes);
                 }
             }
             Event::Deleted { repository, .. } => {

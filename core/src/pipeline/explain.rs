@@ -258,7 +258,7 @@ impl Keeper {
         address: &RepositoryAddress,
         path: &str,
     ) -> Result<(), Failure> {
-        let answer = self.read(who, at.format, at.handler, address.name.as_str(), &at.request(path)).await?;
+        let answer = self.read(who, at.format, at.handler, address.name.as_str(), &at.request(path), 0).await?;
         if let Resolution::Blob(blob) = &answer.resolution {
             drop(self.open(blob, None).await?);
         }

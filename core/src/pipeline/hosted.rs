@@ -47,6 +47,8 @@ impl Hosted<'_> {
                     max_age: document.max_age.unwrap_or(route.max_age),
                     public: self.repository.anonymous_read,
                     varies_by: self.handler.info().request_headers,
+                    age_s: None,
+                    stale: false,
                 })
             }
             Want::Upload(_) | Want::Change { .. } => Err(Failure::method_not_allowed("GET", "PUT, POST, DELETE")),
@@ -154,10 +156,10 @@ impl RepositoryView for Hosted<'_> {
     }
 }
 
-/// An absence is no document.
-pub(super) fn present(document: Result<Document, Failure>) -> Result<Option<Document>, Failure> {
-    match document {
-        Ok(document) => Ok(Some(document)),
+/// An absence is no answer.
+pub(super) fn present<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
         Err(failure) if matches!(failure.code().class, Class::NotFound | Class::Gone) => Ok(None),
         Err(failure) => Err(failure),
     }

@@ -33,11 +33,12 @@ impl Keeper {
         repository: &str,
         request: &FormatRequest<'_>,
     ) -> Result<NativeWrite, Failure> {
-        let (repository, _may_read) = self.enter(who, format, repository, Action::Read).await?;
+        let (named, _may_read) = self.enter(who, format, repository, Action::Read).await?;
         let route = handler.route(request)?;
         if !matches!(route.want, Want::Upload(_) | Want::Change { .. }) {
             return Err(Failure::method_not_allowed(request.verb, "GET, HEAD"));
         }
+        let repository = self.upload_target(&named).await?;
         // A route that forgot what it needs must not make reading enough for writing.
         let action = if route.action == Action::Read { Action::Publish } else { route.action };
         let permit =

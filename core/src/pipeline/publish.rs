@@ -17,17 +17,18 @@ use super::removal::deleting;
 use super::spool::Spool;
 use crate::access::{Action, Permit, Principal, authorize};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, Extent, FileContent, FilePath, LabelKind,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, ContentId, Coordinate, Extent, FileContent, FilePath, LabelKind,
     Publication, PublishOutcome, StoreError,
 };
 use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::events::{Event, Step};
-use crate::format::{Claim, FormatHandler, InspectError, Inspection};
+use crate::format::{Claim, FormatHandler, InspectError, Inspection, Recorded, UpstreamFile};
 use crate::policy;
 use crate::quota;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryAddress, RepositoryKind, RepositoryName};
+use crate::source::Source;
 
 /// An upload, staged.
 pub struct Upload {
@@ -70,11 +71,39 @@ pub struct Published {
     pub created: bool,
 }
 
-/// An inspected upload: what it is, and its files, staged.
-struct Candidate {
-    inspection: Inspection,
+/// Whose bytes are inspected.
+pub(super) enum Subject {
+    /// A publisher's.
+    Uploaded(Box<Sent>),
+    /// An upstream's.
+    Copied(Box<Copied>),
+}
+
+/// What a publisher sent beside the bytes.
+#[derive(Default)]
+pub(super) struct Sent {
+    name: Option<String>,
+    version: Option<String>,
+    labels: Vec<String>,
+    origin_url: Option<String>,
+    origin_ref: Option<String>,
+    fields: BTreeMap<String, String>,
+}
+
+/// What an upstream was asked for.
+pub(super) struct Copied {
+    pub(super) path: FilePath,
+    pub(super) coordinate: Coordinate,
+    pub(super) recorded: Recorded,
+}
+
+/// Inspected bytes: what they are, and their files, staged.
+pub(super) struct Candidate {
+    pub(super) inspection: Inspection,
     spool: Spool,
     upload_digest: Digest,
+    /// Whether they are a copy of what an upstream has.
+    copied: bool,
 }
 
 impl Keeper {
@@ -88,7 +117,10 @@ impl Keeper {
         let (strict, dry_run, began) = (upload.strict, upload.dry_run, upload.began);
         self.step_ended(&repository, Step::Receive, began);
         let inspecting = Instant::now();
-        let inspected = self.inspect(&handler, &repository, upload).await;
+        check_bytes(&upload)?;
+        let Upload { file, name, version, labels, origin_url, origin_ref, fields, .. } = upload;
+        let sent = Sent { name, version, labels, origin_url, origin_ref, fields };
+        let inspected = self.inspect(&handler, &repository, file, Subject::Uploaded(Box::new(sent))).await;
         self.step_ended(&repository, Step::Inspect, inspecting);
         let mut candidate = inspected?;
         permit.check_package(&candidate.inspection.coordinate.package)?;
@@ -126,7 +158,7 @@ impl Keeper {
     ) -> Result<(Arc<Repository>, Permit), Failure> {
         if let Some(name) = named {
             let address = RepositoryAddress { format: format.clone(), name: name.clone() };
-            return match self.enter_api(who, &address, Action::Publish).await {
+            return match self.publish_entry(who, &address).await {
                 Err(failure) if *failure.code() == codes::REPOSITORY_NOT_FOUND => {
                     let retired = self.retired(who, &address, Action::Publish).await?;
                     if retired.is_some_and(|retired| retired.deleting) {
@@ -168,6 +200,47 @@ impl Keeper {
         }
     }
 
+    /// The hosted repository that an address means: itself, or of a virtual one the first hosted member.
+    async fn publish_entry(
+        &self,
+        who: &Principal,
+        address: &RepositoryAddress,
+    ) -> Result<(Arc<Repository>, Permit), Failure> {
+        let entered = self.enter_api(who, address, Action::Publish).await;
+        if entered.as_ref().is_ok_and(|(named, _)| named.kind() == RepositoryKind::Hosted) {
+            return entered;
+        }
+        let (named, _may_read) = self.enter_api(who, address, Action::Read).await?;
+        let target = self.upload_target(&named).await?;
+        if target.id == named.id { entered } else { self.enter_api(who, &target.address, Action::Publish).await }
+    }
+
+    /// Where uploads to a repository go.
+    ///
+    /// # Errors
+    /// `read_only` where they go nowhere.
+    pub(super) async fn upload_target(&self, named: &Arc<Repository>) -> Result<Arc<Repository>, Failure> {
+        let read_only = |what: &str| {
+            let detail = format!("\"{}\" is a {} repository{what}", named.address, named.kind().as_str());
+            let mut failure = Failure::new(&codes::READ_ONLY, detail);
+            failure.allow = Some("GET, HEAD");
+            failure
+        };
+        let members = match &named.source {
+            Source::Hosted => return Ok(named.clone()),
+            Source::Remote(_) => return Err(read_only("; publish to a hosted one")),
+            Source::Virtual(of) => &of.members,
+        };
+        for name in members {
+            let address = RepositoryAddress { format: named.address.format.clone(), name: name.clone() };
+            let member = self.ports.repositories.find(&address).await?;
+            if let Some(member) = member.filter(|member| member.kind() == RepositoryKind::Hosted) {
+                return Ok(member);
+            }
+        }
+        Err(read_only(" without a hosted member"))
+    }
+
     async fn of_another_format(&self, who: &Principal, name: &RepositoryName) -> Result<Option<Failure>, Failure> {
         let readable = self.readable(who).await?;
         let other = readable.iter().find(|repository| repository.address.name == *name);
@@ -181,38 +254,43 @@ impl Keeper {
     }
 
     /// Judges the staged bytes on a blocking thread, at most so many at once.
-    async fn inspect(
+    pub(super) async fn inspect(
         &self,
         handler: &Arc<dyn FormatHandler>,
         repository: &Arc<Repository>,
-        mut upload: Upload,
+        mut file: Box<dyn StagedBlob>,
+        subject: Subject,
     ) -> Result<Candidate, Failure> {
-        let (size, upload_digest) = upload.file.written();
-        check_bytes(size, upload_digest, &upload)?;
-        let mut input = upload.file.reader().await?;
+        let (size, upload_digest) = file.written();
+        let mut input = file.reader().await?;
         let turn = self.inspections.clone().acquire_owned().await;
         let mut spool = Spool::new(self.ports.blobs.clone(), handler.info().max_upload_bytes);
         let (handler, repository) = (handler.clone(), repository.clone());
         let work = move || {
             let _turn = turn;
+            let (nothing, copied) = (Sent::default(), matches!(subject, Subject::Copied(_)));
+            let (sent, upstream) = match &subject {
+                Subject::Uploaded(sent) => (&**sent, None),
+                Subject::Copied(copied) => (&nothing, Some(copied.asked_for())),
+            };
             let claim = Claim {
-                name: upload.name.as_deref(),
-                version: upload.version.as_deref(),
-                labels: &upload.labels,
-                origin_url: upload.origin_url.as_deref(),
-                origin_ref: upload.origin_ref.as_deref(),
-                fields: &upload.fields,
+                name: sent.name.as_deref(),
+                version: sent.version.as_deref(),
+                labels: &sent.labels,
+                origin_url: sent.origin_url.as_deref(),
+                origin_ref: sent.origin_ref.as_deref(),
+                fields: &sent.fields,
                 received_at: Timestamp::now(),
                 size,
                 settings: &repository.settings,
-                upstream: None,
+                upstream,
             };
             let inspected = handler.inspect(&claim, input.as_mut(), &mut spool);
             let finished = inspected.map_err(|error| inspection_failed(error, &mut spool)).and_then(|inspection| {
-                spool.finish(upload.file)?;
+                spool.finish(file)?;
                 Ok(inspection)
             });
-            finished.map(|inspection| Candidate { inspection, spool, upload_digest })
+            finished.map(|inspection| Candidate { inspection, spool, upload_digest, copied })
         };
         tokio::task::spawn_blocking(work)
             .await
@@ -228,26 +306,62 @@ impl Keeper {
         began: Instant,
         by: Actor,
     ) -> Result<Published, Failure> {
-        let Candidate { inspection, spool, upload_digest } = candidate;
+        let inspection = candidate.inspection.clone();
+        let sent: Vec<_> = candidate.spool.sizes().map(|(file, _, digest)| (file.path.clone(), digest)).collect();
+        let outcome = self.record(&repository, handler, candidate, began, by).await?;
+        let created = matches!(outcome, PublishOutcome::Created(_) | PublishOutcome::Extended(_));
+        let (PublishOutcome::Created(artifact)
+        | PublishOutcome::Extended(artifact)
+        | PublishOutcome::Same(artifact)
+        | PublishOutcome::Conflict(artifact)
+        | PublishOutcome::Deleted(artifact)) = outcome;
+        if created {
+            let size_bytes: u64 = artifact.files.iter().map(|file| file.content.size()).sum();
+            let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(
+                format.key = %repository.address.format, repository.name = %repository.address,
+                repository.kind = repository.kind().as_str(), package.name = %artifact.coordinate.package,
+                package.version = %artifact.coordinate.version, size_bytes, duration_ms, "published"
+            );
+            self.ports.listener.hear(&Event::Published { repository: &repository, artifact: &artifact });
+            return Ok(Published { repository, artifact, created });
+        }
+        standing(&artifact, &inspection, sent.iter().map(|(path, digest)| (path, *digest)))?;
+        Ok(repeated(repository, artifact, inspection))
+    }
+
+    /// Makes the files of a candidate durable, then the rows that name them, and removes what no row came to name.
+    ///
+    /// # Errors
+    /// Trouble of the storage, or the quota. Nothing of the candidate is kept then.
+    pub(super) async fn record(
+        &self,
+        repository: &Arc<Repository>,
+        handler: &Arc<dyn FormatHandler>,
+        candidate: Candidate,
+        began: Instant,
+        by: Actor,
+    ) -> Result<PublishOutcome, Failure> {
+        let Candidate { inspection, spool, upload_digest, copied } = candidate;
         let committing = Instant::now();
         let files = spool.commit().await?;
-        self.step_ended(&repository, Step::Commit, committing);
+        self.step_ended(repository, Step::Commit, committing);
         let publication = Publication {
             id: ArtifactId(Uuid::now_v7()),
             sort_key: handler.sort_key(&inspection.coordinate.version),
-            coordinate: inspection.coordinate.clone(),
+            content: inspection.content_of(&files),
             family: handler.family(&inspection.coordinate.package),
             extent: inspection.extent,
-            copied: false,
-            content: inspection.content_of(&files),
-            purl: inspection.purl.clone(),
+            coordinate: inspection.coordinate,
+            copied,
+            purl: inspection.purl,
             files: files.clone(),
-            checksums: inspection.checksums.clone(),
-            metadata: inspection.metadata.clone(),
-            dependencies: inspection.dependencies.clone(),
-            labels: inspection.labels.clone(),
-            warnings: inspection.warnings.clone(),
-            about: inspection.about.clone().bounded(),
+            checksums: inspection.checksums,
+            metadata: inspection.metadata,
+            dependencies: inspection.dependencies,
+            labels: inspection.labels,
+            warnings: inspection.warnings,
+            about: inspection.about.bounded(),
             upload_digest,
             began,
             published_at: Timestamp::now(),
@@ -262,27 +376,14 @@ impl Keeper {
             }
             outcome => outcome?,
         };
-        self.step_ended(&repository, Step::Record, recording);
-        let created = matches!(outcome, PublishOutcome::Created(_) | PublishOutcome::Extended(_));
+        self.step_ended(repository, Step::Record, recording);
         let (PublishOutcome::Created(artifact)
         | PublishOutcome::Extended(artifact)
         | PublishOutcome::Same(artifact)
         | PublishOutcome::Conflict(artifact)
-        | PublishOutcome::Deleted(artifact)) = outcome;
-        self.settle(&files, &artifact).await;
-        if created {
-            let size_bytes: u64 = artifact.files.iter().map(|file| file.content.size()).sum();
-            let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(
-                format.key = %repository.address.format, repository.name = %repository.address,
-                repository.kind = repository.kind().as_str(), package.name = %artifact.coordinate.package,
-                package.version = %artifact.coordinate.version, size_bytes, duration_ms, "published"
-            );
-            self.ports.listener.hear(&Event::Published { repository: &repository, artifact: &artifact });
-            return Ok(Published { repository, artifact, created });
-        }
-        standing(&artifact, &inspection, files.iter().map(|file| (&file.path, file.digest)))?;
-        Ok(repeated(repository, artifact, inspection))
+        | PublishOutcome::Deleted(artifact)) = &outcome;
+        self.settle(&files, artifact).await;
+        Ok(outcome)
     }
 
     fn step_ended(&self, repository: &Repository, step: Step, began: Instant) {
@@ -345,7 +446,14 @@ fn stored(file: &ArtifactFile) -> Option<&BlobInfo> {
     }
 }
 
-fn check_bytes(size: u64, digest: Digest, upload: &Upload) -> Result<(), Failure> {
+impl Copied {
+    fn asked_for(&self) -> UpstreamFile<'_> {
+        UpstreamFile { path: &self.path, coordinate: &self.coordinate, recorded: &self.recorded }
+    }
+}
+
+fn check_bytes(upload: &Upload) -> Result<(), Failure> {
+    let (size, digest) = upload.file.written();
     if size == 0 {
         return Err(Failure::new(&codes::EMPTY_FILE, "the file has no bytes").field("file"));
     }

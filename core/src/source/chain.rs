@@ -75,7 +75,8 @@ impl UpstreamUrl {
         let url = Url::parse(&format!("{folder}/{path}")).ok()?;
         // The parser resolves dot segments, so what it gives back says where the path really leads.
         let below = url.as_str().strip_prefix(&folder)?.strip_prefix('/')?;
-        (below == path && url.origin() == self.0.origin()).then_some(url)
+        let plain = url.query().is_none() && url.fragment().is_none();
+        (plain && below == path && url.origin() == self.0.origin()).then_some(url)
     }
 }
 
@@ -126,7 +127,7 @@ impl Chain {
     /// # Errors
     /// The first rule that it breaks.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, InvalidChain> {
-        let (mut sources, mut normal, mut ended) = (Vec::new(), String::new(), false);
+        let (mut sources, mut normal, mut ended): (Vec<ChainSource>, _, _) = (Vec::new(), String::new(), false);
         for piece in text.split_inclusive([',', '|']) {
             let separator = piece.chars().last().filter(|c| matches!(c, ',' | '|'));
             let word = piece.trim_end_matches([',', '|']).trim();
@@ -149,6 +150,10 @@ impl Chain {
                     sources.push(ChainSource { url, then });
                 }
             }
+        }
+        // Behind the last one there is nothing to go on to.
+        if let Some(last) = sources.last_mut() {
+            last.then = Then::OnAbsence;
         }
         match sources.len() {
             0 => Err(InvalidChain::Empty),
@@ -231,7 +236,7 @@ mod tests {
             let fault = Chain::parse(text, false).expect_err(text).to_string();
             assert!(fault.contains(wanted) && !fault.contains("secret"), "{text}: {fault}");
         }
-        let many = vec!["https://a.example"; CHAIN_SOURCES + 1].join(",");
+        let many = ["https://a.example"; CHAIN_SOURCES + 1].join(",");
         assert_eq!(Chain::parse(&many, false), Err(InvalidChain::TooMany));
         assert!(Chain::parse("http://a.example", true).is_ok());
     }
@@ -242,12 +247,7 @@ mod tests {
         let url = base.join("e.com/%21m/@v/v1.0.0.zip").expect("below");
         assert_eq!(url.as_str(), "https://a.example/go/e.com/%21m/@v/v1.0.0.zip");
         for bad in ["../x", "a/../../x", "a\\..\\x", "a?b", "a#b", "a b", "./x"] {
-            assert!(
-                base.join(bad).is_none_or(|url| url.as_str().starts_with("https://a.example/go/")
-                    && url.query().is_none()
-                    && url.as_str().ends_with(bad)),
-                "{bad}"
-            );
+            assert!(base.join(bad).is_none(), "{bad}");
         }
         let root = UpstreamUrl::parse("https://a.example", false).expect("an address");
         assert_eq!(root.join("x/@v/list").expect("below").as_str(), "https://a.example/x/@v/list");

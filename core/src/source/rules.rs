@@ -100,7 +100,11 @@ impl Range {
             let refused = || InvalidRules::Bound(word.chars().take(80).collect());
             let (sign, bound) =
                 Bound::SIGNS.into_iter().find(|(sign, _)| word.starts_with(sign)).ok_or_else(refused)?;
-            let version = VersionName::try_from(&word[sign.len()..]).map_err(|_| refused())?;
+            let version = word[sign.len()..].trim_start_matches(['<', '=', '>']);
+            if version.len() + sign.len() != word.len() {
+                return Err(refused());
+            }
+            let version = VersionName::try_from(version).map_err(|_| refused())?;
             Ok((bound, version))
         };
         text.split_whitespace().map(bound).collect::<Result<_, _>>().map(Self)

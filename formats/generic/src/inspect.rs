@@ -1,4 +1,5 @@
-//! Takes an upload: the bytes are kept as they are, under the address that its claim names.
+//! Takes an upload, or a copy of an upstream's file: the bytes are kept as they are, under the address that the claim
+//! names, or that was asked for.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -22,10 +23,22 @@ pub fn inspect(
     input: &mut dyn ReadSeek,
     out: &mut dyn FileSink,
 ) -> Result<Inspection, InspectError> {
-    let (coordinate, file) = named(claim)?;
-    let path = names::address(&coordinate, file)?;
-    let new = NewFile { path, name: file.to_owned(), media_type: media::of(file) };
-    copy(input, out.create(new).map_err(InspectError::Output)?)?;
+    let coordinate = match &claim.upstream {
+        Some(asked) => {
+            let Coordinate { package, version } = asked.coordinate;
+            let file = asked.path.as_str().strip_prefix(&format!("{package}/{version}/")).ok_or_else(foreign)?;
+            let new = NewFile { path: asked.path.clone(), name: file.to_owned(), media_type: media::of(file) };
+            out.keep(new).map_err(InspectError::Output)?;
+            asked.coordinate.clone()
+        }
+        None => {
+            let (coordinate, file) = named(claim)?;
+            let path = names::address(&coordinate, file)?;
+            let new = NewFile { path, name: file.to_owned(), media_type: media::of(file) };
+            copy(input, out.create(new).map_err(InspectError::Output)?)?;
+            coordinate
+        }
+    };
     Ok(Inspection {
         extent: Extent::Part,
         content: ContentId(String::new()),
@@ -38,6 +51,11 @@ pub fn inspect(
         warnings: Vec::new(),
         about: About::default(),
     })
+}
+
+/// An address that no route of this format has.
+fn foreign() -> Failure {
+    Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("an upstream's file outside its version")
 }
 
 /// A `+` has a meaning of its own in addresses (package URL specification, "character encoding").
@@ -129,6 +147,37 @@ mod tests {
         assert_eq!(kept.0, [("tool/1.2+x/linux/tool.gz application/gzip".to_owned(), b"bytes".to_vec())]);
         assert_eq!((inspection.extent, inspection.purl.as_str()), (Extent::Part, "pkg:generic/tool@1.2%2Bx"));
         assert_eq!(inspection.labels.len(), 1);
+    }
+
+    #[test]
+    fn an_upstreams_file_is_kept_under_the_address_that_was_asked_for() {
+        let version = |text| keeper_core::artifact::VersionName::try_from(text).expect("a version");
+        let coordinate = Coordinate { package: names::package("tool").expect("a name"), version: version("1.0") };
+        let recorded = keeper_core::format::Recorded::default();
+        for (path, wanted) in [("tool/1.0/linux/tool.gz", Some("linux/tool.gz")), ("tool/1.1/tool.gz", None)] {
+            let path = keeper_core::artifact::FilePath::try_from(path).expect("short");
+            let claim = Claim {
+                name: None,
+                version: None,
+                labels: &[],
+                origin_url: None,
+                origin_ref: None,
+                fields: &BTreeMap::new(),
+                received_at: Timestamp::UNIX_EPOCH,
+                size: 5,
+                settings: &Settings::default(),
+                upstream: Some(keeper_core::format::UpstreamFile {
+                    path: &path,
+                    coordinate: &coordinate,
+                    recorded: &recorded,
+                }),
+            };
+            let mut kept = Kept::default();
+            let inspection = inspect(&claim, &mut Cursor::new(b"bytes"), &mut kept);
+            assert_eq!(inspection.as_ref().ok().map(|found| &found.coordinate), wanted.map(|_| &coordinate), "{path}");
+            let media_type = format!("{path} application/gzip");
+            assert_eq!(kept.0, wanted.map(|_| (media_type, Vec::new())).into_iter().collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -8,7 +8,10 @@
 //!
 //! A version gets its files one by one, or by several uploads at once; a file that is there never changes.
 //! [`GenericFiles`] joins the parts to the platform and registers itself: [`route`] understands addresses,
-//! [`names`] judges them, [`inspect`] takes an upload, [`order`] sorts versions, [`listing`] writes folders.
+//! [`names`] judges them, [`inspect`] takes an upload, [`order`] sorts versions, [`listing`] writes folders, and
+//! `merge` joins them.
+//!
+//! Any file server is an upstream that lays its files out as name, version and path; its own listings are not read.
 
 use std::sync::Arc;
 
@@ -17,7 +20,7 @@ use keeper_core::artifact::{Coordinate, SortKey, VersionName};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{
-    Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, InspectError, Inspection,
+    Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, Gate, InspectError, Inspection,
     RepositoryView, Route, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
@@ -26,6 +29,7 @@ pub mod error;
 pub mod inspect;
 pub mod listing;
 pub mod media;
+mod merge;
 pub mod names;
 pub mod order;
 pub mod route;
@@ -84,6 +88,16 @@ impl FormatHandler for GenericFiles {
         out: &mut dyn FileSink,
     ) -> Result<Inspection, InspectError> {
         inspect::inspect(claim, input, out)
+    }
+
+    fn upstream_path(&self, route: &Route) -> Option<String> {
+        let Want::File { path, .. } = &route.want else { return None };
+        let parts: Vec<_> = path.as_str().split('/').map(|part| keeper_core::path::escape(part, b"+")).collect();
+        Some(parts.join("/"))
+    }
+
+    fn merge(&self, route: &Route, parts: &[Document], gate: &dyn Gate) -> Result<Document, Failure> {
+        merge::merge(route, parts, gate)
     }
 
     fn change(&self, route: &Route, _body: &[u8]) -> Result<Change, Failure> {

@@ -10,11 +10,13 @@
 
 use keeper_core::artifact::{StoreError, Warning};
 use keeper_core::error::{Failure, codes};
-use keeper_core::format::{Inspection, RepositoryView};
+use keeper_core::format::{Confirmation, Inspection, RepositoryView};
+use keeper_core::repository::RepositoryKind;
 
 use crate::absent::shown;
 use crate::inspect::metadata::Metadata;
-use crate::inspect::warnings::{CASE_TWIN, VERSION_RETRACTED, warning};
+use crate::inspect::warnings::{CASE_TWIN, GO_MOD_DIFFERS, GO_MOD_UNREADABLE, VERSION_RETRACTED, warning};
+use crate::merge::invalid;
 use crate::modfile::Retract;
 
 /// The setting under which paths must differ in more than case.
@@ -24,11 +26,23 @@ pub const UNIQUE_IGNORING_CASE: &str = "unique_ignoring_case";
 ///
 /// # Errors
 /// `case_conflict`, or trouble of the view.
-pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Vec<Warning>, Failure> {
+pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
+    if view.kind() == RepositoryKind::Remote {
+        return copied(candidate);
+    }
     let mut warnings = Vec::new();
     warnings.extend(retracted(candidate, view).await?);
     warnings.extend(case_twin(candidate, view).await?);
-    Ok(warnings)
+    Ok(warnings.into())
+}
+
+/// A copy about which the inspection has a doubt.
+fn copied(candidate: &Inspection) -> Result<Confirmation, Failure> {
+    let is_doubt = |warning: &&Warning| matches!(warning.code.as_str(), GO_MOD_UNREADABLE | GO_MOD_DIFFERS);
+    match candidate.warnings.iter().find(is_doubt) {
+        Some(doubt) => Err(invalid("module", &doubt.message)),
+        None => Ok(Confirmation::default()),
+    }
 }
 
 async fn retracted(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Warning>, StoreError> {
@@ -99,7 +113,7 @@ mod tests {
         for (number, is_told) in
             [("v1.1.5", true), ("v1.0.0", true), ("v0.9.0", false), ("v1.2.0", false), ("v1.3.0", false)]
         {
-            let warnings = ready(confirm(&candidate("ex.com/m", number), &view)).expect("no refusal");
+            let warnings = ready(confirm(&candidate("ex.com/m", number), &view)).expect("no refusal").warnings;
             assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{number}");
             assert!(!is_told || warnings[0].message.contains("lost data"));
         }
@@ -109,11 +123,11 @@ mod tests {
     fn a_twin_is_told_or_refused_as_the_settings_say() {
         let upload = candidate("ex.com/M", "v1.0.0");
         let view = MemoryView::with("ex.com/m", &["v1.0.0"]);
-        assert_eq!(ready(confirm(&upload, &view)).expect("a warning")[0].code, CASE_TWIN);
+        assert_eq!(ready(confirm(&upload, &view)).expect("a warning").warnings[0].code, CASE_TWIN);
         let strict = json!({ UNIQUE_IGNORING_CASE: true });
         let refused = ready(confirm(&upload, &view.set(strict.clone()))).expect_err("a refusal");
         assert_eq!(refused.code().name, "case_conflict");
         let alone = MemoryView::default().set(strict);
-        assert_eq!(ready(confirm(&upload, &alone)).expect("nothing"), []);
+        assert_eq!(ready(confirm(&upload, &alone)).expect("nothing").warnings, []);
     }
 }

@@ -18,25 +18,29 @@
 //! several versions of one commit a release comes before a prerelease before a pseudo-version. A branch or
 //! tag is found by the whole name that was given when the version was published.
 //!
+//! What is said of several repositories together, or of an upstream, is in `joined`.
+//!
 //! Errors: `module_not_found`, `version_not_found`, or what the view reports.
 //! Sources: `queryMatcher.filterVersions` in `cmd/go/internal/modload`.
 
+use jiff::Timestamp;
 use keeper_core::artifact::{ArtifactSummary, FilePath, Label, LabelQuery, PackageName, VersionName};
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Document, RepositoryView};
 use keeper_core::media_type::MediaType;
+use keeper_core::repository::RepositoryKind;
 use serde::Deserialize;
 
 use crate::absent;
 use crate::inspect::metadata::Retraction;
+use crate::limits::UPSTREAM_INFO_BYTES;
 use crate::modfile::Retract;
 use crate::path::ModulePath;
 use crate::pseudo::{PseudoVersion, is_pseudo};
 use crate::route::file_path;
 use crate::version::GoVersion;
 
-/// Bytes of a `.info`: the largest one we write has a commit, an address and a reference.
-const INFO_BYTES: u64 = 64 * 1024;
+mod joined;
 
 /// Digits of a commit that are enough to ask with; what is shorter is more often a name.
 const COMMIT_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
@@ -62,6 +66,9 @@ pub async fn list(package: &PackageName, view: &dyn RepositoryView) -> Result<Do
 /// `module_not_found`; `version_not_found` when nothing is listed or everything is retracted; what the view
 /// reports.
 pub async fn latest_info(package: &PackageName, view: &dyn RepositoryView) -> Result<Document, Failure> {
+    if view.kind() != RepositoryKind::Hosted {
+        return joined::latest_info(package, view).await;
+    }
     let candidates: Vec<Candidate> =
         view.artifacts(package).await?.iter().map(Candidate::read).collect::<Result<_, _>>()?;
     let repository = view.repository();
@@ -89,7 +96,7 @@ pub async fn revision_info(
         return info(package, &version, view).await;
     }
     let labels = view.labels(package, LabelQuery::Name(revision)).await?;
-    if let Some((_, version)) = labels.iter().filter_map(rank).max() {
+    if let Some((_, _, version)) = labels.iter().filter_map(rank).max() {
         return info(package, &version, view).await;
     }
     match view.versions(package).await? {
@@ -107,7 +114,7 @@ async fn unknown(package: &PackageName, view: &dyn RepositoryView) -> Result<Fai
 /// The stored `.info` of a version, byte for byte.
 async fn info(package: &PackageName, version: &GoVersion, view: &dyn RepositoryView) -> Result<Document, Failure> {
     let path = info_path(package, version)?;
-    match view.small(&path, INFO_BYTES).await? {
+    match view.small(&path, UPSTREAM_INFO_BYTES).await? {
         Some(body) => Ok(Document::new(MediaType::JSON, body)),
         // It was deleted or blocked after it had been chosen.
         None => Err(absent::revision(package, version.as_str(), view.repository())),
@@ -134,19 +141,25 @@ async fn of_commit(
     let Some(first) = labels.first() else { return Ok(None) };
     match labels.iter().find(|label| label.name != first.name) {
         Some(other) => Err(absent::ambiguous(package, digits, first, other)),
-        None => Ok(rank(first).map(|(_, version)| version)),
+        None => Ok(rank(first).map(|(_, _, version)| version)),
     }
 }
 
-/// Orders what one name points to: a release above a prerelease above a pseudo-version, then by version.
-fn rank(label: &Label) -> Option<(u8, GoVersion)> {
-    let version = GoVersion::parse(label.version.as_str()).ok()?;
-    let class = match &version {
-        pseudo if is_pseudo(pseudo.as_str()) => 0,
-        prerelease if prerelease.is_prerelease() => 1,
-        _ => 2,
-    };
-    Some((class, version))
+/// Orders what one name points to.
+fn rank(label: &Label) -> Option<Standing> {
+    GoVersion::parse(label.version.as_str()).ok().map(standing)
+}
+
+/// What decides between versions of which one is wanted: its class, its time if it is a pseudo-version, itself.
+pub(crate) type Standing = (u8, Option<Timestamp>, GoVersion);
+
+/// A release stands above a prerelease above a pseudo-version; of these the newest stands highest.
+pub(crate) fn standing(version: GoVersion) -> Standing {
+    match PseudoVersion::parse(&version) {
+        Some(pseudo) => (0, pseudo.time.ok(), version),
+        None if version.is_prerelease() => (1, None, version),
+        None => (2, None, version),
+    }
 }
 
 /// A version, with what decides whether it is the latest.
@@ -162,6 +175,8 @@ pub(crate) struct Candidate {
 /// which passes over what it cannot read: a lost retraction would make a bad version the latest.
 #[derive(Debug, Deserialize)]
 struct Known {
+    /// Of a copy whose `go.mod` is not here yet nothing is known.
+    #[serde(default)]
     has_go_mod: bool,
     #[serde(default)]
     retracts: Vec<Retraction>,
@@ -210,12 +225,8 @@ pub(crate) fn highest<'a>(candidates: &[&'a Candidate]) -> Option<&'a Candidate>
 }
 
 fn newest_pseudo<'a>(candidates: &[&'a Candidate]) -> Option<&'a Candidate> {
-    let with_time = |candidate: &'a Candidate| {
-        let pseudo = PseudoVersion::parse(&candidate.version)?;
-        Some((pseudo.time.ok(), &candidate.version, candidate))
-    };
-    let newest = candidates.iter().copied().filter_map(with_time).max_by_key(|(time, version, _)| (*time, *version));
-    newest.map(|(_, _, candidate)| candidate)
+    let pseudo = candidates.iter().copied().filter(|one| is_pseudo(one.version.as_str()));
+    pseudo.max_by_key(|one| standing(one.version.clone()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::version::GoVersion;
 
+mod reading;
+
+pub use reading::{ForeignInfo, InfoFault};
+
 /// Where a version comes from. All of it is the publisher's claim: good for looking up, never for trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -12,11 +12,14 @@
 //! wrong that can be found without trusting what is wrong already is told at once. Content is read for that
 //! only as far as go.mod files, so a damaged entry is told when nothing else is.
 //!
+//! A file that an upstream has for a version is judged by [`upstream`] and kept as it is.
+//!
 //! Units and bounds: [`crate::limits`]; each kept entry is inflated once, and small ones that are looked into
 //! (go.mod, `.gitattributes`) twice.
 //! Errors: all codes of [`crate::error`]; warnings: [`warnings`].
 
 pub mod metadata;
+pub mod upstream;
 pub mod warnings;
 
 mod about;
@@ -64,6 +67,7 @@ use claim::Named;
 use content::LineEnds;
 use metadata::Metadata;
 use provenance::Provenance;
+use upstream::{GO_MOD_H1, H1};
 use warnings::{FORK, INCOMPATIBLE_UNNEEDED, LICENSE_OR_GO_LINE_MISSING, TAG_PREFIX_STRIPPED, warning};
 
 /// Judges an upload and writes the three files of the module that it is.
@@ -75,6 +79,9 @@ pub fn inspect(
     input: &mut dyn ReadSeek,
     out: &mut dyn FileSink,
 ) -> Result<Inspection, InspectError> {
+    if let Some(file) = &claim.upstream {
+        return upstream::inspect(file, claim, input, out);
+    }
     let mut problems = Problems::default();
     let directory = Directory::read(input, &mut problems)?;
     let contents = match directory.as_ref().filter(|directory| directory.is_sound) {
@@ -216,18 +223,12 @@ impl<'d> Module<'d> {
         warnings.extend(made.warnings);
         // In the order of the specification, wherever each was found.
         warnings.sort_by_key(|warning| warnings::position(&warning.code));
-        let dependency = |require: &metadata::Requirement| Dependency {
-            package: require.path.clone(),
-            version: require.version.clone(),
-            kind: if require.indirect { "indirect".to_owned() } else { String::new() },
-        };
         Inspection {
             extent: Extent::Whole,
             content: ContentId(format!("{} go.mod {}", made.h1, made.go_mod_h1)),
-            // Of the letters of a canonical version only `+` has a meaning in an address.
-            purl: format!("pkg:golang/{}@{}", self.path, self.version.as_str().replace('+', "%2B")),
-            checksums: BTreeMap::from([("h1".to_owned(), made.h1), ("go.mod h1".to_owned(), made.go_mod_h1)]),
-            dependencies: metadata.requires.iter().take(GO_MOD_LIST).map(dependency).collect(),
+            purl: purl(&self.path, &self.version),
+            checksums: BTreeMap::from([(H1.to_owned(), made.h1), (GO_MOD_H1.to_owned(), made.go_mod_h1)]),
+            dependencies: dependencies(&metadata),
             labels: labels(&self.commit, claim),
             metadata: metadata.to_value(),
             coordinate: self.coordinate,
@@ -300,6 +301,22 @@ fn coordinate(path: &ModulePath, version: &GoVersion, problems: &mut Problems) -
             None
         }
     }
+}
+
+/// The package URL of a version.
+fn purl(path: &ModulePath, version: &GoVersion) -> String {
+    // Of the letters of a canonical version only `+` has a meaning in an address.
+    format!("pkg:golang/{path}@{}", version.as_str().replace('+', "%2B"))
+}
+
+/// What a version needs.
+fn dependencies(metadata: &Metadata) -> Vec<Dependency> {
+    let dependency = |require: &metadata::Requirement| Dependency {
+        package: require.path.clone(),
+        version: require.version.clone(),
+        kind: if require.indirect { "indirect".to_owned() } else { String::new() },
+    };
+    metadata.requires.iter().take(GO_MOD_LIST).map(dependency).collect()
 }
 
 /// Where clients ask for a file of a version.

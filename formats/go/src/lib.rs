@@ -1,9 +1,10 @@
 //! Go modules: the GOPROXY protocol, and what makes an upload a module.
 //!
 //! ```text
-//! request   route ──▶ a stored file: the platform serves it
-//!                 └─▶ index, summary, sumdb or pages: computed from the repository's view
+//! request   route ──▶ a stored file: the platform serves it, or has it fetched
+//!                 └─▶ index, merge, summary, sumdb or pages: computed from the repository's view
 //! upload    inspect ──▶ archive, canonical, modfile, info ──▶ confirm
+//! copy      remote ──▶ inspect::upstream ──▶ confirm, which asks the checksum database
 //! rules     path, version, pseudo, vendor, fold, dirhash
 //! texts     absent, error, setup, doctor, pages
 //! ```
@@ -14,17 +15,19 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use keeper_core::artifact::{Coordinate, PackageName, SortKey, VersionName};
 use keeper_core::blob::ReadSeek;
 use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
     Capability, Claim, Confirmation, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo,
-    FormatRequest, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
+    FormatRequest, Gate, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
 use keeper_core::upstream::AuthoritySpec;
+use serde_json::Value;
 
 pub mod absent;
 pub mod archive;
@@ -38,11 +41,13 @@ pub mod index;
 pub mod info;
 pub mod inspect;
 pub mod limits;
+pub mod merge;
 pub mod modfile;
 pub mod pages;
 pub mod path;
 pub mod pattern;
 pub mod pseudo;
+pub mod remote;
 pub mod requests;
 pub mod route;
 pub mod settings;
@@ -70,7 +75,7 @@ static INFO: LazyLock<FormatInfo> = LazyLock::new(|| FormatInfo {
         name: "fork",
         help: "true: go.mod may declare another module; the version is then usable through replace only.",
     }],
-    // Disable-Module-Fetch is not declared: it changes nothing where everything is stored.
+    request_headers: &[route::DISABLE_MODULE_FETCH],
     codes: &CODES,
     max_upload_bytes: limits::MODULE_BYTES,
     ..FormatInfo::PLAIN
@@ -123,7 +128,48 @@ impl FormatHandler for GoModules {
     }
 
     async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
-        confirm::confirm(candidate, view).await.map(Confirmation::from)
+        confirm::confirm(candidate, view).await
+    }
+
+    fn family(&self, package: &PackageName) -> PackageName {
+        remote::family(package)
+    }
+
+    fn covers(&self, pattern: &str, package: &PackageName) -> bool {
+        remote::covers(pattern, package)
+    }
+
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        remote::check_pattern(pattern)
+    }
+
+    fn upstream_path(&self, route: &Route) -> Option<String> {
+        remote::upstream_path(route)
+    }
+
+    fn proof(&self, package: &PackageName) -> Option<Route> {
+        Some(route::index(route::LIST, "", package.clone()))
+    }
+
+    fn merge(&self, route: &Route, parts: &[Document], gate: &dyn Gate) -> Result<Document, Failure> {
+        merge::merge(route, parts, gate)
+    }
+
+    fn made_at(&self, metadata: &Value) -> Option<Timestamp> {
+        remote::made_at(metadata)
+    }
+
+    fn time_file(&self, what: &Coordinate) -> Option<Route> {
+        remote::time_file(what)
+    }
+
+    async fn withdraws(
+        &self,
+        what: &Coordinate,
+        admitted: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<bool, Failure> {
+        remote::withdraws(what, admitted, view).await
     }
 
     async fn summary(
@@ -173,7 +219,6 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::io::{self, Cursor, Write};
 
-    use jiff::Timestamp;
     use keeper_core::artifact::FilePath;
     use keeper_core::format::{IndexKey, MaxAge, NewFile};
     use keeper_core::media_type::MediaType;

@@ -47,3 +47,12 @@ pub const GO_MOD_LIST: usize = 10_000;
 /// go.mod files that are read to find the one of a module in a subdirectory. Only directories that the
 /// module's path names are looked at, so real repositories have one or two.
 pub const CANDIDATES: usize = 16;
+
+/// Bytes of a `.info` that an upstream sends; real ones have some hundred.
+pub const UPSTREAM_INFO_BYTES: u64 = 1024 * 1024;
+
+/// Versions of one module that an upstream may list: several times what the busiest public module has.
+pub const LISTED_VERSIONS: usize = 50_000;
+
+/// How often the latest version is chosen anew because what was chosen turned out to be absent.
+pub const CHOICES: usize = 8;

@@ -10,8 +10,10 @@
 //! /{module}/@v/{canonical version}.info      file              one day         one minute
 //! /{module}/@v/{canonical version}.mod .zip  file              for ever        one minute
 //! /{module}/@v/{revision}.info               index REVISION    ask each time   not kept
-//! /cached-only/…                             the same as without it
+//! /cached-only/…                             the same as without it, of what is stored alone
 //! ```
+//!
+//! The header `Disable-Module-Fetch: true` means the same as `/cached-only/`: no upstream is asked.
 //!
 //! `{module}` and what stands before the extension are escaped: `github.com/!azure/m`, `v1.0.0-!r!c1`. A
 //! revision is a branch, a tag or a commit; `latest`, `v1`, `v1.0.0+meta` and `>=v1` are none, since the
@@ -44,6 +46,9 @@ pub const HELP: &str = "help";
 /// The page that leads `go get` from an import path to this repository, whose address is the subject.
 pub const GO_GET: &str = "go-get";
 
+/// The header by which a client asks for stored things alone.
+pub const DISABLE_MODULE_FETCH: &str = "disable-module-fetch";
+
 /// The verbs of every address; the platform answers `HEAD` from `GET`.
 const VERBS: &str = "GET, HEAD";
 
@@ -66,10 +71,20 @@ pub fn route(request: &FormatRequest<'_>) -> Result<Route, Failure> {
     let decoded = segments(request.path).map_err(absent::malformed)?;
     let decoded: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
     // Neither of the two first words can begin a module path, for they have no dot.
-    let path = match decoded.as_slice() {
-        ["cached-only", rest @ ..] => rest,
-        all => all,
+    let (path, is_cached_only) = match decoded.as_slice() {
+        ["cached-only", rest @ ..] => (rest, true),
+        all => (all, false),
     };
+    let stored_only = is_cached_only || request.header(DISABLE_MODULE_FETCH).is_some_and(is_true);
+    understood(path, request).map(|route| Route { stored_only, ..route })
+}
+
+/// Whether Go's `strconv.ParseBool` takes a text for true.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+fn understood(path: &[&str], request: &FormatRequest<'_>) -> Result<Route, Failure> {
     let module_ends = path.iter().position(|segment| segment.starts_with('@'));
     match (path, module_ends) {
         (["sumdb", rest @ ..], _) => Ok(page(SUMDB, rest.join("/"))),
@@ -122,7 +137,11 @@ fn may_be_revision(name: &str) -> bool {
     !matches!(name, "latest" | "upgrade" | "patch") && !name.starts_with(['<', '>', '-'])
 }
 
-fn file(module: &ModulePath, package: PackageName, version: &GoVersion, extension: &str) -> Result<Route, Failure> {
+/// The route of a stored file.
+///
+/// # Errors
+/// When its names are longer than any that are stored.
+pub fn file(module: &ModulePath, package: PackageName, version: &GoVersion, extension: &str) -> Result<Route, Failure> {
     let path = file_path(module, version, extension)?;
     let name = VersionName::try_from(version.as_str()).map_err(|_| absent::too_long(version.as_str()))?;
     let coordinate = Coordinate { package: package.clone(), version: name };
@@ -136,7 +155,9 @@ fn file(module: &ModulePath, package: PackageName, version: &GoVersion, extensio
     })
 }
 
-fn index(kind: &'static str, subject: &str, package: PackageName) -> Route {
+/// The route of an index of a module.
+#[must_use]
+pub fn index(kind: &'static str, subject: &str, package: PackageName) -> Route {
     Route { package: Some(package), ..computed(Want::Index(IndexKey { kind, subject: subject.to_owned() })) }
 }
 
@@ -351,6 +372,26 @@ mod tests {
         for (path, present, absent) in rows {
             let route = route(&request("GET", path, "")).expect(path);
             assert_eq!((route.max_age, route.absent_max_age), (present, absent), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_stored_is_wanted_by_path_or_header() {
+        let rows = [
+            ("/e.com/m/@v/list", None, false),
+            ("/e.com/m/@v/list", Some("true"), true),
+            ("/e.com/m/@v/v1.0.0.zip", Some("1"), true),
+            ("/e.com/m/@v/main.info", Some("True"), true),
+            ("/e.com/m/@latest", Some("yes"), false),
+            ("/e.com/m/@latest", Some("tRUE"), false),
+            ("/e.com/m/@latest", Some("false"), false),
+            ("/cached-only/e.com/m/@latest", Some("false"), true),
+            ("/cached-only/e.com/m/@v/v1.0.0.zip", None, true),
+        ];
+        for (path, header, wanted) in rows {
+            let headers: Vec<_> = header.map(|value| (DISABLE_MODULE_FETCH, value)).into_iter().collect();
+            let request = FormatRequest { headers: &headers, ..request("GET", path, "") };
+            assert_eq!(route(&request).expect(path).stored_only, wanted, "{path} {header:?}");
         }
     }
 

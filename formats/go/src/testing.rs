@@ -16,6 +16,7 @@ use keeper_core::artifact::{
 use keeper_core::documents::KeptDocument;
 use keeper_core::error::Failure;
 use keeper_core::format::{Document, Recorded, RepositoryView};
+use keeper_core::media_type::MediaType;
 use keeper_core::repository::{RepositoryKind, Settings};
 use keeper_core::upstream::{Authority, UpstreamError, Validators};
 use serde_json::{Value, json};
@@ -38,6 +39,11 @@ pub(crate) fn package(name: &str) -> PackageName {
     PackageName::try_from(name).expect(name)
 }
 
+/// A version of a package, both known to be good.
+pub(crate) fn coordinate(name: &str, version: &str) -> Coordinate {
+    Coordinate { package: package(name), version: VersionName::try_from(version).expect(version) }
+}
+
 /// A repository named `r`. Everything in it is active until it is deleted.
 #[derive(Default)]
 pub(crate) struct MemoryView {
@@ -45,6 +51,13 @@ pub(crate) struct MemoryView {
     /// The metadata of each version of each module; `None` for a tombstone.
     modules: BTreeMap<String, BTreeMap<GoVersion, Option<Value>>>,
     labels: Vec<(String, Label)>,
+    /// Small files beside the `.info` of the modules.
+    files: BTreeMap<FilePath, Bytes>,
+    /// Indexes by their raw paths.
+    indexes: BTreeMap<String, Bytes>,
+    /// Where its content comes from; hosted unless said.
+    kind: Option<RepositoryKind>,
+    recorded: Recorded,
     database: Arc<MemoryDatabase>,
 }
 
@@ -80,6 +93,24 @@ impl MemoryView {
     pub(crate) fn delete(&mut self, module: &str, version: &str) {
         let version = GoVersion::parse(version).expect(version);
         self.modules.entry(module.to_owned()).or_default().insert(version, None);
+    }
+
+    /// The same of another kind.
+    pub(crate) fn of_kind(mut self, kind: RepositoryKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// A small file of a version.
+    pub(crate) fn file(&mut self, module: &str, version: &str, extension: &str, body: &str) {
+        let (module, version) = (ModulePath::parse(module), GoVersion::parse(version));
+        let path = file_path(&module.expect("a module path"), &version.expect("a version"), extension);
+        self.files.insert(path.expect("short"), Bytes::from(body.to_owned()));
+    }
+
+    /// An index that it has from elsewhere.
+    pub(crate) fn has_index(&mut self, path: &str, body: &str) {
+        self.indexes.insert(path.to_owned(), Bytes::from(body.to_owned()));
     }
 
     pub(crate) fn commit(&mut self, module: &str, commit: &str, version: &str) {
@@ -180,22 +211,25 @@ impl RepositoryView for MemoryView {
     }
 
     fn kind(&self) -> RepositoryKind {
-        RepositoryKind::Hosted
+        self.kind.unwrap_or(RepositoryKind::Hosted)
     }
 
     async fn recorded(&self, _what: &Coordinate) -> Result<Option<Recorded>, StoreError> {
-        Ok(None)
+        Ok(Some(self.recorded.clone()))
     }
 
     async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
         Ok(self.modules.contains_key(package.as_str()))
     }
 
-    async fn index(&self, _path: &str) -> Result<Option<Document>, Failure> {
-        Ok(None)
+    async fn index(&self, path: &str) -> Result<Option<Document>, Failure> {
+        Ok(self.indexes.get(path).map(|body| Document::new(MediaType::TEXT, body.clone())))
     }
 
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
+        if let Some(body) = self.files.get(path) {
+            return Ok(Some(body.clone()));
+        }
         for (module, versions) in &self.modules {
             let module = ModulePath::parse(module).expect("a module path");
             for (version, metadata) in versions {

@@ -8,10 +8,11 @@
 //! /labels/<package>/<name>` with `<name>=<version>` moves a label, `DELETE /<package>/<any>` with a version
 //! deletes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::access::Action;
@@ -21,8 +22,8 @@ use crate::catalog::About;
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::format::{
-    Change, Claim, Confirmation, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, IndexKey, InspectError,
-    Inspection, Intake, MaxAge, NewFile, RepositoryView, Route, Want,
+    Change, Claim, Confirmation, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, Gate, IndexKey,
+    InspectError, Inspection, Intake, MaxAge, NewFile, RepositoryView, Route, UpstreamFile, Want,
 };
 use crate::media_type::MediaType;
 use crate::path;
@@ -83,6 +84,41 @@ fn one_part(
         warnings: Vec::new(),
         about: About::default(),
     })
+}
+
+/// A file of an upstream, kept as it is. A `.json` says when its version was made.
+fn copy(file: &UpstreamFile<'_>, text: &str, out: &mut dyn FileSink) -> Result<Inspection, InspectError> {
+    if text.starts_with("bad") {
+        return Err(Problem::new(&codes::UPSTREAM_INVALID, "the upstream sent a bad note").into());
+    }
+    let (_, name) = file.path.as_str().split_once('/').expect("a file path");
+    out.keep(NewFile { path: file.path.clone(), name: name.to_owned(), media_type: MediaType::TEXT })
+        .map_err(InspectError::Output)?;
+    let made = text.trim().parse::<i64>().ok();
+    Ok(Inspection {
+        extent: Extent::Part,
+        content: ContentId(String::new()),
+        purl: format!("pkg:notes/{}", file.coordinate),
+        coordinate: file.coordinate.clone(),
+        checksums: [(format!("sum of {name}"), Digest::of(text.as_bytes()).to_hex())].into(),
+        metadata: made.map_or(json!({}), |made| json!({ "made": made })),
+        dependencies: Vec::new(),
+        labels: Vec::new(),
+        warnings: Vec::new(),
+        about: About::default(),
+    })
+}
+
+fn list_route(package: &PackageName) -> Route {
+    let key = IndexKey { kind: "list", subject: package.as_str().to_owned() };
+    Route {
+        action: Action::Read,
+        package: Some(package.clone()),
+        max_age: MaxAge::Revalidate,
+        absent_max_age: MaxAge::NoStore,
+        stored_only: false,
+        want: Want::Index(key),
+    }
 }
 
 #[async_trait]
@@ -176,6 +212,9 @@ impl FormatHandler for Notes {
         let mut text = String::new();
         input.read_to_string(&mut text).map_err(InspectError::Input)?;
         let (package, version) = (claim.name.unwrap_or("untitled"), claim.version.unwrap_or("1"));
+        if let Some(file) = claim.upstream {
+            return copy(&file, &text, out);
+        }
         assert!(!text.starts_with("panic"), "as asked for");
         if text.starts_with("bad") {
             let problems = ["a bad word", "a bad end"].map(|text| Problem::new(&codes::INVALID_FIELD, text));
@@ -217,6 +256,60 @@ impl FormatHandler for Notes {
     async fn confirm(&self, candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
         let twins = view.case_twins(&candidate.coordinate.package).await?;
         Ok(twins.iter().map(|_| warning("twice")).collect::<Vec<_>>().into())
+    }
+
+    /// `plan` and `plan~2` have one owner.
+    fn family(&self, package: &PackageName) -> PackageName {
+        let stem = package.as_str().split('~').next().unwrap_or_default();
+        PackageName::try_from(stem).unwrap_or_else(|_| package.clone())
+    }
+
+    fn upstream_path(&self, route: &Route) -> Option<String> {
+        match &route.want {
+            Want::File { path, .. } => Some(path.as_str().to_owned()),
+            Want::Index(key) if key.kind == "list" => Some(format!("{}/list", key.subject)),
+            _ => None,
+        }
+    }
+
+    fn proof(&self, package: &PackageName) -> Option<Route> {
+        Some(list_route(package))
+    }
+
+    fn merge(&self, route: &Route, parts: &[Document], gate: &dyn Gate) -> Result<Document, Failure> {
+        let package = route.package.clone().expect("lists are of packages");
+        let mut versions = BTreeSet::new();
+        for part in parts {
+            let text = std::str::from_utf8(&part.body).expect("a text");
+            if text.contains('<') {
+                return Err(Failure::new(&codes::UPSTREAM_INVALID, "the upstream sent no list"));
+            }
+            versions.extend(text.split_whitespace().filter_map(|word| word.parse::<u64>().ok()));
+        }
+        let name = |number: &u64| VersionName::try_from(number.to_string().as_str()).expect("a version");
+        let admitted = versions.iter().filter(|number| gate.admit(&package, &name(number)).is_ok());
+        let text = admitted.map(u64::to_string).collect::<Vec<_>>().join(" ");
+        Ok(Document::new(MediaType::TEXT, text))
+    }
+
+    fn made_at(&self, metadata: &serde_json::Value) -> Option<Timestamp> {
+        Timestamp::from_second(metadata.get("made")?.as_i64()?).ok()
+    }
+
+    fn time_file(&self, what: &Coordinate) -> Option<Route> {
+        let path = file_path(what.package.as_str(), what.version.as_str(), "json");
+        Some(Route { want: Want::File { path, coordinate: what.clone() }, ..list_route(&what.package) })
+    }
+
+    async fn withdraws(
+        &self,
+        what: &Coordinate,
+        _admitted: &[VersionName],
+        view: &dyn RepositoryView,
+    ) -> Result<bool, Failure> {
+        let path = file_path(what.package.as_str(), what.version.as_str(), "txt");
+        let text = view.small(&path, SMALL_BYTES).await?;
+        Ok(text.is_some_and(|text| text.starts_with(b"withdraws")))
     }
 
     /// The body names the version; `delete` as a label does what its route did not ask for.

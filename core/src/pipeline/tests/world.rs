@@ -79,6 +79,18 @@ impl World {
         self.store.create(&at, details, &Actor::system()).await.expect("a new repository")
     }
 
+    /// Changes the record of a repository.
+    pub(super) async fn change(&self, name: &str, change: impl FnOnce(&mut RepositoryDetails)) {
+        let at = contract::address("notes", name);
+        let before = RepositoryStore::find(&*self.store, &at).await.expect("an answer").expect("a repository");
+        let mut details = contract::details();
+        details.source = before.source.clone();
+        change(&mut details);
+        let by = Actor::system();
+        let changed = self.store.update(before.id, before.revision, details, &by).await.expect("an answer");
+        assert!(changed.is_some());
+    }
+
     pub(super) async fn id(&self, name: &str) -> RepositoryId {
         let found = RepositoryStore::find(&*self.store, &contract::address("notes", name)).await.expect("an answer");
         found.expect("a repository").id
@@ -99,7 +111,7 @@ impl World {
         let handler: Arc<dyn FormatHandler> = self.format.clone();
         let repository_url = "https://keeper.test/notes/local";
         let request = FormatRequest { verb: "GET", path, query, headers, repository_url };
-        self.keeper.read(who, &key("notes"), &handler, repository, &request).await
+        self.keeper.read(who, &key("notes"), &handler, repository, &request, 0).await
     }
 
     pub(super) async fn bytes(&self, answer: &Answer) -> Result<Vec<u8>, Failure> {

@@ -60,6 +60,20 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Adds a directory by its clean path, also one that is there already.
+    ///
+    /// # Errors
+    /// When it collides with an earlier name.
+    pub fn add_directory(&mut self, path: &'a str) -> Result<(), Problem> {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        let (mut parent, mut start) = (0, 0);
+        for end in ends {
+            parent = self.directory(parent, &path[start..end], &path[..end], path)?;
+            start = end + 1;
+        }
+        Ok(())
+    }
+
     /// The number of a directory, `path`, which is an ancestor of `file`.
     fn directory(&mut self, parent: usize, name: &str, path: &'a str, file: &str) -> Result<usize, Problem> {
         match self.nodes.entry((parent, fold_key(name))) {

@@ -75,6 +75,15 @@ pub struct Metadata {
     /// The file to show to people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readme: Option<String>,
+    /// The `h1:` of the go.mod in the zip, or of the one made up for it, of a copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub go_mod_h1_in_zip: Option<String>,
+    /// The checksum database that vouches for the last file that was copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<String>,
+    /// Whether a file was copied that no checksum database knows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
     /// Files left out, by reason.
     #[serde(skip_serializing_if = "Omissions::is_empty")]
     pub omitted: Omissions,
@@ -90,6 +99,8 @@ pub struct Metadata {
 pub enum TimeSource {
     /// The commit, in UTC.
     Commit,
+    /// The upstream says so.
+    Upstream,
     /// The commit, in the archiver's unknown zone.
     CommitLocal,
     /// The pseudo-version.
@@ -178,7 +189,59 @@ impl From<Omitted> for Omissions {
     }
 }
 
+/// A part of the metadata: what one file of a copy tells. The files come one by one, and the fields of each are
+/// joined to those that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What `.info` says.
+    Info,
+    /// What `go.mod` says.
+    GoMod,
+    /// What the zip holds.
+    Files,
+}
+
+impl Part {
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Info => &["commit", "time", "time_source", "origin"],
+            Self::GoMod => &[
+                "has_go_mod",
+                "go",
+                "toolchain",
+                "requires",
+                "replaces",
+                "excludes",
+                "retracts",
+                "tools",
+                "deprecated",
+            ],
+            Self::Files => {
+                &["licenses", "packages", "packages_truncated", "readme", "go_mod_h1_in_zip", "files", "size_bytes"]
+            }
+        }
+    }
+
+    /// Adds the fields of another part.
+    pub fn join(one: &mut Value, other: Value) {
+        match (one, other) {
+            (Value::Object(fields), Value::Object(more)) => fields.extend(more),
+            (one, other) => *one = other,
+        }
+    }
+}
+
 impl Metadata {
+    /// The fields of a part, to be joined with others.
+    #[must_use]
+    pub fn part(&self, which: Part) -> Value {
+        let mut value = self.to_value();
+        if let Value::Object(fields) = &mut value {
+            fields.retain(|field, _| which.fields().contains(&field.as_str()));
+        }
+        value
+    }
+
     /// Reads what was kept; what cannot be read is as if it had not been found out.
     #[must_use]
     pub fn of(value: &Value) -> Self {

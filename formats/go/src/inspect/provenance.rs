@@ -81,7 +81,7 @@ fn unchecked(pseudo: &PseudoVersion, commit: &Commit) -> Option<Warning> {
 
 fn time_warning(source: TimeSource, commit: &Commit) -> Option<Warning> {
     let text = match (source, &commit.id) {
-        (TimeSource::Commit | TimeSource::PseudoVersion, _) => return None,
+        (TimeSource::Commit | TimeSource::PseudoVersion | TimeSource::Upstream, _) => return None,
         (TimeSource::CommitLocal, _) => {
             "the archive has the commit's time only in the archiver's own time zone, which is unknown; it is taken for UTC"
         }

@@ -1,7 +1,7 @@
 //! What a publisher should know about an upload that is accepted.
 //!
 //! The names are stable and in the order W01 to W17 of the specification. W11 and W17 depend on what else
-//! the repository holds: they are [`crate::confirm`]'s.
+//! the repository holds: they are [`crate::confirm`]'s. Two more are of copies alone.
 //!
 //! Bounds: a text repeats at most a few names.
 
@@ -45,6 +45,11 @@ pub const CRLF_TEXT: &str = "crlf_text";
 pub const INCOMPATIBLE_UNNEEDED: &str = "incompatible_unneeded";
 /// W17
 pub const CASE_TWIN: &str = "case_twin";
+
+/// Of a copy: no dependant can read its `go.mod`, which the checksum database knows all the same.
+pub const GO_MOD_UNREADABLE: &str = "go_mod_unreadable";
+/// Of a copy: the `go.mod` in the zip is another one than is given out, and the checksum database knows both.
+pub const GO_MOD_DIFFERS: &str = "go_mod_differs";
 
 const ALL: [&str; 17] = [
     FILES_OMITTED,

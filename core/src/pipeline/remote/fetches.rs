@@ -1,0 +1,214 @@
+//! Fetches on their way: one for each thing, however many wait; and the absences that upstreams reported.
+//!
+//! A fetch is a task of its own. Whoever waits may leave, and the fetch goes on; when it ends, all get its result, and
+//! the next who asks begins anew. A fetch that panics is trouble for those who wait and nothing for those who come.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+use tokio::sync::{Semaphore, watch};
+
+use crate::error::{Failure, codes};
+use crate::limits::{ABSENCES_IN_MEMORY, FETCHES_AT_ONCE, WAITERS_PER_FETCH};
+use crate::repository::RepositoryId;
+use crate::upstream::UpstreamError;
+
+/// What is fetched: for which repository, and the upstream's path.
+pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
+
+type Outcome = Option<Result<(), Failure>>;
+
+/// All fetches of the program.
+pub(in crate::pipeline) struct Fetches {
+    flights: Mutex<HashMap<Wanted, Flight>>,
+    absences: Cache<Wanted, Absence>,
+    slots: Semaphore,
+}
+
+struct Flight {
+    outcome: watch::Receiver<Outcome>,
+    joined: usize,
+}
+
+/// That an upstream has no such thing, until it may be asked again.
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    gone: bool,
+    until: Instant,
+}
+
+impl Default for Fetches {
+    fn default() -> Self {
+        Self {
+            flights: Mutex::default(),
+            absences: Cache::builder().max_capacity(ABSENCES_IN_MEMORY).build(),
+            slots: Semaphore::new(FETCHES_AT_ONCE),
+        }
+    }
+}
+
+impl Fetches {
+    /// Waits for the fetch of this thing, which `work` does if nobody does it yet.
+    ///
+    /// # Errors
+    /// What the fetch ended with; `overloaded` when too many wait.
+    pub(super) async fn once<W>(self: &Arc<Self>, what: Wanted, work: W) -> Result<(), Failure>
+    where
+        W: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let mut outcome = self.join(what, work)?;
+        let ended = outcome.wait_for(Option::is_some).await.map(|ended| ended.clone());
+        match ended {
+            Ok(Some(result)) => result,
+            _ => Err(UpstreamError::Failed("the fetch ended abnormally".to_owned()).into()),
+        }
+    }
+
+    fn join<W>(self: &Arc<Self>, what: Wanted, work: W) -> Result<watch::Receiver<Outcome>, Failure>
+    where
+        W: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let mut flights = self.locked();
+        if let Some(flight) = flights.get_mut(&what) {
+            if flight.joined >= WAITERS_PER_FETCH {
+                return Err(Failure::new(&codes::OVERLOADED, codes::OVERLOADED.title).retry_after(2));
+            }
+            flight.joined += 1;
+            return Ok(flight.outcome.clone());
+        }
+        let (told, outcome) = watch::channel(None);
+        flights.insert(what.clone(), Flight { outcome: outcome.clone(), joined: 1 });
+        let landed = Landing { fetches: self.clone(), what };
+        tokio::spawn(async move {
+            let result = work.await;
+            // First out of the table, so that nobody joins what is over.
+            drop(landed);
+            told.send_replace(Some(result));
+        });
+        Ok(outcome)
+    }
+
+    /// A turn among all fetches; waits for one.
+    ///
+    /// # Errors
+    /// `overloaded` when there is none for ten seconds.
+    pub(super) async fn slot(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
+        let overloaded = || Failure::new(&codes::OVERLOADED, codes::OVERLOADED.title).retry_after(5);
+        let turn = tokio::time::timeout(Duration::from_secs(10), self.slots.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(overloaded)
+    }
+
+    /// Remembers that there is no such thing.
+    pub(super) fn note_absence(&self, what: Wanted, gone: bool, seconds: u64) {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        self.absences.insert(what, Absence { gone, until });
+    }
+
+    /// Whether there was no such thing a moment ago, and whether it was gone for good.
+    pub(super) fn absence(&self, what: &Wanted) -> Option<bool> {
+        let absence = self.absences.get(what)?;
+        (Instant::now() < absence.until).then_some(absence.gone)
+    }
+
+    /// Forgets all absences that a repository was told of.
+    pub(in crate::pipeline) fn forget_absences(&self, of: RepositoryId) {
+        let known: Vec<_> = self.absences.iter().filter(|(what, _)| what.0 == of).map(|(what, _)| what).collect();
+        for what in known {
+            self.absences.invalidate(&*what);
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<Wanted, Flight>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a fetch out of the table however it ends.
+struct Landing {
+    fetches: Arc<Fetches>,
+    what: Wanted,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.fetches.locked().remove(&self.what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn wanted(name: &str) -> Wanted {
+        (RepositoryId(1), name.into())
+    }
+
+    #[tokio::test]
+    async fn many_wait_for_one_fetch_and_the_next_begins_anew() {
+        let (fetches, begun, go) =
+            (Arc::new(Fetches::default()), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        for round in 1..=2 {
+            let waiters: Vec<_> = (0..50)
+                .map(|_| {
+                    let (fetches, begun, go) = (fetches.clone(), begun.clone(), go.clone());
+                    tokio::spawn(async move {
+                        let work = async move {
+                            begun.fetch_add(1, Ordering::SeqCst);
+                            go.notified().await;
+                            Ok(())
+                        };
+                        fetches.once(wanted("a"), work).await
+                    })
+                })
+                .collect();
+            while fetches.locked().get(&wanted("a")).is_none_or(|flight| flight.joined < 50) {
+                tokio::task::yield_now().await;
+            }
+            go.notify_one();
+            assert!(join_all(waiters).await.into_iter().all(|ended| ended.expect("a task").is_ok()));
+            assert_eq!(begun.load(Ordering::SeqCst), round);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fetch_goes_on_when_those_who_wait_have_left() {
+        let (fetches, done) = (Arc::new(Fetches::default()), Arc::new(Notify::new()));
+        let (inner, go) = (done.clone(), Arc::new(Notify::new()));
+        let gone = go.clone();
+        let work = async move {
+            gone.notified().await;
+            inner.notify_one();
+            Ok(())
+        };
+        let left = tokio::time::timeout(Duration::ZERO, fetches.once(wanted("a"), work)).await;
+        assert!(left.is_err(), "nobody waits any more");
+        go.notify_one();
+        done.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_trouble_for_those_who_wait_and_nothing_for_the_next() {
+        let fetches = Arc::new(Fetches::default());
+        let broken = fetches.once(wanted("a"), async { panic!("a fault") }).await;
+        assert_eq!(broken.expect_err("trouble").code().name, "upstream_error");
+        assert!(fetches.once(wanted("a"), async { Ok(()) }).await.is_ok());
+    }
+
+    #[test]
+    fn an_absence_is_believed_for_its_time() {
+        let fetches = Fetches::default();
+        fetches.note_absence(wanted("a"), true, 60);
+        fetches.note_absence(wanted("b"), false, 0);
+        assert_eq!((fetches.absence(&wanted("a")), fetches.absence(&wanted("b"))), (Some(true), None));
+        fetches.forget_absences(RepositoryId(1));
+        assert_eq!(fetches.absence(&wanted("a")), None);
+    }
+}
