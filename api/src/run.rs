@@ -6,15 +6,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keeper_core::artifact::PackageName;
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::{Keeper, Ports};
 use keeper_core::plugin::{Registry, RegistryError};
+use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,7 +31,7 @@ use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
-use crate::config::{Config, TlsSource};
+use crate::config::{Config, PublicUrl, TlsSource, UpstreamBounds};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
 use crate::jobs::Runner;
@@ -45,7 +47,7 @@ use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
-use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
+use crate::upstream::{GuardedClient, Network, OwnAddress, UpstreamLimits};
 
 /// How often certificates are looked at for changes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
@@ -87,6 +89,14 @@ pub enum StartError {
     /// The outgoing network.
     #[error("the outgoing network cannot be set up: {0}")]
     Network(String),
+    /// The authorities that upstreams may have.
+    #[error("network_ca_file {path}: {why}")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The metrics.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(String),
@@ -103,7 +113,7 @@ impl StartError {
             Self::DataDir(error) => error.into(),
             Self::Database(OpenError::Newer { .. }) => Exit::NewerDatabase,
             Self::Database(OpenError::Address { .. } | OpenError::LibraryTooOld { .. }) => Exit::Usage,
-            Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } => Exit::Usage,
+            Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } | Self::Authorities { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -127,14 +137,14 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
+    name_families(&store, &registry).await?;
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
-    let network = GuardedClient::new(allowed_networks(&config), UpstreamLimits::default())
-        .map_err(|error| StartError::Network(error.to_string()))?;
+    let network = network(&config)?;
     let ports = Ports {
         registry: registry.clone(),
         repositories: store.clone(),
@@ -146,7 +156,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         audit: store.clone(),
         documents: store.clone(),
         upstreams: Arc::new(network.clone()),
-        authorities: Arc::new(network),
+        authorities: Arc::new(network.clone()),
         listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -170,6 +180,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         health: health.clone(),
         status: Arc::new(Status::new(store.clone(), &config.database, &config.blobs)),
         archives: Archives::default(),
+        own_address: OwnAddress::new(bound, config.public_url.as_ref().map(PublicUrl::as_str)),
+        network,
         admission,
         denials: denials.clone(),
         scrape,
@@ -228,8 +240,56 @@ pub fn database_address(file: &Path) -> String {
     format!("sqlite://{path}?mode=rwc")
 }
 
-fn allowed_networks(config: &Config) -> NetworkAllow {
-    config.network_allow.iter().cloned().collect()
+/// Before anything is served: who holds a name decides where it is looked for.
+async fn name_families(store: &Store, registry: &Registry) -> Result<(), StartError> {
+    let family = |format: &FormatKey, package: &PackageName| Some(registry.get(format)?.family(package));
+    let named = store.name_families(family).await.map_err(OpenError::Unreadable)?;
+    if named > 0 {
+        tracing::info!(packages = named, "packages of an older version got their families");
+    }
+    Ok(())
+}
+
+/// The way out.
+fn network(config: &Config) -> Result<GuardedClient, StartError> {
+    let authorities = match &config.network_ca_file {
+        None => Vec::new(),
+        Some(path) => certificates(path).map_err(|why| StartError::Authorities { path: path.clone(), why })?,
+    };
+    let allow = config.network_allow.iter().cloned().collect();
+    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
+    if network.proxy.is_some() {
+        tracing::warn!(
+            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
+        );
+    }
+    let UpstreamBounds {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+    } = config.upstream;
+    let limits = UpstreamLimits {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+        ..UpstreamLimits::default()
+    };
+    GuardedClient::new(network, limits).map_err(|error| StartError::Network(error.to_string()))
+}
+
+/// The certificates of a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
 }
 
 async fn first_start(
@@ -253,7 +313,7 @@ async fn first_start(
 /// How the server proves itself, and the authority to trust if it is our own.
 struct Tls {
     handle: TlsAcceptorHandle,
-    authority: Option<std::path::PathBuf>,
+    authority: Option<PathBuf>,
 }
 
 fn tls(config: &Config, data: &DataDir) -> Result<Option<Tls>, StartError> {

@@ -31,6 +31,7 @@ mod burial;
 mod catalog;
 mod connections;
 mod documents;
+mod families;
 #[cfg(test)]
 mod fixture;
 mod identity;

@@ -1,11 +1,19 @@
 //! The outgoing network: the one HTTP client of the program, behind address rules.
 //!
 //! Nothing else makes a connection outwards. What may be reached is in [`guard`] (over what an address is,
-//! `addresses`), how in [`client`].
+//! `addresses`), how in [`client`]; `source` asks the sources of remote repositories, with `body` for what comes
+//! back and `breaker` for those that are in trouble.
 
 mod addresses;
+mod body;
+mod breaker;
 pub mod client;
 pub mod guard;
+mod limits;
+mod own;
+mod source;
 
-pub use client::{GuardedClient, UpstreamLimits};
-pub use guard::NetworkAllow;
+pub use client::{GuardedClient, Network};
+pub use guard::{NetworkAllow, Refused};
+pub use limits::UpstreamLimits;
+pub use own::OwnAddress;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AllowedHosts, Config, LogFormat, TlsSource};
+use super::{AllowedHosts, Config, LogFormat, TlsSource, UpstreamBounds};
 
 /// Takes one setting after the other.
 pub(super) struct Draft {
@@ -36,6 +36,9 @@ impl Draft {
             trusted_proxies: Vec::new(),
             allowed_hosts: AllowedHosts::of(None, listen, None),
             network_allow: Vec::new(),
+            network_proxy: None,
+            network_ca_file: None,
+            upstream: UpstreamBounds::default(),
             metrics_network: Vec::new(),
             log: String::new(),
             log_format: LogFormat::Text,
