@@ -70,13 +70,19 @@ fn the_same_address_in_several_repositories_is_never_mixed_up() {
         let form = RawForm::module("example.com/m", "v1.0.0").text("repository", repository);
         form.file(archives::zip(&files)).send(&scene.server).expect(201);
     }
-    let token = |repositories: &str| Some(scene.server.token(&format!("--name {repositories} --actions read {}",
-        repositories.split('+').map(|one| format!("--repositories go/{one} ")).collect::<String>())));
-    let places = [("open", None), ("one", token("one")), ("two", token("two")), ("copies", None), ("all", token("all+two"))];
+    let token = |repositories: &str| {
+        Some(scene.server.token(&format!(
+            "--name {repositories} --actions read {}",
+            repositories.split('+').map(|one| format!("--repositories go/{one} ")).collect::<String>()
+        )))
+    };
+    let places =
+        [("open", None), ("one", token("one")), ("two", token("two")), ("copies", None), ("all", token("all+two"))];
     let places: Vec<_> = places
         .into_iter()
         .map(|(repository, token)| {
-            let credential = token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+            let credential =
+                token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
             let zip = Client::of(&scene).ask("GET", &format!("/go/{repository}{ZIP}"), &credential).expect(200).body;
             Place { repository, zip, token }
         })
@@ -105,7 +111,8 @@ fn interleaved(client: &mut Client<'_>, places: &[Place], random: &mut Random) {
     let bearer = random.one_of(places).expect("a place");
     let is_head = random.below(4) == 0;
     let range = (random.below(4) == 0).then(|| random.below(place.zip.len() as u64) as usize);
-    let mut headers = bearer.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let mut headers =
+        bearer.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     headers.extend(range.map(|first| format!("Range: bytes={first}-\r\n")));
     let path = format!("/go/{}{ZIP}", place.repository);
     let answer = client.ask(if is_head { "HEAD" } else { "GET" }, &path, &headers);
@@ -187,6 +194,8 @@ fn what_is_blocked_or_deleted_is_gone_at_once_while_many_read_it() {
     taken_away(&scene, &paths(["local", "all"], "example.com/m", "v1.1.0"), "v1.1.0", || {
         scene.server.api("DELETE", &format!("/api/artifacts/{deleted}"), None).expect(204);
     });
-    taken_away(&scene, &paths(["copies", "all"], "example.com/copied", "v1.0.0")[..1].to_vec(), "v1.0.0", || block(&copied));
+    taken_away(&scene, &paths(["copies", "all"], "example.com/copied", "v1.0.0")[..1].to_vec(), "v1.0.0", || {
+        block(&copied)
+    });
     assert_eq!(scene.get("all", &module.at("zip")).header("x-error-code"), Some("blocked"));
 }

@@ -60,7 +60,8 @@ impl House {
             attacker.offer(&[&module.clone().with("evil.go", "package m\n")]);
             database.log(&module);
         }
-        let settings = json!({ "verify": "off", "checksum_database": format!("sum.example.org {}", database.server.url) });
+        let settings =
+            json!({ "verify": "off", "checksum_database": format!("sum.example.org {}", database.server.url) });
         scene.remote_with("copies", &attacker.url, &json!({}), &settings);
         let mut all = json!({ "settings": settings });
         all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -170,11 +171,13 @@ fn go_cannot_be_led_to_the_attackers_version() {
 fn go_is_told_how_to_keep_private_names_from_the_checksum_database() {
     let house = House::new(&json!({ "reserved": [{ "pattern": "github.com/yourcompany", "members": ["local"] }] }));
     publish(&house.scene, "local", OURS, "v1.0.0");
-    let machine = Machine::new()
-        .with("GOPROXY", house.scene.server.go("all"))
-        .with("GOSUMDB", house.database.key());
+    let machine = Machine::new().with("GOPROXY", house.scene.server.go("all")).with("GOSUMDB", house.database.key());
     let project = machine.project("app");
-    machine.go(&project, &format!("get {OURS}@v1.0.0")).failed().says(&["403 Forbidden", "is private here", "GONOSUMDB="]);
+    machine.go(&project, &format!("get {OURS}@v1.0.0")).failed().says(&[
+        "403 Forbidden",
+        "is private here",
+        "GONOSUMDB=",
+    ]);
     house.nothing_leaves("all", "a lookup by go");
 }
 
@@ -188,7 +191,11 @@ fn the_first_publication_of_a_name_takes_it_from_the_upstream_at_once() {
     assert_eq!(scene.get("all", "/example.com/m/@v/list").expect(200).text(), "v1.0.0\n");
     publish(&scene, "local", "example.com/m", "v0.1.0");
     attacker.forget();
-    assert_eq!(scene.get("all", "/example.com/m/@v/list").expect(200).text(), "v0.1.0\n", "no kept decision is in the way");
+    assert_eq!(
+        scene.get("all", "/example.com/m/@v/list").expect(200).text(),
+        "v0.1.0\n",
+        "no kept decision is in the way"
+    );
     assert_eq!(scene.get("all", &public.at("zip")).status, 404);
     assert_eq!(attacker.requests(), [""; 0]);
     attacker.put("/example.com/m/@v/list", [Reply::status(500)]);

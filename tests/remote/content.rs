@@ -34,7 +34,8 @@ fn files_come_as_they_are_and_only_once() {
         }
         assert_eq!(upstream.times_asked(&module.at(extension)), 1, ".{extension} is kept");
     }
-    let part = http::send("GET", &format!("{}{}", scene.server.go("m"), module.at("zip")), &[("Range", "bytes=0-3")], &[]);
+    let part =
+        http::send("GET", &format!("{}{}", scene.server.go("m"), module.at("zip")), &[("Range", "bytes=0-3")], &[]);
     assert_eq!((part.status, part.body.as_slice()), (206, &module.zip()[..4]));
     assert_eq!(scene.get("m", "/example.com/m/@v/list").expect(200).text(), "v1.0.0\n");
     assert_eq!(scene.get("m", "/example.com/m/@latest").expect(200).json()["Version"], "v1.0.0");
@@ -122,7 +123,10 @@ fn what_is_no_such_file_is_refused_and_not_kept() {
         upstream.forget();
         for _ in 0..2 {
             let said = refusals.text(row, &scene.get("m", &module.at(extension)), 502, code);
-            assert!(said.contains("\"go/m\"") && !said.contains("127.0.0.1") && !said.contains("sign in"), "{row}: {said}");
+            assert!(
+                said.contains("\"go/m\"") && !said.contains("127.0.0.1") && !said.contains("sign in"),
+                "{row}: {said}"
+            );
         }
         assert!(upstream.times_asked(&module.at(extension)) >= 2, "{row}: trouble is not remembered");
         upstream.offer(&[&module]);
@@ -165,8 +169,12 @@ fn lists_hold_what_go_can_use_and_nothing_else() {
     scene.remote("m", &upstream.url);
     let list = "/example.com/m/@v/list";
     let rows = [
-        ("95", "v1.1.0 2024-03-04T03:06:07Z\r\nv1.0.0\nv1.0.0\nv1\nv1.0.0+meta\nv2.0.0\n\nv1.10.0\nv1.9.0\n\
-                v0.0.0-20240304030607-0123456789ab\n", "v1.0.0\nv1.1.0\nv1.9.0\nv1.10.0\n"),
+        (
+            "95",
+            "v1.1.0 2024-03-04T03:06:07Z\r\nv1.0.0\nv1.0.0\nv1\nv1.0.0+meta\nv2.0.0\n\nv1.10.0\nv1.9.0\n\
+                v0.0.0-20240304030607-0123456789ab\n",
+            "v1.0.0\nv1.1.0\nv1.9.0\nv1.10.0\n",
+        ),
         ("K17", "v1.0.0\nnot a version\nv1.0.1-\n../x\nv1.0.2\n", "v1.0.0\nv1.0.2\n"),
         ("prereleases", "v1.0.0\nv1.0.0-rc.2\nv1.0.0-rc.10\n", "v1.0.0-rc.2\nv1.0.0-rc.10\nv1.0.0\n"),
         ("incompatible", "v2.0.0+incompatible\nv1.0.0\n", "v1.0.0\nv2.0.0+incompatible\n"),
@@ -175,7 +183,11 @@ fn lists_hold_what_go_can_use_and_nothing_else() {
     for (row, upstreams, ours) in rows {
         upstream.put(list, [Reply::text(upstreams)]);
         let answer = scene.get("m", list).expect(200);
-        assert_eq!((answer.text().as_str(), answer.header("content-type")), (ours, Some("text/plain; charset=utf-8")), "{row}");
+        assert_eq!(
+            (answer.text().as_str(), answer.header("content-type")),
+            (ours, Some("text/plain; charset=utf-8")),
+            "{row}"
+        );
     }
 }
 

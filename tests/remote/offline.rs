@@ -76,7 +76,10 @@ fn an_index_is_asked_for_again_with_what_is_known_of_it() {
     let (scene, upstream) = (Scene::new(), Scripted::start());
     let list = "/example.com/m/@v/list";
     scene.remote("m", &upstream.url);
-    upstream.put(list, [Reply::text("v1.0.0\n").with("ETag", "\"one\""), Reply::status(304), Reply::text("v1.0.0\nv1.1.0\n")]);
+    upstream.put(
+        list,
+        [Reply::text("v1.0.0\n").with("ETag", "\"one\""), Reply::status(304), Reply::text("v1.0.0\nv1.1.0\n")],
+    );
     for wanted in ["v1.0.0\n", "v1.0.0\n", "v1.0.0\nv1.1.0\n"] {
         assert_eq!(scene.get("m", list).expect(200).text(), wanted);
     }

@@ -113,7 +113,11 @@ fn no_spelling_of_a_closed_address_is_accepted_and_nobody_is_called() {
             let answer = server.api("POST", "/api/repositories", Some(&repository));
             assert_eq!(answer.status, 400, "S5 {url}: {}", answer.text());
             let document = answer.json();
-            assert_eq!((&document["code"], &document["errors"][0]["field"]), (&json!("invalid_field"), &json!("upstream.url")), "S5 {url}");
+            assert_eq!(
+                (&document["code"], &document["errors"][0]["field"]),
+                (&json!("invalid_field"), &json!("upstream.url")),
+                "S5 {url}"
+            );
         }
     }
     assert_eq!(there.requests(), [""; 0], "S5: a connection was made");
@@ -128,7 +132,8 @@ fn what_is_no_address_of_an_upstream_is_refused_without_showing_a_password() {
         assert_eq!(answer.status, 400, "{url}: {}", answer.text());
         assert!(!answer.text().contains("password@") && !answer.text().contains(":password"), "{}", answer.text());
     }
-    let plain = json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": "http://upstream.example" } });
+    let plain =
+        json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": "http://upstream.example" } });
     let answer = server.api("POST", "/api/repositories", Some(&plain)).expect(400);
     assert!(answer.text().contains("allow_http"), "{}", answer.text());
 }

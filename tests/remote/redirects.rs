@@ -26,7 +26,10 @@ fn redirects_are_followed_and_their_content_is_judged_as_any() {
     scene.get("m", &module.at("info")).expect(200);
     assert!(scene.get("m", &module.at("zip")).expect(200).body == module.zip());
     for asked in store.heard() {
-        assert_eq!((asked.header("authorization"), asked.header("cookie"), asked.header("referer")), (None, None, None));
+        assert_eq!(
+            (asked.header("authorization"), asked.header("cookie"), asked.header("referer")),
+            (None, None, None)
+        );
     }
 }
 
@@ -64,8 +67,12 @@ fn redirects_to_closed_places_are_refused() {
         // One step of our own in between: each is checked.
         upstream.put(&module.at("info"), [Reply::redirect("/step")]);
         upstream.put("/step", [Reply::redirect(place)]);
-        let said =
-            refusals.text(&format!("K14, S5 {place}"), &scene.get(&name, &module.at("info")), 502, "upstream_redirect_refused");
+        let said = refusals.text(
+            &format!("K14, S5 {place}"),
+            &scene.get(&name, &module.at("info")),
+            502,
+            "upstream_redirect_refused",
+        );
         assert!(!said.contains("169.254") && !said.contains(&port), "S5 {place}: {said}");
         assert_eq!(upstream.times_asked("/step"), 1, "S5 {place}: what a rule stops is not tried again");
     }

@@ -65,7 +65,8 @@ fn many_clients_are_one_request_to_the_upstream() {
     upstream.put(&module.at("zip"), [Reply::bytes(zip.clone()).held(zip.len() / 2, &gate)]);
     scene.remote("m", &upstream.url);
     let path = format!("/go/m{}", module.at("zip"));
-    let (start, whole, end) = (Barrier::new(CLIENTS + 1), Sha256::digest(&zip).to_vec(), Sha256::digest(&zip[zip.len() - 1000..]).to_vec());
+    let (start, whole, end) =
+        (Barrier::new(CLIENTS + 1), Sha256::digest(&zip).to_vec(), Sha256::digest(&zip[zip.len() - 1000..]).to_vec());
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {

@@ -132,7 +132,8 @@ fn other_bytes_than_were_published_are_refused_and_told_to_the_audit() {
 /// A way to lie, with the record that the log has of the module.
 fn lies() -> Vec<(&'static str, Lie, String)> {
     let (good, evil) = (module().record(), tampered().record());
-    let go_mod_only: String = good.lines().filter(|line| line.contains("/go.mod")).map(|line| format!("{line}\n")).collect();
+    let go_mod_only: String =
+        good.lines().filter(|line| line.contains("/go.mod")).map(|line| format!("{line}\n")).collect();
     let zip_line = format!("{}\n", evil.lines().next().expect("a line"));
     vec![
         ("forged record", Lie::Record(evil.clone()), good.clone()),
@@ -203,7 +204,9 @@ fn what_the_database_does_not_know_is_kept_as_the_settings_say() {
     // It appears later: nothing was decided for ever.
     court.database.log(&module());
     court.scene.change("require", &json!({ "description": "another one" }));
-    crate::harness::wait::until("the database is asked again", || court.scene.get("require", &module().at("mod")).status == 200);
+    crate::harness::wait::until("the database is asked again", || {
+        court.scene.get("require", &module().at("mod")).status == 200
+    });
 }
 
 #[test]
