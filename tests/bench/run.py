@@ -14,17 +14,19 @@ import pathlib
 import platform
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 import zipfile
 
+from goproxy import Goproxy
 from servers import TOKEN, Keeper, Nginx, cpu_seconds, proc_status
 
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = HERE.parent.parent / "target" / "release" / "artifact-keeper"
-ALL = ["start", "small", "zip", "publish-small", "publish-large"]
+ALL = ["start", "small", "zip", "publish-small", "publish-large", "miss", "stampede", "go"]
 
 
 def wrk(url, connections, seconds, script=None, threads=2):
@@ -205,6 +207,86 @@ def publish_large(folder, options):
     return [row]
 
 
+def fetched(url):
+    """Seconds to the first byte and to the last one of a GET."""
+    command = ["curl", "-sSf", "-o", "/dev/null", "-w", "%{time_starttransfer} %{time_total}", url]
+    first, total = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(first), float(total)
+
+
+def miss(folder, options):
+    proxy = Goproxy(folder / "root")
+    for number in range(options.rounds):
+        proxy.add("example.com/bench/m", f"v1.{number}.0", size=10 << 20)
+    os.chmod(folder, 0o755)
+    upstream, keeper = Nginx(folder, proxy.root, False), Keeper(BINARY, folder)
+    keeper.remote("copies", upstream.url)
+    rows = []
+    figures = {"keeper": [], "upstream": []}
+    for number in range(options.rounds):
+        path = f"/example.com/bench/m/@v/v1.{number}.0.zip"
+        figures["upstream"].append(fetched(upstream.url + path))
+        figures["keeper"].append(fetched(f"{keeper.url}/go/copies{path}"))
+    for place, label in enumerate(("first byte", "last byte")):
+        pairs = [ours[place] / theirs[place] for ours, theirs in zip(figures["keeper"], figures["upstream"], strict=True)]
+        row = {"what": f"miss 10 MiB, seconds to the {label}", "keeper/upstream": round(statistics.median(pairs), 2)}
+        row |= {side: statistics.median(times[place] for times in figures[side]) for side in figures}
+        print("  ", json.dumps(row), flush=True)
+        rows.append(row)
+    for side in (keeper, upstream):
+        side.stop()
+    return rows
+
+
+def stampede(folder, options):
+    proxy = Goproxy(folder / "root")
+    for number in range(options.rounds):
+        proxy.add("example.com/bench/m", f"v1.{number}.0", size=1 << 20)
+    os.chmod(folder, 0o755)
+    upstream, keeper = Nginx(folder, proxy.root, False, access_log=True), Keeper(BINARY, folder)
+    keeper.remote("copies", upstream.url)
+    rates = [wrk(f"{keeper.url}/go/copies/example.com/bench/m/@v/v1.{number}.0.zip", 200, options.seconds)[0]
+             for number in range(options.rounds)]
+    for side in (keeper, upstream):
+        side.stop()
+    asked = upstream.requests()
+    row = {"what": "stampede, 200 clients for one absent zip", "zips": options.rounds, "upstream requests": len(asked),
+           "most for one zip": max(asked.count(path) for path in asked), "requests/s": statistics.median(rates)}
+    print("  ", json.dumps(row), flush=True)
+    return [row]
+
+
+def go(folder, options):
+    proxy = Goproxy(folder / "root")
+    project = folder / "project"
+    proxy.graph(project, modules=120)
+    os.chmod(folder, 0o755)
+    upstream, keeper = Nginx(folder, proxy.root, False), Keeper(BINARY, folder)
+    keeper.remote("copies", upstream.url)
+    rounds = iter(range(1_000))
+
+    def download(address):
+        """Seconds of `go mod download all` with an empty module cache."""
+        cache = folder / f"cache{next(rounds)}"
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GOPROXY": address, "GOSUMDB": "off", "GOENV": "off",
+                       "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local", "GOMODCACHE": str(cache), "GOCACHE": str(folder / "go-build")}
+        began = time.monotonic()
+        subprocess.run(["go", "mod", "download", "all"], cwd=project, env=environment, check=True, capture_output=True)
+        seconds = time.monotonic() - began
+        shutil.rmtree(cache)
+        return seconds
+
+    addresses = {"keeper": f"{keeper.url}/go/copies", "file": f"file://{proxy.root}"}
+    download(addresses["file"])
+    cold = download(addresses["keeper"])
+    row = ratio_rows("go mod download all, 120 modules, seconds", addresses, lambda side: download(addresses[side]), options.rounds)
+    row["the first time, from the upstream"] = round(cold, 3)
+    print("     the first time, from the upstream", row["the first time, from the upstream"])
+    for side in (keeper, upstream):
+        side.stop()
+    return [row]
+
+
 def start(folder, options):
     seconds, idle = [], 0
     for number in range(options.rounds):
@@ -237,7 +319,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="length of one round of load")
     options = parser.parse_args()
     wanted = [name for name in options.only.split(",") if name] or ALL
-    runs = {"start": start, "small": small, "zip": zips, "publish-small": publish_small, "publish-large": publish_large}
+    runs = {"start": start, "small": small, "zip": zips, "publish-small": publish_small, "publish-large": publish_large,
+            "miss": miss, "stampede": stampede, "go": go}
     results = {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "machine": machine(), "rows": []}
     print(json.dumps(results["machine"]))
     for name in wanted:

@@ -60,6 +60,7 @@ class Keeper:
             "KEEPER_ADMIN_TOKEN": TOKEN,
             "KEEPER_ANONYMOUS_READ": "true",
             "KEEPER_MAX_CONNECTIONS_PER_ADDRESS": "1024",
+            "KEEPER_NETWORK_ALLOW": "127.0.0.1",
         }
         self.log = open(folder / "keeper.log", "wb")
         began = time.monotonic()
@@ -80,6 +81,14 @@ class Keeper:
             raise SystemExit(f"publishing {name}@{version}: {answer.stdout}{answer.stderr}")
         return json.loads(answer.stdout)
 
+    def remote(self, name, url):
+        """Makes go/<name>, a copy of what this upstream has; sums are checked nowhere but here."""
+        repository = {"format": "go", "name": name, "kind": "remote", "anonymous_read": True,
+                      "upstream": {"url": url, "allow_http": True}, "settings": {"checksum_database": "off"}}
+        subprocess.run(
+            ["curl", "-sS", "--fail-with-body", "-H", f"Authorization: Bearer {TOKEN}", "-H", "Content-Type: application/json",
+             "-d", json.dumps(repository), f"{self.url}/api/repositories"], capture_output=True, check=True)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
@@ -88,17 +97,19 @@ class Keeper:
 class Nginx:
     """nginx serving a folder; `tuned` opens what it has for static files."""
 
-    def __init__(self, folder, root, tuned):
+    def __init__(self, folder, root, tuned, access_log=False):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         work = folder / f"nginx-{'tuned' if tuned else 'default'}"
         work.mkdir()
+        self.access_log = work / "access.log"
+        log = f"log_format path '$request_uri'; access_log {self.access_log} path;" if access_log else "access_log off;"
         extra = "open_file_cache max=10000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1; keepalive_requests 1000000;" if tuned else ""
         config = work / "nginx.conf"
         config.write_text(
             f"worker_processes auto; pid {work}/pid; error_log {work}/error.log; daemon off;"
             "events { worker_connections 768; }"
-            f"http {{ sendfile on; tcp_nopush on; types_hash_max_size 2048; access_log off; {extra}"
+            f"http {{ sendfile on; tcp_nopush on; types_hash_max_size 2048; {log} {extra}"
             f"client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;"
             f"server {{ listen 127.0.0.1:{self.port}; root {root}; }} }}")
         self.process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config), "-e", f"{work}/error.log"], user=None)
@@ -108,6 +119,10 @@ class Nginx:
                 break
             except OSError:
                 time.sleep(0.01)
+
+    def requests(self):
+        """The paths that were asked for, of one with an access log."""
+        return self.access_log.read_text().splitlines()
 
     @property
     def pids(self):
