@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{NEAR, Scene, unverified};
 use crate::harness::goproxy::Module;
-use crate::harness::http::Response;
+use crate::harness::http::{self, Response};
 use crate::harness::refusal::{LOG, Refusals};
 use crate::harness::scripted::{Reply, Scripted};
 use crate::harness::server::Server;
@@ -316,6 +316,11 @@ fn two_keepers_that_are_each_others_upstream_notice_it() {
     for path in [LIST.to_owned(), module().at("zip")] {
         let refusals = Refusals::by(&one.server);
         refusals.text("K21", &one.get("m", &path), 508, "proxy_loop");
+    }
+    for hops in ["6", "4294967295"] {
+        let url = format!("{}{LIST}", one.server.go("m"));
+        let answer = http::send("GET", &url, &[("X-Artifact-Keeper-Hops", hops)], &[]);
+        assert_eq!((answer.status, answer.header("x-error-code")), (508, Some("proxy_loop")), "K21 {hops}");
     }
     // Nor does one that is its own upstream come to be.
     let itself: Value = json!({

@@ -122,7 +122,7 @@ impl Copies {
                 path: outside,
                 known,
                 limit_bytes,
-                hops: self.hops + 1,
+                hops: self.hops.saturating_add(1),
             };
             match self.keeper.ports.upstreams.fetch(&request).await {
                 Ok(fetched) => return Ok((source, fetched)),
