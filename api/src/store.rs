@@ -30,6 +30,7 @@ mod auditing;
 mod burial;
 mod catalog;
 mod connections;
+mod credentials;
 mod documents;
 mod families;
 #[cfg(test)]
