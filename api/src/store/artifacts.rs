@@ -27,6 +27,9 @@ const LABELS_PER_ANSWER: i64 = 100;
 #[async_trait]
 impl ArtifactStore for Store {
     fn generation(&self, of: RepositoryId) -> u64 {
+        if self.is_behind() {
+            self.catalog.doubt(of);
+        }
         self.catalog.generation(of)
     }
 
@@ -129,7 +132,8 @@ impl ArtifactStore for Store {
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
         let address = self.catalog.address(of)?;
         let then = self.follow(of);
-        let ended = self.writer.submit(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
+        let ended =
+            self.writer.submit_again(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
         Ok(ended.answer)
     }
 
@@ -142,8 +146,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Artifact>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let (name, then) = (name.to_owned(), self.follow(of));
-        let ended =
-            self.writer.submit(move |on| Box::pin(publishing::label(on, of, address, what, name, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(publishing::label(on, of, address, what, name, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -156,8 +162,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Artifact>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let (reason, then) = (reason.to_owned(), self.follow(of));
-        let ended =
-            self.writer.submit(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -170,8 +178,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Amended>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let then = self.follow(of);
-        let ended =
-            self.writer.submit(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -187,7 +197,7 @@ impl ArtifactStore for Store {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.execute_unprepared("SELECT 1 FROM instance").await.map(drop).map_err(failed)
+        self.health().execute_unprepared("SELECT 1 FROM instance").await.map(drop).map_err(failed)
     }
 }
 
