@@ -14,9 +14,13 @@ use std::time::Duration;
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use sea_orm::sqlx::{self, AssertSqlSafe, Row};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode, SqlxSqliteConnector,
+    TransactionOptions, TransactionTrait,
+};
 
-use super::OpenError;
+use super::Turn;
+use crate::store::OpenError;
 
 /// Connections that read at once.
 const MAX_READERS: u32 = 16;
@@ -59,15 +63,16 @@ impl Role {
 
 /// Where the database is. Makes connections that are ready for use.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(in crate::store) struct File {
     options: SqliteConnectOptions,
 }
 
-impl Place {
+impl File {
     pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
         let wrong = |reason: String| OpenError::Address { reason };
         if !url.starts_with("sqlite://") || url.contains(":memory:") {
-            return Err(wrong("expected an address like sqlite:///var/lib/keeper/keeper.db?mode=rwc".to_owned()));
+            let expected = "sqlite:///var/lib/keeper/keeper.db?mode=rwc or postgres://keeper@db.example/keeper";
+            return Err(wrong(format!("expected an address like {expected}")));
         }
         let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { options })
@@ -99,8 +104,8 @@ impl Place {
     /// The connections that read. The file must be there.
     pub(super) async fn readers(&self) -> Result<DatabaseConnection, OpenError> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-        let place = Self { options: self.options.clone().create_if_missing(false) };
-        let pool = place.connect(Role::Reader, (cores * 2).min(MAX_READERS)).await?;
+        let file = Self { options: self.options.clone().create_if_missing(false) };
+        let pool = file.connect(Role::Reader, (cores * 2).min(MAX_READERS)).await?;
         check_pragmas(&pool, Role::Reader).await?;
         Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
@@ -126,6 +131,23 @@ impl Place {
             .test_before_acquire(false);
         pool.connect_with(options).await.map_err(broken)
     }
+}
+
+/// Begins to write at once: a transaction that reads first and writes then may find that it cannot.
+pub(super) async fn begin(writer: &DatabaseConnection) -> Result<Turn, DbErr> {
+    let immediate =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    Ok(Turn { transaction: writer.begin_with_options(immediate).await?, ticket: None })
+}
+
+/// Folds the write-ahead log into the file.
+pub(super) async fn checkpoint(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
+}
+
+pub(super) fn figures(pool: &DatabaseConnection) -> (u32, usize) {
+    let pool = pool.get_sqlite_connection_pool();
+    (pool.size(), pool.num_idle())
 }
 
 /// Pragmas for which the options have their own words.
@@ -181,17 +203,17 @@ mod tests {
     fn only_a_file_is_a_place() {
         for bad in ["", "keeper.db", "postgres://x/y", "sqlite::memory:", "sqlite://:memory:", "sqlite:///x?mode=what"]
         {
-            assert!(matches!(Place::parse(bad), Err(OpenError::Address { .. })), "{bad}");
+            assert!(matches!(File::parse(bad), Err(OpenError::Address { .. })), "{bad}");
         }
-        assert!(Place::parse("sqlite:///tmp/keeper.db?mode=rwc").is_ok());
+        assert!(File::parse("sqlite:///tmp/keeper.db?mode=rwc").is_ok());
     }
 
     #[tokio::test]
     async fn a_setting_that_is_lower_than_demanded_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}/keeper.db?mode=rwc", folder.path().display());
-        let place = Place::parse(&url).expect("a place");
-        let writer = place.writer().await.expect("a connection");
+        let file = File::parse(&url).expect("a place");
+        let writer = file.writer().await.expect("a connection");
         let pool = writer.get_sqlite_connection_pool();
         for (wrong, right) in [("synchronous=NORMAL", "synchronous=FULL"), ("foreign_keys=OFF", "foreign_keys=ON")] {
             sqlx::query(AssertSqlSafe(format!("PRAGMA {wrong}"))).execute(pool).await.expect("a pragma");
