@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use url::Url;
 
 mod check;
 mod draft;
@@ -78,6 +79,14 @@ pub struct Config {
     pub allowed_hosts: AllowedHosts,
     /// Private networks and names that the server itself may connect to.
     pub network_allow: Vec<AllowedNetwork>,
+    /// The key of secrets at rest.
+    pub secrets_key_file: PathBuf,
+    /// The proxy that the server's own requests go through.
+    pub network_proxy: Option<Url>,
+    /// A PEM file of authorities that the server's own requests trust besides the platform's.
+    pub network_ca_file: Option<PathBuf>,
+    /// How long upstreams may take.
+    pub upstream: UpstreamBounds,
     /// Who may read the metrics without a login.
     pub metrics_network: Vec<IpNet>,
     /// A tracing filter; known to parse.
@@ -112,6 +121,25 @@ pub struct Config {
     pub retention_period: Duration,
     /// Time between two moments at which last uses are written down.
     pub last_use_period: Duration,
+}
+
+/// How long the sources of remote repositories may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UpstreamBounds {
+    /// For name look-up, connection and TLS.
+    pub connect_timeout: Duration,
+    /// From a question to the head of its answer.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of a body.
+    pub idle_timeout: Duration,
+    /// For one answer as a whole.
+    pub total_timeout: Duration,
+    /// The least rate of a body.
+    pub min_bytes_per_second: u64,
+    /// How long a body may be slower than that.
+    pub rate_window: Duration,
+    /// How long one in trouble is left alone.
+    pub rest: Duration,
 }
 
 /// Where certificate and key come from.

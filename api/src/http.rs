@@ -60,6 +60,7 @@ pub use request::{Front, HostRule, RequestFacts};
 
 use crate::archive::Archives;
 use crate::status::Status;
+use crate::upstream::{GuardedClient, OwnAddress, Vault};
 use error::{Shape, answer};
 use metrics::{RequestMetrics, RouteClass};
 
@@ -89,6 +90,12 @@ pub struct App {
     pub admission: Arc<Admission>,
     /// What the server can say of itself.
     pub status: Arc<Status>,
+    /// The way out, for the addresses that are to be reached.
+    pub network: GuardedClient,
+    /// The credentials of upstreams.
+    pub vault: Arc<Vault>,
+    /// Where this server itself is.
+    pub own_address: OwnAddress,
     /// Refusals on their way to the audit.
     pub denials: Arc<Denials>,
     /// What `/metrics` shows.

@@ -20,6 +20,7 @@ pub mod monitoring;
 mod process;
 mod program;
 pub mod run;
+mod secrets;
 pub mod server;
 pub mod sign_in;
 pub mod status;

@@ -6,15 +6,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keeper_core::artifact::{PackageName, StoreError};
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::{Keeper, Ports};
 use keeper_core::plugin::{Registry, RegistryError};
+use keeper_core::repository::{Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryStore as _};
+use keeper_core::source::Source;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,7 +32,7 @@ use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
-use crate::config::{Config, TlsSource};
+use crate::config::{Config, PublicUrl, TlsSource, UpstreamBounds};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
 use crate::jobs::Runner;
@@ -38,6 +41,7 @@ use crate::jobs::retention::{LastUse, Retention};
 use crate::jobs::upkeep::Upkeep;
 use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
+use crate::secrets::SecretsKey;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
@@ -45,7 +49,7 @@ use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
-use crate::upstream::{GuardedClient, NetworkAllow, UpstreamLimits};
+use crate::upstream::{GuardedClient, Network, OwnAddress, UpstreamLimits, Vault, opens};
 
 /// How often certificates are looked at for changes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
@@ -87,6 +91,33 @@ pub enum StartError {
     /// The outgoing network.
     #[error("the outgoing network cannot be set up: {0}")]
     Network(String),
+    /// The authorities that upstreams may have.
+    #[error("network_ca_file {path}: {why}")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The key of secrets.
+    #[error("secrets_key_file {path}: {why}")]
+    SecretsKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The key of secrets does not open what is sealed.
+    #[error(
+        "the key that the credentials of these repositories' upstreams are sealed with is missing: {repositories}. Put \
+         it back at {path} (secrets_key_file), or start once with --reset-secrets to forget these credentials"
+    )]
+    SecretsLost {
+        /// Where the key should be.
+        path: PathBuf,
+        /// Which repositories.
+        repositories: String,
+    },
     /// The metrics.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(String),
@@ -103,17 +134,19 @@ impl StartError {
             Self::DataDir(error) => error.into(),
             Self::Database(OpenError::Newer { .. }) => Exit::NewerDatabase,
             Self::Database(OpenError::Address { .. } | OpenError::LibraryTooOld { .. }) => Exit::Usage,
-            Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } => Exit::Usage,
+            Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } | Self::Authorities { .. } => Exit::Usage,
+            Self::SecretsKey { .. } | Self::SecretsLost { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }
 }
 
-/// Starts the server and runs it until SIGTERM or SIGINT.
+/// Starts the server and runs it until SIGTERM or SIGINT. `reset_secrets` forgets the sealed secrets that cannot be
+/// opened any more.
 ///
 /// # Errors
 /// Why it did not start.
-pub async fn start(config: Config) -> Result<(), StartError> {
+pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError> {
     let registry = keeper_formats::registry()?;
     let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -127,6 +160,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
     let store = Arc::new(Store::open(&database_address(&config.database)).await?);
+    name_families(&store, &registry).await?;
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
@@ -134,8 +168,8 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
-    let network = GuardedClient::new(allowed_networks(&config), UpstreamLimits::default())
-        .map_err(|error| StartError::Network(error.to_string()))?;
+    let vault = Arc::new(Vault::new(secrets_key(&config, &store, reset_secrets).await?, store.clone()));
+    let network = network(&config, vault.clone())?;
     let ports = Ports {
         registry: registry.clone(),
         repositories: store.clone(),
@@ -147,7 +181,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         audit: store.clone(),
         documents: store.clone(),
         upstreams: Arc::new(network.clone()),
-        authorities: Arc::new(network),
+        authorities: Arc::new(network.clone()),
         listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
     };
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -171,6 +205,9 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         health: health.clone(),
         status: Arc::new(Status::new(store.clone(), &config.database, &config.blobs)),
         archives: Archives::default(),
+        own_address: OwnAddress::new(bound, config.public_url.as_ref().map(PublicUrl::as_str)),
+        network,
+        vault,
         admission,
         denials: denials.clone(),
         scrape,
@@ -229,8 +266,90 @@ pub fn database_address(file: &Path) -> String {
     format!("sqlite://{path}?mode=rwc")
 }
 
-fn allowed_networks(config: &Config) -> NetworkAllow {
-    config.network_allow.iter().cloned().collect()
+/// Before anything is served: who holds a name decides where it is looked for.
+async fn name_families(store: &Store, registry: &Registry) -> Result<(), StartError> {
+    let family = |format: &FormatKey, package: &PackageName| Some(registry.get(format)?.family(package));
+    let named = store.name_families(family).await.map_err(OpenError::Unreadable)?;
+    if named > 0 {
+        tracing::info!(packages = named, "packages of an older version got their families");
+    }
+    Ok(())
+}
+
+/// The way out.
+fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClient, StartError> {
+    let authorities = match &config.network_ca_file {
+        None => Vec::new(),
+        Some(path) => certificates(path).map_err(|why| StartError::Authorities { path: path.clone(), why })?,
+    };
+    let allow = config.network_allow.iter().cloned().collect();
+    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
+    if network.proxy.is_some() {
+        tracing::warn!(
+            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
+        );
+    }
+    let UpstreamBounds {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+    } = config.upstream;
+    let limits = UpstreamLimits {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+        ..UpstreamLimits::default()
+    };
+    GuardedClient::new(network, limits, Some(vault)).map_err(|error| StartError::Network(error.to_string()))
+}
+
+/// The key of secrets; made when there is none and nothing is sealed that it would be needed for.
+async fn secrets_key(config: &Config, store: &Store, reset: bool) -> Result<SecretsKey, StartError> {
+    let path = &config.secrets_key_file;
+    let unusable = |error: io::Error| StartError::SecretsKey { path: path.clone(), why: error.to_string() };
+    let key = SecretsKey::read(path).map_err(unusable)?;
+    let repositories = store.list().await.map_err(OpenError::Unreadable)?;
+    let mut lost = Vec::new();
+    for row in store.sealed_credentials().await.map_err(OpenError::Unreadable)? {
+        let id = RepositoryId(row.repository);
+        if !key.as_ref().is_some_and(|key| opens(key, id, &row.sealed)) {
+            lost.extend(repositories.iter().find(|repository| repository.id == id).cloned());
+        }
+    }
+    if !lost.is_empty() && !reset {
+        let names: Vec<_> = lost.iter().map(|repository| repository.address.to_string()).collect();
+        return Err(StartError::SecretsLost { path: path.clone(), repositories: names.join(", ") });
+    }
+    for repository in lost {
+        forget_credentials(store, &repository).await.map_err(OpenError::Unreadable)?;
+        tracing::warn!(repository.name = %repository.address, "the credentials of its upstream were forgotten");
+    }
+    key.map_or_else(|| SecretsKey::make(path).map_err(unusable), Ok)
+}
+
+async fn forget_credentials(store: &Store, repository: &Repository) -> Result<(), StoreError> {
+    let mut source = repository.source.clone();
+    if let Source::Remote(remote) = &mut source {
+        remote.has_credentials = false;
+    }
+    let (details, by) = (RepositoryDetails { source, ..repository.into() }, Actor::system());
+    store.update(repository.id, repository.revision, details, &by).await?;
+    store.keep_sealed_credential(repository.id, None, &by).await
+}
+
+/// The certificates of a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
 }
 
 async fn first_start(
@@ -254,7 +373,7 @@ async fn first_start(
 /// How the server proves itself, and the authority to trust if it is our own.
 struct Tls {
     handle: TlsAcceptorHandle,
-    authority: Option<std::path::PathBuf>,
+    authority: Option<PathBuf>,
 }
 
 fn tls(config: &Config, data: &DataDir) -> Result<Option<Tls>, StartError> {

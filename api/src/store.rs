@@ -32,8 +32,10 @@ mod audit;
 mod auditing;
 mod burial;
 mod catalog;
+mod credentials;
 mod dialect;
 mod documents;
+mod families;
 #[cfg(test)]
 mod fixture;
 mod follow;

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use keeper_core::format::SetupTarget;
 use keeper_core::plugin::Registry;
-use keeper_core::repository::{RepositoryAddress, RepositoryKind, Settings};
+use keeper_core::repository::RepositoryKind;
 
-use super::first_start::{Administrator, FirstStart};
+use super::first_start::{Administrator, FirstStart, MadeRepository};
 use crate::config::Secret;
 use crate::config::first_start::ADMINISTRATOR;
 
@@ -45,8 +45,11 @@ pub fn text(welcome: &Welcome<'_>) -> String {
     };
     push(&mut text, format_args!("  user: {ADMINISTRATOR}, {sign_in}\n"));
     push(&mut text, format_args!("  a token for publishing, made on this machine:\n    {}\n", token_line(welcome)));
-    for (address, open) in &welcome.first.repositories {
-        repository(&mut text, welcome, address, *open);
+    for made in &welcome.first.repositories {
+        repository(&mut text, made);
+    }
+    for made in shown(&welcome.first.repositories) {
+        client(&mut text, welcome, made);
     }
     text
 }
@@ -57,23 +60,41 @@ pub fn password(password: &Secret) -> String {
     format!("\n  The password of {ADMINISTRATOR} (shown this once, kept nowhere in clear): {}\n\n", password.reveal())
 }
 
-fn repository(text: &mut String, welcome: &Welcome<'_>, address: &RepositoryAddress, open: bool) {
-    let rule = if open { "anybody who reaches this server may read it" } else { "private: reading needs a token" };
-    push(text, format_args!("  repository {address} ({rule}):\n"));
-    let url = format!("{}/{address}", welcome.address);
-    let Some(handler) = welcome.registry.get(&address.format) else { return };
+/// Those that clients are pointed to: the virtual ones, and those of a format that has none.
+fn shown(made: &[MadeRepository]) -> impl Iterator<Item = &MadeRepository> {
+    let is_virtual = |one: &&MadeRepository| one.kind == RepositoryKind::Virtual;
+    made.iter().filter(move |one| {
+        let mut siblings = made.iter().filter(|other| other.address.format == one.address.format);
+        is_virtual(one) || (one.kind == RepositoryKind::Hosted && !siblings.any(|other| is_virtual(&other)))
+    })
+}
+
+fn repository(text: &mut String, made: &MadeRepository) {
+    let rule = if made.open { "anybody who reaches this server may read it" } else { "private: reading needs a token" };
+    let what = match made.kind {
+        RepositoryKind::Hosted => "takes uploads",
+        RepositoryKind::Remote => "copies of what its upstream has",
+        RepositoryKind::Virtual => "all of them as one",
+    };
+    push(text, format_args!("  repository {}: {what} ({rule})\n", made.address));
+}
+
+fn client(text: &mut String, welcome: &Welcome<'_>, made: &MadeRepository) {
+    let url = format!("{}/{}", welcome.address, made.address);
+    let Some(handler) = welcome.registry.get(&made.address.format) else { return };
     let target = SetupTarget {
         server_url: welcome.address,
         repository_url: &url,
-        repository: address.name.as_str(),
-        kind: RepositoryKind::Hosted,
-        private: !open,
+        repository: made.address.name.as_str(),
+        kind: made.kind,
+        private: !made.open,
         may_publish: false,
         // What to trust is said once, after this text.
         own_authority: false,
-        settings: &Settings::default(),
+        settings: &made.settings,
     };
     for setup in handler.setup(&target).iter().take(1) {
+        push(text, format_args!("  to use {}:\n", made.address));
         for line in setup.text.lines() {
             push(text, format_args!("    {line}\n"));
         }
@@ -82,7 +103,7 @@ fn repository(text: &mut String, welcome: &Welcome<'_>, address: &RepositoryAddr
 
 fn token_line(welcome: &Welcome<'_>) -> String {
     let repositories = match welcome.first.repositories.first() {
-        Some((address, _)) => format!("{}/*", address.format),
+        Some(made) => format!("{}/*", made.address.format),
         None => "*".to_owned(),
     };
     let folder = shell_word(&welcome.data_dir.display().to_string());
@@ -103,7 +124,7 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use keeper_core::repository::{FormatKey, RepositoryName};
+    use keeper_core::repository::{FormatKey, RepositoryAddress, RepositoryName, Settings};
 
     use super::*;
     use crate::config::first_start::REPOSITORIES;
@@ -112,10 +133,18 @@ mod tests {
     fn a_later_start_is_short_and_the_first_tells_how_to_go_on() {
         let registry = crate::bootstrap::first_start::handler::registry();
         let format = FormatKey::try_from(REPOSITORIES[0].format).expect("a key");
-        let address = RepositoryAddress { format, name: RepositoryName::try_from("local").expect("a name") };
+        let made = |name: &str, kind| MadeRepository {
+            address: RepositoryAddress {
+                format: format.clone(),
+                name: RepositoryName::try_from(name).expect("a name"),
+            },
+            kind,
+            open: true,
+            settings: Settings::default(),
+        };
         let mut first = FirstStart {
             administrator: Administrator::Existed,
-            repositories: vec![(address.clone(), true)],
+            repositories: vec![made("local", RepositoryKind::Hosted)],
             token: false,
             warnings: vec![],
         };
@@ -127,7 +156,11 @@ mod tests {
         first.administrator = Administrator::Generated(Secret::new("hunter2hunter2"));
         let shown = show(&first);
         assert!(shown.contains("--data-dir '/srv/keeper data'") && !shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains(&format!("export PROXY=http://localhost:8080/{address}\n")), "{shown}");
+        let line = |name: &str| format!("export PROXY=http://localhost:8080/{format}/{name}\n");
+        assert!(shown.contains(&line("local")), "{shown}");
+        first.repositories.push(made("main", RepositoryKind::Virtual));
+        let shown = show(&first);
+        assert!(shown.contains(&line("main")) && !shown.contains(&line("local")), "one address is enough: {shown}");
         first.administrator = Administrator::InFile("/srv/first-password".into());
         assert!(show(&first).contains("/srv/first-password"));
     }

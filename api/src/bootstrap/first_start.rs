@@ -16,13 +16,13 @@ use keeper_core::error::Failure;
 use keeper_core::identity::{Credential, Directory, Login, NewToken, NewUser, TokenHash};
 use keeper_core::plugin::Registry;
 use keeper_core::repository::{
-    Actor, Deletion, FormatKey, InvalidName, RepositoryAddress, RepositoryDetails, RepositoryName, RepositoryStore,
-    Settings,
+    Actor, Deletion, FormatKey, InvalidName, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName,
+    RepositoryStore, Settings,
 };
-use keeper_core::source::Source;
+use keeper_core::source::{Chain, InvalidChain, Remote, Source, Virtual};
 
 use super::passwords::{self, PasswordError, Passwords, Verdict};
-use crate::config::first_start::{ADMINISTRATOR, FirstRepository, REPOSITORIES};
+use crate::config::first_start::{ADMINISTRATOR, FirstRepository, FirstSource, REPOSITORIES};
 use crate::config::{Config, Secret};
 use crate::datadir::DataDir;
 
@@ -65,12 +65,25 @@ impl<'a> Reveal<'a> {
 pub struct FirstStart {
     /// The administrator.
     pub administrator: Administrator,
-    /// The repositories that were made, and whether strangers may read them.
-    pub repositories: Vec<(RepositoryAddress, bool)>,
+    /// The repositories that were made.
+    pub repositories: Vec<MadeRepository>,
     /// Whether the bootstrap token was made.
     pub token: bool,
     /// What an operator should know.
     pub warnings: Vec<String>,
+}
+
+/// A repository that first start made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeRepository {
+    /// Where.
+    pub address: RepositoryAddress,
+    /// What kind.
+    pub kind: RepositoryKind,
+    /// Whether strangers may read it.
+    pub open: bool,
+    /// The settings that its format gave it.
+    pub settings: Settings,
 }
 
 /// How the administrator came to be.
@@ -106,6 +119,9 @@ pub enum FirstStartError {
     /// A first repository has a name that is none: a fault of the build.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// A first repository has an upstream that is none: a fault of the build.
+    #[error(transparent)]
+    Upstream(#[from] InvalidChain),
     /// A format refuses its own defaults: a fault of the build.
     #[error("the format refuses its default settings: {0}")]
     Settings(Failure),
@@ -136,24 +152,41 @@ async fn repository(
     ports: Ports<'_>,
     first: &FirstRepository,
     anonymous_read: bool,
-) -> Result<Option<(RepositoryAddress, bool)>, FirstStartError> {
+) -> Result<Option<MadeRepository>, FirstStartError> {
     let at = address(first)?;
     let Some(handler) = ports.registry.get(&at.format) else {
         return Ok(None);
     };
+    let source = source(first.source)?;
     let details = RepositoryDetails {
-        source: Source::Hosted,
+        default_upload: source == Source::Hosted,
+        source,
         description: first.description.to_owned(),
         anonymous_read,
-        default_upload: true,
         deletion: Deletion::Tombstone,
         settings: handler.settings(Settings::default()).map_err(FirstStartError::Settings)?,
     };
     match ports.repositories.create(&at, details, &Actor::system()).await {
-        Ok(_) => Ok(Some((at, anonymous_read))),
+        Ok(made) => Ok(Some(MadeRepository {
+            address: at,
+            kind: made.kind(),
+            open: anonymous_read,
+            settings: made.settings.clone(),
+        })),
         Err(StoreError::AlreadyExists) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn source(first: FirstSource) -> Result<Source, FirstStartError> {
+    Ok(match first {
+        FirstSource::Uploads => Source::Hosted,
+        FirstSource::Upstream(url) => Source::Remote(Box::new(Remote::of(Chain::parse(url, false)?))),
+        FirstSource::Members(names) => {
+            let members = names.iter().map(|name| RepositoryName::try_from(*name)).collect::<Result<_, _>>()?;
+            Source::Virtual(Box::new(Virtual { members, ..Virtual::default() }))
+        }
+    })
 }
 
 fn address(first: &FirstRepository) -> Result<RepositoryAddress, InvalidName> {

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use url::Url;
 
 /// Where the server itself may connect to, although it is private.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub(super) fn allowed(text: &str) -> Result<AllowedNetwork, String> {
     found.ok_or_else(|| format!("{text:?} is no network and no host name"))
 }
 
+/// The address of an http proxy, with the user and password that it may want.
+pub(super) fn outgoing_proxy(text: &str) -> Result<Url, String> {
+    let rule = || "expected an address like http://proxy.corp.example:3128, without a path".to_owned();
+    let url = Url::parse(text).map_err(|_| rule())?;
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain { Ok(url) } else { Err(rule()) }
+}
+
 /// A host name or IPv4 address in lower case, without the dot at its end.
 pub(super) fn host_name(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text);
@@ -65,6 +74,16 @@ mod tests {
         }
         for bad in ["*", "0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example", "", "10.0.0"] {
             assert!(proxy(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_a_host_and_perhaps_a_port_and_a_user() {
+        for good in ["http://proxy.example:3128", "https://proxy.example/", "http://u:p@10.0.0.1:8080"] {
+            assert!(outgoing_proxy(good).is_ok(), "{good}");
+        }
+        for bad in ["proxy.example:3128", "socks5://proxy.example", "http://", "http://proxy.example/x", "10.0.0.1"] {
+            assert!(outgoing_proxy(bad).is_err(), "{bad}");
         }
     }
 

@@ -235,6 +235,30 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "secrets_key_file",
+        unset: "secrets.key in the data folder",
+        example: "/etc/artifact-keeper/secrets.key",
+        help: "File of the key that secrets at rest are sealed with; made when it is not there",
+        read: |draft, text| value::path(text).map(|path| draft.secrets_key = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "network_proxy",
+        unset: "none; the environment's HTTPS_PROXY is not looked at",
+        example: "http://proxy.corp.example:3128",
+        help: "The http proxy that the server's own requests go through; it may hold a user and a password",
+        read: |draft, text| network::outgoing_proxy(text).map(|url| draft.config.network_proxy = Some(url)),
+        ..BLANK
+    },
+    Setting {
+        name: "network_ca_file",
+        unset: "the platform's authorities only",
+        example: "/etc/artifact-keeper/corporate-ca.pem",
+        help: "PEM file of certificate authorities that upstreams may have besides the platform's",
+        read: |draft, text| value::path(text).map(|path| draft.config.network_ca_file = Some(path)),
+        ..BLANK
+    },
+    Setting {
         name: "metrics_network",
         kind: Kind::List,
         unset: "administrators only",
@@ -293,7 +317,7 @@ pub static SETTINGS: &[Setting] = &[
         group: Group::FirstStart,
         unset: "true when only this machine can reach the server",
         example: "false",
-        help: "Whether the repository made at first start can be read without a token",
+        help: "Whether the repositories made at first start can be read without a token",
         read: |draft, text| value::switch(text).map(|on| draft.config.anonymous_read = Some(on)),
         ..BLANK
     },
@@ -441,6 +465,80 @@ pub static SETTINGS: &[Setting] = &[
         example: "15m",
         help: "How often the days on which versions were last downloaded are written down",
         read: |draft, text| value::duration(text, SHORTEST..=YEAR).map(|time| draft.config.last_use_period = time),
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_connect_timeout",
+        group: Group::Limits,
+        default: Some("5s"),
+        example: "5s",
+        help: "How long the connection to an upstream may take",
+        read: |draft, text| {
+            value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.connect_timeout = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_first_byte_timeout",
+        group: Group::Limits,
+        default: Some("120s"),
+        example: "30s",
+        help: "How long an upstream may take to begin its answer",
+        read: |draft, text| {
+            value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.first_byte_timeout = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_idle_timeout",
+        group: Group::Limits,
+        default: Some("60s"),
+        example: "30s",
+        help: "How long an upstream may send nothing in the middle of an answer",
+        read: |draft, text| {
+            value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.idle_timeout = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_total_timeout",
+        group: Group::Limits,
+        default: Some("15m"),
+        example: "1h",
+        help: "How long one answer of an upstream may take as a whole",
+        read: |draft, text| {
+            value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.total_timeout = time)
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_rate_window",
+        group: Group::Limits,
+        default: Some("30s"),
+        example: "30s",
+        help: "How long an answer of an upstream may be slower than its least rate",
+        read: |draft, text| value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.rate_window = time),
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_rest",
+        group: Group::Limits,
+        default: Some("30s"),
+        example: "1m",
+        help: "How long an upstream is left alone after five failures within 30 s",
+        read: |draft, text| value::duration(text, SHORTEST..=HOUR).map(|time| draft.config.upstream.rest = time),
+        ..BLANK
+    },
+    Setting {
+        name: "upstream_min_bytes_per_second",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("1024"),
+        example: "1024",
+        help: "The least rate of an upstream's answer",
+        read: |draft, text| {
+            value::number(text, 1..=1 << 30).map(|rate| draft.config.upstream.min_bytes_per_second = rate)
+        },
         ..BLANK
     },
 ];

@@ -26,6 +26,7 @@ mod size;
 mod status;
 mod tokens;
 mod upload;
+mod upstreams;
 mod users;
 mod views;
 
@@ -146,6 +147,7 @@ const METHODS: &[(&str, &str)] = &[
     ("/repositories", "GET, HEAD, POST"),
     ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
     ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
+    ("/repositories/{format}/{name}/refresh", "POST"),
     ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
     ("/repositories/{format}/{name}/setup", "GET, HEAD"),
     ("/search", "GET, HEAD"),

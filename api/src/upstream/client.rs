@@ -2,8 +2,9 @@
 //!
 //! Requests are built from nothing: no header of a client goes upstream, no cookie is kept, no proxy is taken
 //! from the environment. Redirects are followed here and not in the HTTP library, so that each hop passes the
-//! same checks as the first. Trust in certificates is the platform's: on Linux `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR` are honoured.
+//! same checks as the first, and that a credential goes no further than the origin it is for. Trust in
+//! certificates is the platform's (on Linux `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured) and that in the file
+//! of the configuration.
 //!
 //! *Bounds*: [`UpstreamLimits`]. *Errors*: [`UpstreamError`]; its texts may hold addresses and are for the
 //! log.
@@ -11,47 +12,33 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use keeper_core::repository::RepositoryId;
-use keeper_core::source::Remote;
-use keeper_core::upstream::{
-    Authorities, AuthoritySource, AuthoritySpec, Fetched, UpstreamError, UpstreamHealth, UpstreamRequest, Upstreams,
-};
+use keeper_core::upstream::{Authorities, AuthoritySource, AuthoritySpec, UpstreamError};
 use metrics::{counter, histogram};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Certificate, Client, Proxy, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
+use super::breaker::Breakers;
+use super::credentials::Vault;
 use super::guard::{Guard, GuardedResolver, NetworkAllow, Refused};
+use super::limits::UpstreamLimits;
 
 /// Counts the keepers a request has passed; two that are each other's upstream would ask for ever.
 pub const HOPS: HeaderName = HeaderName::from_static("x-artifact-keeper-hops");
 
-/// The bounds of outgoing requests.
-#[derive(Debug, Clone)]
-pub struct UpstreamLimits {
-    /// For the name look-up, the connection and TLS.
-    pub connect_timeout: Duration,
-    /// For a document of an authority, all redirects and the wait for a turn together.
-    pub authority_timeout: Duration,
-    /// Redirects of one request.
-    pub redirects: usize,
-    /// Requests to one host at once; the others wait within their time.
-    pub per_host: usize,
-}
-
-impl Default for UpstreamLimits {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            authority_timeout: Duration::from_secs(30),
-            redirects: 5,
-            per_host: 32,
-        }
-    }
+/// What the configuration says about the way out.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    /// What is open besides the public network.
+    pub allow: NetworkAllow,
+    /// The proxy that all requests go through. Names are looked up there, so that address rules are its duty.
+    pub proxy: Option<Url>,
+    /// Certificates to trust besides the platform's.
+    pub authorities: Vec<Certificate>,
 }
 
 /// The only way out. Clones share connections and bounds.
@@ -65,6 +52,8 @@ struct Inner {
     insecure: Scheme,
     limits: UpstreamLimits,
     turns: Mutex<HashMap<String, Weak<Semaphore>>>,
+    breakers: Breakers,
+    vault: Option<Arc<Vault>>,
 }
 
 #[derive(Debug)]
@@ -74,35 +63,104 @@ struct Scheme {
 }
 
 impl Scheme {
-    fn new(guard: Guard, limits: &UpstreamLimits) -> Result<Self, reqwest::Error> {
-        let headers = HeaderMap::from_iter([(HOPS, HeaderValue::from_static("1"))]);
-        let client = Client::builder()
+    fn new(guard: Guard, network: &Network, limits: &UpstreamLimits) -> Result<Self, reqwest::Error> {
+        let guard = if network.proxy.is_some() { guard.behind_proxy() } else { guard };
+        let proxy_host = network.proxy.as_ref().and_then(|proxy| proxy.host_str().map(str::to_owned));
+        let builder = Client::builder()
             .user_agent(concat!("artifact-keeper/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .dns_resolver(Arc::new(GuardedResolver(guard.clone())))
+            .dns_resolver(Arc::new(GuardedResolver { guard: guard.clone(), proxy_host }))
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .connect_timeout(limits.connect_timeout)
-            .build()?;
-        Ok(Self { guard, client })
+            .tls_certs_merge(network.authorities.iter().cloned())
+            .connect_timeout(limits.connect_timeout);
+        let builder = match &network.proxy {
+            Some(proxy) => builder.proxy(Proxy::all(proxy.clone())?),
+            None => builder,
+        };
+        Ok(Self { guard, client: builder.build()? })
+    }
+}
+
+/// What a request says besides its address.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Saying {
+    /// Headers for whoever answers in the end.
+    pub(super) headers: HeaderMap,
+    /// What proves us; for the origin of the first address only.
+    pub(super) authorization: Option<HeaderValue>,
+}
+
+impl Saying {
+    /// Headers of one that has passed so many keepers.
+    pub(super) fn after(hops: u32) -> Self {
+        let headers = HeaderMap::from_iter([
+            (HOPS, HeaderValue::from(hops)),
+            // What is compressed on the way is larger than it says.
+            (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+        ]);
+        Self { headers, authorization: None }
+    }
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// By a rule of ours: it would stop another attempt too.
+    Rule(UpstreamError),
+    /// By the other side or the way to it.
+    Exchange(UpstreamError),
+}
+
+impl From<Stopped> for UpstreamError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Rule(error) | Stopped::Exchange(error) => error,
+        }
     }
 }
 
 impl GuardedClient {
-    /// A client that reaches the public network and what `allow` opens. Fails when the platform's
-    /// certificates cannot be read.
-    pub fn new(allow: NetworkAllow, limits: UpstreamLimits) -> Result<Self, reqwest::Error> {
+    /// A client that reaches the public network and what is allowed besides, with the credentials of a vault. Fails
+    /// when the platform's certificates cannot be read.
+    pub fn new(network: Network, limits: UpstreamLimits, vault: Option<Arc<Vault>>) -> Result<Self, reqwest::Error> {
         // The HTTP library takes the provider of the process; one that is installed already is as good.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         // All outcomes are there from the start, so that the first failure is a rise and not a new series.
         for outcome in OUTCOMES {
             let _there = counter!("keeper_upstream_requests_total", "outcome" => outcome);
         }
-        let allow = Arc::new(allow);
-        let secure = Scheme::new(Guard::secure(allow.clone()), &limits)?;
-        let insecure = Scheme::new(Guard::insecure(allow), &limits)?;
-        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default() })))
+        let allow = Arc::new(network.allow.clone());
+        let secure = Scheme::new(Guard::secure(allow.clone()), &network, &limits)?;
+        let insecure = Scheme::new(Guard::insecure(allow), &network, &limits)?;
+        let breakers = Breakers::new(&limits);
+        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default(), breakers, vault })))
+    }
+
+    pub(super) fn limits(&self) -> &UpstreamLimits {
+        &self.0.limits
+    }
+
+    pub(super) fn vault(&self) -> Option<&Vault> {
+        self.0.vault.as_deref()
+    }
+
+    pub(super) fn breakers(&self) -> &Breakers {
+        &self.0.breakers
+    }
+
+    /// Whether this address may be reached at all, as far as can be known now: a name that cannot be looked up may
+    /// mean something else tomorrow, and is checked again at every connection.
+    ///
+    /// # Errors
+    /// The rule that closes it.
+    pub async fn check(&self, url: &Url) -> Result<(), Refused> {
+        let guard = &self.scheme(url).guard;
+        guard.check_url(url)?;
+        match guard.look_up(url.host_str().unwrap_or_default()).await {
+            Err(Refused::Unknown(..)) | Ok(_) => Ok(()),
+            Err(refused) => Err(refused),
+        }
     }
 
     fn scheme(&self, url: &Url) -> &Scheme {
@@ -122,29 +180,35 @@ impl GuardedClient {
     }
 
     /// Asks `url`, follows redirects, and gives the answer that is none.
-    async fn get(&self, mut url: Url) -> Result<Response, UpstreamError> {
+    pub(super) async fn get(&self, mut url: Url, saying: &Saying) -> Result<Response, Stopped> {
         let mut refused: fn(String) -> UpstreamError = UpstreamError::Unreachable;
+        let first = url.origin();
         for _ in 0..=self.0.limits.redirects {
             let Scheme { guard, client } = self.scheme(&url);
-            guard.check_url(&url).map_err(|why| refused(why.to_string()))?;
-            let sent = client.get(url.clone()).send().await;
-            let response = sent.map_err(|error| match by_the_guard(&error) {
-                Some(why) => refused(why.to_string()),
-                None => classify(error),
+            guard.check_url(&url).map_err(|why| Stopped::Rule(refused(why.to_string())))?;
+            let mut request = client.get(url.clone()).headers(saying.headers.clone());
+            if let Some(proof) = saying.authorization.as_ref().filter(|_| url.origin() == first) {
+                request = request.header(header::AUTHORIZATION, proof.clone());
+            }
+            let response = request.send().await.map_err(|error| match by_the_guard(&error) {
+                Some(Refused::Unknown(..)) | None => Stopped::Exchange(classify(error)),
+                Some(why) => Stopped::Rule(refused(why.to_string())),
             })?;
-            let Some(next) = redirect_of(&url, &response)? else { return Ok(response) };
+            let Some(next) = redirect_of(&url, &response).map_err(Stopped::Exchange)? else { return Ok(response) };
             if url.scheme() == "https" && next.scheme() == "http" {
-                return Err(UpstreamError::RedirectRefused(format!("{} is not https", origin(&next))));
+                let why = format!("{} is not https", origin(&next));
+                return Err(Stopped::Rule(UpstreamError::RedirectRefused(why)));
             }
             refused = UpstreamError::RedirectRefused;
             url = next;
         }
-        Err(UpstreamError::RedirectRefused(format!("more than {} redirects", self.0.limits.redirects)))
+        let why = format!("more than {} redirects", self.0.limits.redirects);
+        Err(Stopped::Rule(UpstreamError::RedirectRefused(why)))
     }
 
     /// A whole document of at most `limit_bytes`.
     async fn document(&self, url: Url, limit_bytes: u64) -> Result<Bytes, UpstreamError> {
-        let response = self.get(url).await?;
+        let response = self.get(url, &Saying::after(1)).await?;
         match response.status() {
             StatusCode::OK => read(response, limit_bytes).await,
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(UpstreamError::Absent),
@@ -159,17 +223,6 @@ impl Authorities for GuardedClient {
         let base = Url::parse(&spec.url).ok();
         let host = base.as_ref().and_then(Url::host_str).unwrap_or_default();
         Arc::new(GuardedAuthority { turns: self.turns(host), client: self.clone(), base })
-    }
-}
-
-#[async_trait]
-impl Upstreams for GuardedClient {
-    async fn fetch(&self, _request: &UpstreamRequest<'_>) -> Result<Fetched, UpstreamError> {
-        Err(UpstreamError::Unreachable("not yet".to_owned()))
-    }
-
-    fn health(&self, _of: RepositoryId, _remote: &Remote) -> Vec<UpstreamHealth> {
-        Vec::new()
     }
 }
 
@@ -210,15 +263,15 @@ impl AuthoritySource for GuardedAuthority {
         };
         let (timeout, began) = (self.client.0.limits.authority_timeout, Instant::now());
         let fetched = tokio::time::timeout(timeout, fetch).await.unwrap_or(Err(UpstreamError::Timeout));
-        counter!("keeper_upstream_requests_total", "outcome" => outcome(&fetched)).increment(1);
-        histogram!("keeper_upstream_request_duration_seconds").record(began.elapsed());
+        ended(fetched.as_ref().map_or_else(outcome, |_| "ok"), began);
         fetched
     }
 }
 
 /// How requests end, in figures.
-const OUTCOMES: [&str; 12] = [
+pub(super) const OUTCOMES: [&str; 13] = [
     "ok",
+    "left",
     "absent",
     "forbidden",
     "unauthorized",
@@ -233,21 +286,26 @@ const OUTCOMES: [&str; 12] = [
 ];
 
 /// How a request ended, one of [`OUTCOMES`].
-fn outcome(fetched: &Result<Bytes, UpstreamError>) -> &'static str {
-    match fetched {
-        Ok(_) => "ok",
-        Err(UpstreamError::Absent | UpstreamError::Gone) => "absent",
-        Err(UpstreamError::Unauthorized(_)) => "unauthorized",
-        Err(UpstreamError::Resting { .. }) => "resting",
-        Err(UpstreamError::Loop) => "loop",
-        Err(UpstreamError::Invalid(_)) => "invalid",
-        Err(UpstreamError::Forbidden(_)) => "forbidden",
-        Err(UpstreamError::Unreachable(_)) => "unreachable",
-        Err(UpstreamError::Timeout) => "timeout",
-        Err(UpstreamError::TooLarge(_)) => "too_large",
-        Err(UpstreamError::RedirectRefused(_)) => "redirect_refused",
-        Err(UpstreamError::Failed(_)) => "failed",
+pub(super) fn outcome(error: &UpstreamError) -> &'static str {
+    match error {
+        UpstreamError::Absent | UpstreamError::Gone => "absent",
+        UpstreamError::Unauthorized(_) => "unauthorized",
+        UpstreamError::Resting { .. } => "resting",
+        UpstreamError::Loop => "loop",
+        UpstreamError::Invalid(_) => "invalid",
+        UpstreamError::Forbidden(_) => "forbidden",
+        UpstreamError::Unreachable(_) => "unreachable",
+        UpstreamError::Timeout => "timeout",
+        UpstreamError::TooLarge(_) => "too_large",
+        UpstreamError::RedirectRefused(_) => "redirect_refused",
+        UpstreamError::Failed(_) => "failed",
     }
+}
+
+/// Counts a request that has ended.
+pub(super) fn ended(outcome: &'static str, began: Instant) {
+    counter!("keeper_upstream_requests_total", "outcome" => outcome).increment(1);
+    histogram!("keeper_upstream_request_duration_seconds").record(began.elapsed());
 }
 
 /// Where an answer sends us, if it does.
@@ -281,7 +339,7 @@ fn by_the_guard(error: &reqwest::Error) -> Option<&Refused> {
 }
 
 /// What a failed exchange means. The URL is left out: settings may one day hold credentials in it.
-fn classify(error: reqwest::Error) -> UpstreamError {
+pub(super) fn classify(error: reqwest::Error) -> UpstreamError {
     let error = error.without_url();
     if error.is_timeout() {
         return UpstreamError::Timeout;
@@ -291,7 +349,7 @@ fn classify(error: reqwest::Error) -> UpstreamError {
     if error.is_connect() { UpstreamError::Unreachable(text) } else { UpstreamError::Failed(text) }
 }
 
-fn origin(url: &Url) -> String {
+pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 

@@ -103,6 +103,9 @@ pub enum Refused {
     /// The name is closed, whatever it resolves to.
     #[error("blocked_address: {0} is a metadata service")]
     Name(String),
+    /// A name that http may not reach, where a proxy looks it up.
+    #[error("blocked_address: {0} is not in network.allow, which http needs")]
+    NotNamed(String),
     /// The address has more than a host, a port, a path and a query, or lacks a host.
     #[error("{0}")]
     Form(&'static str),
@@ -138,19 +141,28 @@ pub struct Guard {
     allow: Arc<NetworkAllow>,
     /// For http: only what is allowed, and not the public network.
     only_allowed: bool,
+    /// Names are looked up by a proxy, and not here.
+    behind_proxy: bool,
 }
 
 impl Guard {
     /// The rules for https.
     #[must_use]
     pub fn secure(allow: Arc<NetworkAllow>) -> Self {
-        Self { allow, only_allowed: false }
+        Self { allow, only_allowed: false, behind_proxy: false }
     }
 
     /// The rules for http.
     #[must_use]
     pub fn insecure(allow: Arc<NetworkAllow>) -> Self {
-        Self { allow, only_allowed: true }
+        Self { allow, only_allowed: true, behind_proxy: false }
+    }
+
+    /// The same rules where a proxy looks names up: what they mean is its duty then, and only names and addresses
+    /// as they are written can be judged here.
+    #[must_use]
+    pub(super) fn behind_proxy(self) -> Self {
+        Self { behind_proxy: true, ..self }
     }
 
     /// Checks all of a URL that can be known without a look-up: its form, its name, a literal address.
@@ -178,7 +190,25 @@ impl Guard {
         if METADATA_NAMES.contains(&name.as_str()) && !self.allow.has_name(&name) {
             return Err(Refused::Name(name));
         }
+        if self.behind_proxy && self.only_allowed && !self.allow.has_name(&name) {
+            return Err(Refused::NotNamed(name));
+        }
         Ok(())
+    }
+
+    /// The addresses that a host means, if every one of them may be reached. A literal address is looked up too:
+    /// it means itself.
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Refused> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.admit(host, &[address]);
+        }
+        self.check_name(host)?;
+        if self.behind_proxy {
+            return Ok(Vec::new());
+        }
+        let found = addresses_of(host).await?;
+        Ok(self.admit(host, &found)?.into_iter().take(ADDRESSES).collect())
     }
 
     /// The addresses of a host, if every one of them may be reached.
@@ -215,21 +245,31 @@ impl Guard {
     }
 }
 
+/// The addresses of a name, as the platform knows them.
+pub(super) async fn addresses_of(host: &str) -> Result<Vec<IpAddr>, Refused> {
+    let unknown = |why: String| Refused::Unknown(host.to_owned(), why);
+    let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, 0)))
+        .await
+        .map_err(|_| unknown("no answer in time".to_owned()))?
+        .map_err(|error| unknown(error.to_string()))?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
 /// The resolver of a client: what it answers has passed, and nothing else is connected to.
 #[derive(Debug, Clone)]
-pub(super) struct GuardedResolver(pub(super) Guard);
+pub(super) struct GuardedResolver {
+    pub(super) guard: Guard,
+    /// The host of the configured proxy, which is connected to wherever it is.
+    pub(super) proxy_host: Option<String>,
+}
 
 impl GuardedResolver {
     async fn look_up(self, host: String) -> Result<Vec<SocketAddr>, Refused> {
-        self.0.check_name(&host)?;
-        let unknown = |why: String| Refused::Unknown(host.clone(), why);
-        let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host.as_str(), 0)))
-            .await
-            .map_err(|_| unknown("no answer in time".to_owned()))?
-            .map_err(|error| unknown(error.to_string()))?;
-        let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-        let passed = self.0.admit(&host, &found)?;
-        Ok(passed.into_iter().take(ADDRESSES).map(|address| SocketAddr::new(address, 0)).collect())
+        let found = match &self.proxy_host {
+            Some(proxy) if plain_name(proxy) == plain_name(&host) => addresses_of(&host).await?,
+            _ => self.guard.look_up(&host).await?,
+        };
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
     }
 }
 

@@ -37,9 +37,17 @@ async fn an_empty_store_gets_an_administrator_and_the_first_repositories() {
 
     let repositories = store.list().await.expect("asked");
     assert_eq!(repositories.len(), REPOSITORIES.len());
-    let first = &repositories[0];
-    assert!(first.default_upload && first.anonymous_read && first.settings.flag("strict"));
-    assert!(made.repositories == [(first.address.clone(), true)] && !made.token);
+    for (first, one) in REPOSITORIES.iter().zip(&made.repositories) {
+        let at = address(first).expect("an address");
+        let stored = repositories.iter().find(|stored| stored.address == at).expect("it is there");
+        assert!(one.address == at && one.open && one.kind == stored.kind());
+        assert!(stored.anonymous_read && stored.settings.flag("strict"));
+        assert_eq!(stored.default_upload, stored.kind() == RepositoryKind::Hosted, "{at}");
+        for member in stored.source.members().iter().flat_map(|source| &source.members) {
+            assert!(repositories.iter().any(|one| one.address.name == *member), "{at} has the member {member}");
+        }
+    }
+    assert!(made.repositories.len() == REPOSITORIES.len() && !made.token);
 
     let again = start(&store, &config(&[]), Reveal::Terminal).await;
     assert!(matches!(again.administrator, Administrator::Existed) && again.warnings.is_empty());

@@ -130,7 +130,7 @@ impl Artifacts {
         caller: Caller,
         /// Only of this format.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// Only of exactly this package.
         name: Query<Option<String>>,
@@ -209,7 +209,8 @@ impl Artifacts {
     /// Delete an artifact.
     ///
     /// Its files go; its version stays reserved for ever and is answered with 410. Prefer to retract a version
-    /// (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well.
+    /// (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well. In a remote
+    /// repository this makes room: the sums stay for ever, and the same bytes come again when somebody asks for them.
     #[oai(path = "/artifacts/:id", method = "delete", operation_id = "delete_artifact")]
     async fn delete(
         &self,

@@ -87,7 +87,7 @@ impl Packages {
         caller: Caller,
         /// Only of this format, for example `go`.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// Only of exactly this name.
         name: Query<Option<String>>,
@@ -175,6 +175,8 @@ impl Packages {
         caller: Caller,
         /// The id of the package.
         id: Path<String>,
+        /// Only those in repositories of this name; a virtual one stands for its members.
+        repository: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -184,8 +186,9 @@ impl Packages {
         let limit = listing::limit(limit.0)?;
         let id = parse_id(&id)?;
         let (of, package) = app.keeper.package(&caller.principal, id).await?;
-        let readable = Readable::of(&app, &caller, Some(of.address.format.as_str()), None).await?;
-        let filter = Filter::new("dependents", &[&Some(id.to_string())]);
+        let format = Some(of.address.format.as_str());
+        let readable = Readable::of(&app, &caller, format, repository.0.as_deref()).await?;
+        let filter = Filter::new("dependents", &[&Some(id.to_string()), &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = DependentQuery { repositories: readable.ids(), package: package.name, after, limit };
         let page = app.keeper.ports().packages.dependents(&query).await.map_err(Failure::from)?;
@@ -213,7 +216,7 @@ impl Packages {
         q: Query<String>,
         /// Only of this format, for example `go`.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]

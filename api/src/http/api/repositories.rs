@@ -1,70 +1,34 @@
 //! `/api/repositories`: create, list, read, change.
 
+mod credentials;
+mod form;
+mod members;
+mod surroundings;
+mod upstream;
+mod view;
+
 use std::sync::Arc;
 
-use keeper_core::access::Action;
-use keeper_core::artifact::StoreError;
-use keeper_core::error::{Failure, Problem, codes};
-use keeper_core::repository::{
-    Deletion, Repository, RepositoryAddress, RepositoryDetails, RepositoryKind, RepositoryName, Settings,
-};
-use keeper_core::source::Source;
+use keeper_core::access::{Action, authorize};
+use keeper_core::artifact::{PackageName, StoreError};
+use keeper_core::error::{Failure, codes};
+use keeper_core::repository::{Repository, RepositoryAddress, RepositoryDetails, RepositoryName};
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::types::Any;
 use poem_openapi::{ApiResponse, Object, OpenApi};
-use serde_json::{Map, Value};
 
+use self::credentials::CredentialChange;
+use self::form::{NewRepository, RepositoryChange, Wanted};
+use self::view::RepositoryView;
 use super::Group;
 use super::caller::Caller;
 use super::cursor::NextCursor;
+use super::listing::shorten;
 use super::revision::{Tagged, expected, stale};
-use super::views::RepositoryView;
 use crate::http::{App, Refused};
 
 pub(super) struct Repositories;
-
-/// A repository to create.
-#[derive(Object)]
-#[oai(deny_unknown_fields)]
-struct NewRepository {
-    /// Its format, for example `go`.
-    format: String,
-    /// Its name: `[a-z0-9][a-z0-9._-]{0,99}`.
-    name: String,
-    /// `hosted`.
-    kind: String,
-    /// For people.
-    #[oai(default)]
-    description: String,
-    /// Whether it can be read without a login.
-    #[oai(default)]
-    anonymous_read: bool,
-    /// Whether uploads of its format that name no repository come here; takes that from the one that had it.
-    #[oai(default)]
-    default_upload: bool,
-    /// `tombstone` (default) or `never`.
-    deletion: Option<String>,
-    /// The settings that belong to the format.
-    settings: Option<Any<Map<String, Value>>>,
-}
-
-/// A change of a repository: what is absent stays. `format`, `name` and `kind` are fixed at creation.
-#[derive(Object)]
-#[oai(deny_unknown_fields)]
-struct RepositoryChange {
-    /// For people.
-    description: Option<String>,
-    /// Whether it can be read without a login.
-    anonymous_read: Option<bool>,
-    /// Whether uploads of its format that name no repository come here.
-    default_upload: Option<bool>,
-    /// `tombstone` or `never`.
-    deletion: Option<String>,
-    /// Settings of the format to change; `null` takes one back to its default (RFC 7396).
-    settings: Option<Any<Map<String, Value>>>,
-}
 
 /// A repository was created.
 #[derive(ApiResponse)]
@@ -99,15 +63,17 @@ impl Repositories {
         body: Json<NewRepository>,
     ) -> Result<CreateAnswer, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let (address, details) = checked(&app, body.0)?;
+        let (address, Wanted { details, credentials }) = form::checked(&app, body.0)?;
+        surroundings::check(&app, &caller.principal, &caller.facts.base_url, &address, &details.source, None).await?;
         let stores = app.keeper.ports();
         let created = stores.repositories.create(&address, details, &caller.actor()).await;
         let repository = match created {
             Err(StoreError::AlreadyExists) => return Err(app.keeper.taken(&address).await?.into()),
             created => created.map_err(Failure::from)?,
         };
+        keep(&app, &caller, &repository, credentials).await?;
         let location = format!("{}/api/repositories/{address}", caller.facts.base_url);
-        Ok(CreateAnswer::Created(Json(RepositoryView::of(&repository, Default::default())), location))
+        Ok(CreateAnswer::Created(Json(view(&app, &caller, &repository).await?), location))
     }
 
     /// List repositories.
@@ -117,7 +83,7 @@ impl Repositories {
     async fn list(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<RepositoryPage>, Refused> {
         let mut items = Vec::new();
         for repository in app.keeper.readable(&caller.principal).await? {
-            items.push(view(&app, &repository).await?);
+            items.push(view(&app, &caller, &repository).await?);
         }
         Ok(Json(RepositoryPage { items, next_cursor: NextCursor(None) }))
     }
@@ -135,7 +101,7 @@ impl Repositories {
     ) -> Result<Tagged<RepositoryView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Read).await?;
-        Ok(Tagged::new(view(&app, &repository).await?, repository.revision))
+        Ok(Tagged::new(view(&app, &caller, &repository).await?, repository.revision))
     }
 
     /// Change a repository.
@@ -158,14 +124,43 @@ impl Repositories {
         if expected(if_match.0.as_deref())?.is_some_and(|expected| expected != repository.revision) {
             return Err(stale().into());
         }
-        if body.anonymous_read.is_some_and(|wanted| wanted != repository.anonymous_read) {
+        let Wanted { details, credentials } = form::changed(&app, &repository, body.0)?;
+        if needs_admin(&repository, &details) || !matches!(credentials, CredentialChange::Keep) {
             app.keeper.require_admin(&caller.principal)?;
         }
-        let details = changed(&app, &repository, body.0)?;
+        let (source, before) = (&details.source, Some(&repository.source));
+        if *source != repository.source {
+            let base_url = &caller.facts.base_url;
+            surroundings::check(&app, &caller.principal, base_url, &address, source, before).await?;
+        }
         let stores = app.keeper.ports();
         let updated = stores.repositories.update(repository.id, repository.revision, details, &caller.actor()).await;
         let updated = updated.map_err(Failure::from)?.ok_or_else(stale)?;
-        Ok(Tagged::new(view(&app, &updated).await?, updated.revision))
+        keep(&app, &caller, &updated, credentials).await?;
+        Ok(Tagged::new(view(&app, &caller, &updated).await?, updated.revision))
+    }
+
+    /// Refresh a package.
+    ///
+    /// Forgets what a remote repository keeps of the package's indexes, and that things were absent, so that the next
+    /// question goes to the upstream. Files that are stored stay.
+    #[oai(path = "/repositories/:format/:name/refresh", method = "post", operation_id = "refresh_package")]
+    async fn refresh(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Its format.
+        format: Path<String>,
+        /// Its name.
+        name: Path<String>,
+        /// The package.
+        package: Query<String>,
+    ) -> Result<RefreshAnswer, Refused> {
+        let address = address(&app, &format, &name)?;
+        let package = PackageName::try_from(package.as_str())
+            .map_err(|fault| Failure::new(&codes::INVALID_FIELD, fault.to_string()).field("package"))?;
+        app.keeper.refresh(&caller.principal, &address, &package).await?;
+        Ok(RefreshAnswer::Refreshed)
     }
 
     /// Delete a repository.
@@ -182,7 +177,7 @@ impl Repositories {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
-        /// `true`: also when it holds versions.
+        /// `true`: also when it holds versions, or is a member of virtual repositories, which lose it.
         #[oai(default)]
         force: Query<bool>,
         /// `true`: the name may be taken again; for administrators of the instance.
@@ -196,6 +191,14 @@ impl Repositories {
     }
 }
 
+/// A package was refreshed.
+#[derive(ApiResponse)]
+enum RefreshAnswer {
+    /// The next question about it goes to the upstream.
+    #[oai(status = 204)]
+    Refreshed,
+}
+
 /// A repository was deleted.
 #[derive(ApiResponse)]
 enum DeleteAnswer {
@@ -204,9 +207,27 @@ enum DeleteAnswer {
     Deleted,
 }
 
-async fn view(app: &App, repository: &Repository) -> Result<RepositoryView, Failure> {
+/// Keeps or forgets credentials after the record that says whether there are some: a request in between finds none,
+/// and is not sent.
+async fn keep(app: &App, caller: &Caller, of: &Repository, change: CredentialChange) -> Result<(), Failure> {
+    let credential = match &change {
+        CredentialChange::Keep => return Ok(()),
+        CredentialChange::Set(credential, origin) => Some((credential, origin.as_str())),
+        CredentialChange::Forget => None,
+    };
+    app.vault.keep(of.id, credential, &caller.actor()).await
+}
+
+/// A repository as this caller sees it.
+async fn view(app: &App, caller: &Caller, repository: &Repository) -> Result<RepositoryView, Failure> {
     let counts = app.keeper.ports().repositories.counts(repository.id).await?;
-    Ok(RepositoryView::of(repository, counts))
+    let mut view = RepositoryView::of(repository, counts, app.keeper.ports().upstreams.as_ref());
+    if repository.source.members().is_some() && authorize(&caller.principal, Action::Manage, repository).is_err() {
+        let readable = app.keeper.readable(&caller.principal).await?;
+        let siblings = readable.into_iter().filter(|one| one.address.format == repository.address.format);
+        view.without_secrets(&siblings.map(|one| one.address.name.to_string()).collect::<Vec<_>>());
+    }
+    Ok(view)
 }
 
 /// The address that a path names.
@@ -217,87 +238,13 @@ pub(super) fn address(app: &App, format: &str, name: &str) -> Result<RepositoryA
     Ok(RepositoryAddress { format, name })
 }
 
-/// A new repository, all faults at once.
-fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, RepositoryDetails), Failure> {
-    let mut problems = Vec::new();
-    let format = app.keeper.ports().registry.named(&new.format);
-    let format = format.map_err(|failure| problems.push(failure.first().clone())).ok();
-    let name = RepositoryName::try_from(new.name.as_str());
-    let name = name.map_err(|fault| problems.push(invalid("name", fault.to_string()))).ok();
-    let kind = RepositoryKind::parse(&new.kind);
-    if kind.is_none() {
-        problems
-            .push(invalid("kind", format!("kind is hosted, not {:?}", new.kind.chars().take(80).collect::<String>())));
-    }
-    let deletion = deletion(new.deletion.as_deref(), &mut problems).unwrap_or(Deletion::Tombstone);
-    description(&new.description, &mut problems);
-    let given = Settings(new.settings.map(|Any(map)| map).unwrap_or_default());
-    let settings = format.as_ref().and_then(|(_, handler)| {
-        handler.settings(given).map_err(|failure| problems.extend(failure.problems().cloned())).ok()
-    });
-    match (format, name, kind, settings) {
-        (Some((format, _)), Some(name), Some(RepositoryKind::Hosted), Some(settings)) if problems.is_empty() => Ok((
-            RepositoryAddress { format, name },
-            RepositoryDetails {
-                source: Source::Hosted,
-                description: new.description,
-                anonymous_read: new.anonymous_read,
-                default_upload: new.default_upload,
-                deletion,
-                settings,
-            },
-        )),
-        _ => Err(refusal(problems)),
-    }
-}
-
-/// The details after a change, all faults at once.
-fn changed(app: &App, repository: &Repository, change: RepositoryChange) -> Result<RepositoryDetails, Failure> {
-    let mut problems = Vec::new();
-    let deletion = deletion(change.deletion.as_deref(), &mut problems).unwrap_or(repository.deletion);
-    description(change.description.as_deref().unwrap_or(""), &mut problems);
-    let mut settings = repository.settings.clone();
-    for (key, value) in change.settings.map(|Any(map)| map).unwrap_or_default() {
-        match value {
-            Value::Null => settings.0.remove(&key),
-            value => settings.0.insert(key, value),
-        };
-    }
-    let (_, handler) = app.keeper.ports().registry.named(repository.address.format.as_str())?;
-    let settings = handler.settings(settings).map_err(|failure| problems.extend(failure.problems().cloned()));
-    match settings {
-        Ok(settings) if problems.is_empty() => Ok(RepositoryDetails {
-            source: repository.source.clone(),
-            description: change.description.unwrap_or_else(|| repository.description.clone()),
-            anonymous_read: change.anonymous_read.unwrap_or(repository.anonymous_read),
-            default_upload: change.default_upload.unwrap_or(repository.default_upload),
-            deletion,
-            settings,
-        }),
-        _ => Err(refusal(problems)),
-    }
-}
-
-fn deletion(given: Option<&str>, problems: &mut Vec<Problem>) -> Option<Deletion> {
-    let given = given?;
-    let parsed = Deletion::parse(given);
-    if parsed.is_none() {
-        problems.push(invalid("deletion", "deletion is tombstone or never"));
-    }
-    parsed
-}
-
-fn description(text: &str, problems: &mut Vec<Problem>) {
-    if text.chars().count() > 1_000 || text.chars().any(|c| c.is_control() && c != '\n') {
-        problems.push(invalid("description", "a description has at most 1,000 characters and no control characters"));
-    }
-}
-
-fn invalid(field: &str, detail: impl Into<String>) -> Problem {
-    Problem::new(&codes::INVALID_FIELD, detail).field(field)
-}
-
-fn refusal(problems: Vec<Problem>) -> Failure {
-    Failure::from_problems(problems)
-        .unwrap_or_else(|| Failure::new(&codes::INTERNAL, "a repository was refused without a reason"))
+/// Whether a change needs an administrator of the instance: it lets strangers in, or decides from where content
+/// comes and which.
+fn needs_admin(before: &Repository, after: &RepositoryDetails) -> bool {
+    let timeless = |source: &keeper_core::source::Source| {
+        let mut remote = source.remote().cloned()?;
+        (remote.index_seconds, remote.stale_seconds) = (0, 0);
+        Some(remote)
+    };
+    before.anonymous_read != after.anonymous_read || timeless(&before.source) != timeless(&after.source)
 }

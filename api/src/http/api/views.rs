@@ -1,10 +1,10 @@
-//! What the API shows of artifacts and repositories.
+//! What the API shows of artifacts.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keeper_core::artifact::{Artifact, ArtifactFile};
-use keeper_core::repository::{Counts, Repository, RepositoryAddress};
+use keeper_core::repository::RepositoryAddress;
 use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde_json::Value;
@@ -161,58 +161,4 @@ fn escape_path(path: &str) -> String {
         .add(b'|')
         .add(b'}');
     utf8_percent_encode(path, ESCAPED).to_string()
-}
-
-/// A named place of one format.
-#[derive(Object)]
-pub(super) struct RepositoryView {
-    /// Its format.
-    format: String,
-    /// Its name, unique within the format.
-    name: String,
-    /// `hosted`: it takes uploads.
-    kind: String,
-    /// For people.
-    description: String,
-    /// Whether it can be read without a login.
-    anonymous_read: bool,
-    /// Whether uploads of its format that name no repository come here.
-    default_upload: bool,
-    /// `tombstone`: deleted versions stay reserved for ever; `never`: nothing can be deleted.
-    deletion: String,
-    /// The settings that belong to the format.
-    settings: Any<Value>,
-    /// When it was made.
-    created_at: String,
-    /// Totals of its content.
-    counts: CountsView,
-}
-
-/// Totals of a repository's content; deleted versions do not count.
-#[derive(Object)]
-struct CountsView {
-    /// Packages with at least one version.
-    packages: u64,
-    /// Versions.
-    artifacts: u64,
-    /// Bytes of their files.
-    bytes: u64,
-}
-
-impl RepositoryView {
-    /// A repository with its totals.
-    pub(super) fn of(repository: &Repository, counts: Counts) -> Self {
-        Self {
-            format: repository.address.format.to_string(),
-            name: repository.address.name.to_string(),
-            kind: repository.kind().as_str().to_owned(),
-            description: repository.description.clone(),
-            anonymous_read: repository.anonymous_read,
-            default_upload: repository.default_upload,
-            deletion: repository.deletion.as_str().to_owned(),
-            settings: Any(Value::Object(repository.settings.0.clone())),
-            created_at: time(repository.created_at),
-            counts: CountsView { packages: counts.packages, artifacts: counts.artifacts, bytes: counts.bytes },
-        }
-    }
 }

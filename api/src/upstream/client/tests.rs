@@ -1,5 +1,7 @@
 //! The outgoing client against small servers of the test's own.
 
+use std::time::Duration;
+
 use poem::{Endpoint, Request, Response, Route, endpoint::make, handler};
 use tokio::net::TcpListener;
 
@@ -68,7 +70,8 @@ fn streamed() -> poem::Body {
 
 fn client(allow: &[&str]) -> GuardedClient {
     let limits = UpstreamLimits { authority_timeout: Duration::from_millis(1500), ..UpstreamLimits::default() };
-    GuardedClient::new(NetworkAllow::of(allow), limits).expect("a client")
+    let network = Network { allow: NetworkAllow::of(allow), ..Network::default() };
+    GuardedClient::new(network, limits, None).expect("a client")
 }
 
 async fn fetch(client: &GuardedClient, base: &str, path: &str, limit_bytes: u64) -> Result<Bytes, UpstreamError> {
