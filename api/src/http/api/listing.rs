@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keeper_core::artifact::Page;
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, SEARCH_CHARACTERS};
 use keeper_core::repository::{Repository, RepositoryId};
@@ -60,6 +61,13 @@ impl Readable {
     pub(super) fn get(&self, id: RepositoryId) -> Option<&Arc<Repository>> {
         self.0.iter().find(|one| one.id == id)
     }
+}
+
+/// A page of what is in memory anyway, in the order of its keys.
+pub(super) fn page<T>(mut all: Vec<T>, key: impl Fn(&T) -> String, after: Option<&str>, limit: u32) -> Page<T> {
+    all.retain(|one| after.is_none_or(|after| key(one).as_str() > after));
+    all.sort_by_cached_key(key);
+    Page::cut(all, limit as usize)
 }
 
 /// The id of `what` in an address.

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::Group;
 use super::caller::Caller;
 use super::cursor::NextCursor;
+use super::listing::{self, default_limit};
 use super::revision::{Tagged, expected, stale};
 use super::views::RepositoryView;
 use crate::http::{App, Refused};
@@ -49,10 +50,16 @@ struct NewRepository {
     settings: Option<Any<Map<String, Value>>>,
 }
 
-/// A change of a repository: what is absent stays. `format`, `name` and `kind` are fixed at creation.
+/// A change of a repository: what is absent stays.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RepositoryChange {
+    /// Fixed at creation: another value than the present one is refused.
+    format: Option<String>,
+    /// Fixed at creation: another value than the present one is refused.
+    name: Option<String>,
+    /// Fixed at creation: another value than the present one is refused.
+    kind: Option<String>,
     /// For people.
     description: Option<String>,
     /// Whether it can be read without a login.
@@ -83,7 +90,7 @@ enum CreateAnswer {
 struct RepositoryPage {
     /// In order of format and name.
     items: Vec<RepositoryView>,
-    /// Always `null`: all repositories fit on one page.
+    /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
 }
 
@@ -113,12 +120,31 @@ impl Repositories {
     ///
     /// Those that the caller may read, in order of format and name.
     #[oai(path = "/repositories", method = "get", operation_id = "list_repositories")]
-    async fn list(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<RepositoryPage>, Refused> {
-        let mut items = Vec::new();
-        for repository in app.keeper.readable(&caller.principal).await? {
-            items.push(view(&app, &repository).await?);
+    async fn list(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Only of this format, for example `go`.
+        format: Query<Option<String>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<RepositoryPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let filter = caller.filter("repositories", &[&format.0]);
+        let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
+        let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
+        let mut readable = app.keeper.readable(&caller.principal).await?;
+        readable.retain(|one| format.0.as_deref().is_none_or(|wanted| one.address.format.as_str() == wanted));
+        let page = listing::page(readable, |one| one.address.to_string(), after.as_deref(), limit);
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.address.to_string().as_bytes()));
+        let mut items = Vec::with_capacity(page.items.len());
+        for repository in &page.items {
+            items.push(view(&app, repository).await?);
         }
-        Ok(Json(RepositoryPage { items, next_cursor: NextCursor(None) }))
+        Ok(Json(RepositoryPage { items, next_cursor }))
     }
 
     /// Read a repository.
@@ -160,6 +186,7 @@ impl Repositories {
         if body.anonymous_read.is_some_and(|wanted| wanted != repository.anonymous_read) {
             app.keeper.require_admin(&caller.principal)?;
         }
+        fixed(&repository, &body)?;
         let details = changed(&app, &repository, body.0)?;
         let stores = app.keeper.ports();
         let updated = stores.repositories.update(repository.id, repository.revision, details, &caller.actor()).await;
@@ -248,6 +275,22 @@ fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, Reposito
         )),
         _ => Err(refusal(problems)),
     }
+}
+
+/// Refuses to change what is fixed at creation.
+fn fixed(repository: &Repository, change: &RepositoryChange) -> Result<(), Failure> {
+    let address = &repository.address;
+    let fixed = [
+        ("format", &change.format, address.format.as_str()),
+        ("name", &change.name, address.name.as_str()),
+        ("kind", &change.kind, repository.kind.as_str()),
+    ];
+    let changed = fixed.into_iter().filter(|(_, wanted, present)| wanted.as_deref().is_some_and(|one| one != *present));
+    let problems = changed.map(|(field, _, present)| {
+        Problem::new(&codes::IMMUTABLE_FIELD, format!("the {field} of \"{address}\" is \"{present}\" for ever"))
+            .field(field)
+    });
+    Failure::from_problems(problems.collect()).map_or(Ok(()), Err)
 }
 
 /// The details after a change, all faults at once.
