@@ -27,6 +27,8 @@ use crate::repository::Settings;
 use crate::upstream::{Authority, AuthoritySpec};
 
 pub mod help;
+pub mod recipes;
+pub mod template;
 mod write;
 
 pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
@@ -436,9 +438,10 @@ pub trait FormatHandler: Debug + Send + Sync {
         &[Capability::Publish]
     }
 
-    /// Client set-up texts for a repository, the one that most need first.
-    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
-        Vec::new()
+    /// Client set-up texts for a repository, the one that most need first; by default what works for every format:
+    /// curl, a token in `.netrc`, and an upload through the API.
+    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
+        recipes::plain(self.info().key, target)
     }
 
     /// What is wrong with the settings that a client reports, the worst first.
