@@ -12,7 +12,7 @@ endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
 
-.PHONY: help run test check bench generate tools-build tools-test
+.PHONY: help run test test-long check bench generate tools-build tools-test
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ run: tools-build ## build everything and start the server on SQLite and a local 
 
 test: tools-build tools-test ## install what the tests need, and run all of them
 	$(CARGO) test --workspace --locked
+
+test-long: tools-build tools-test ## the same tests with long budgets: more rounds, more random requests, a million versions
+	KEEPER_LONG=1 $(CARGO) test --workspace --locked
 
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
 	$(CARGO) fmt --all --check

@@ -107,6 +107,7 @@ pub struct Routes {
     app: Arc<App>,
     api: Box<dyn poem::endpoint::DynEndpoint<Output = Response>>,
     openapi: String,
+    addresses: api::Addresses,
     first_segments: Vec<String>,
     metrics: RequestMetrics,
 }
@@ -120,7 +121,8 @@ impl Routes {
         let metrics = RequestMetrics::new(formats.iter().cloned());
         let first_segments = formats.into_iter().chain(["api".to_owned()]).collect();
         let (api, openapi) = api::routes(app.clone());
-        Self { app, api, openapi, first_segments, metrics }
+        let addresses = api::Addresses::of(&openapi);
+        Self { app, api, openapi, addresses, first_segments, metrics }
     }
 
     /// The answer, and what it was asked for as far as only the answer tells.
@@ -145,10 +147,12 @@ impl Routes {
             "api" => match pages::docs(&path) {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
-                    api::check(&mut request, self.app.admission.pace).await?;
+                    let method = request.method().clone();
+                    api::check(&mut request, self.app.admission.pace, &self.addresses).await?;
                     request.extensions_mut().insert(who.clone());
                     request.extensions_mut().insert(facts.clone());
-                    self.api.call(request).await.map(no_store).map_err(|error| api::failure(error, &path))
+                    let answered = self.api.call(request).await.map(no_store);
+                    answered.map_err(|error| api::failure(error, &method, &path, &self.addresses))
                 }
             },
             _ => {

@@ -23,8 +23,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-# Python packages: the OpenAPI validator and client generator, and go where the machine has none that is new enough.
-wanted=(openapi-spec-validator==0.9.0 openapi-python-client==0.29.1)
+# Python packages: the OpenAPI validator, client generator and fuzzer, and go where the machine has none that is new enough.
+wanted=(openapi-spec-validator==0.9.0 openapi-python-client==0.29.1 schemathesis==4.32.5)
 go_is_new() {
   command -v go >/dev/null 2>&1 && GOTOOLCHAIN=local go version | awk '{split(substr($3,3),v,"."); exit !(v[1]>1 || v[2]>=24)}'
 }

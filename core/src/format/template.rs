@@ -1,4 +1,4 @@
-//! Templates of texts, and words of a shell.
+//! Templates of texts for users, and words of a shell.
 //!
 //! ```text
 //!         run: |
@@ -8,8 +8,9 @@
 //!
 //! A mark is a value's name in `@{…}`, which none of the languages uses. Values are not looked into for marks.
 
-/// The template with its marks replaced.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+/// The template with its marks replaced. A mark without a value is left out; a debug build stops there.
+#[must_use]
+pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     for line in template.lines() {
         match block(line, values) {
@@ -53,8 +54,9 @@ fn within(line: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// The text as one word of a POSIX shell, quoted only where that is needed.
-pub(crate) fn shell_word(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/=@%+,".contains(&byte);
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/=@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {
         return text.to_owned();
     }
@@ -75,7 +77,14 @@ mod tests {
 
     #[test]
     fn no_text_runs_a_command_when_it_is_pasted() {
-        let rows = [("a/b@1", "a/b@1"), ("", "''"), ("a$(b)'c", "'a$(b)'\\''c'"), ("[::1]", "'[::1]'"), ("a*", "'a*'")];
+        let rows = [
+            ("a/b@1", "a/b@1"),
+            ("", "''"),
+            ("a$(b)'c", "'a$(b)'\\''c'"),
+            ("[::1]", "'[::1]'"),
+            ("a*", "'a*'"),
+            ("~/a", "'~/a'"),
+        ];
         for (text, word) in rows {
             assert_eq!(shell_word(text), word);
         }

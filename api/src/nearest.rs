@@ -1,7 +1,7 @@
 //! The name somebody probably meant.
 
 /// The known name nearest to a mistyped one, when it is near enough to be worth saying.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|name| (strsim::damerau_levenshtein(typed, name), name));
     // A third of the letters wrong is a different word.
     scored.min().filter(|(distance, name)| *distance <= 1.max(name.len() / 3)).map(|(_, name)| name)
