@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+NODE := target/node
+export PATH := $(HOME)/.cargo/bin:$(PATH):$(CURDIR)/$(NODE)/bin
 CARGO := cargo
 TOOLCHAIN := $(shell tests/tools/toolchain.sh)
 ifneq ($(TOOLCHAIN),)
@@ -32,20 +33,24 @@ check: tools-build ## format, lints with warnings denied, documentation, fast te
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) test --workspace --lib --bins --locked --quiet
+	cd web-ui && npm run --silent check && npm run --silent lint && npm test --silent
+	cd web-ui && npm run --silent build && npm run --silent size
 
 bench: tools-build ## measure, for example: make bench ONLY=small,zip
 	$(CARGO) build --release --locked -p keeper-api
 	tests/bench/tools.sh
 	python3 tests/bench/run.py --only "$(ONLY)"
 
-generate: tools-build ## write what is generated from the code: api/openapi.json, docs/errors.md
+generate: tools-build ## write what is generated from the code: api/openapi.json, docs/errors.md, the web UI's types
 	$(CARGO) run --quiet --locked -p keeper-api -- openapi > target/openapi.json
 	$(CARGO) run --quiet --locked -p keeper-api -- errors > target/errors.md
 	mv target/openapi.json api/openapi.json
 	mv target/errors.md docs/errors.md
+	cd web-ui && npm run --silent gen >/dev/null
 
 tools-build:
 	@tests/tools/build.sh
+	@tests/tools/node.sh "$(NODE)"
 
 tools-test:
 	@tests/tools/test.sh "$(VENV)"

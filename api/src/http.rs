@@ -7,7 +7,7 @@
 //! | `/api/openapi.json`, `/api/docs` | [`pages`]: the generated document and a page to read it |
 //! | `/api/…` | [`api`]: JSON, errors as problem documents |
 //! | `/{format}/{repository}/…` | [`formats`]: the ecosystem's protocol, errors as plain text |
-//! | everything else | [`pages`]: the web UI's files |
+//! | everything else | [`pages`]: the web UI |
 //!
 //! Order: id and span → framing, host and target → credentials → route. Errors become answers in one place,
 //! whatever their origin; a panic becomes `internal`.
@@ -109,6 +109,7 @@ pub struct Routes {
     openapi: String,
     addresses: api::Addresses,
     first_segments: Vec<String>,
+    ui: pages::Ui,
     metrics: RequestMetrics,
 }
 
@@ -120,9 +121,10 @@ impl Routes {
         let formats: Vec<_> = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string()).collect();
         let metrics = RequestMetrics::new(formats.iter().cloned());
         let first_segments = formats.into_iter().chain(["api".to_owned()]).collect();
+        let ui = pages::Ui::new(app.front.public_url.as_deref());
         let (api, openapi) = api::routes(app.clone());
         let addresses = api::Addresses::of(&openapi);
-        Self { app, api, openapi, addresses, first_segments, metrics }
+        Self { app, api, openapi, addresses, first_segments, ui, metrics }
     }
 
     /// The answer, and what it was asked for as far as only the answer tells.
@@ -163,7 +165,7 @@ impl Routes {
                         let answered = self.app.native(&format, handler, who, request, facts).await;
                         return answered.map(|(kind, response)| (Some(kind.into()), response));
                     }
-                    None => pages::ui(request.method(), &path, &self.first_segments),
+                    None => self.ui.answer(&request, &path, &self.first_segments),
                 }
             }
         };
@@ -250,13 +252,16 @@ impl Routes {
         );
     }
 
-    fn finish(&self, mut response: Response, facts: &RequestFacts) -> Response {
+    fn finish(&self, mut response: Response, facts: &RequestFacts, shape: Shape) -> Response {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
             headers.insert(&X_REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if shape == Shape::Api {
+            pages::guard_api(headers);
+        }
         if facts.https && self.app.front.public_url.is_some() {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
@@ -304,7 +309,7 @@ impl Endpoint for Routes {
                 answer(&failure, shape, &facts.id)
             }
         };
-        let mut response = self.finish(response, &facts);
+        let mut response = self.finish(response, &facts, shape);
         self.metrics.answered(first, class, in_flight, &mut response);
         Ok(response)
     }
