@@ -164,6 +164,7 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
+    store.opened().await;
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 

@@ -27,10 +27,12 @@ use super::usage;
 #[async_trait]
 impl RepositoryStore for Store {
     async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
+        self.refuse_behind()?;
         Ok(self.catalog.find(at))
     }
 
     async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
+        self.refuse_behind()?;
         Ok(self.catalog.list())
     }
 

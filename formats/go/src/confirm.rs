@@ -1,4 +1,4 @@
-//! What the repository's other versions say of a new one.
+//! What the repository's other versions say of a new one, and the checksum database of a copy (`copied`).
 //!
 //! ```text
 //! v1.2.0 exists and retracts [v1.0.0, v1.1.9]; v1.1.5 is uploaded         W11 version_retracted
@@ -15,9 +15,10 @@ use keeper_core::repository::RepositoryKind;
 
 use crate::absent::shown;
 use crate::inspect::metadata::Metadata;
-use crate::inspect::warnings::{CASE_TWIN, GO_MOD_DIFFERS, GO_MOD_UNREADABLE, VERSION_RETRACTED, warning};
-use crate::merge::invalid;
+use crate::inspect::warnings::{CASE_TWIN, VERSION_RETRACTED, warning};
 use crate::modfile::Retract;
+
+mod copied;
 
 /// The setting under which paths must differ in more than case.
 pub const UNIQUE_IGNORING_CASE: &str = "unique_ignoring_case";
@@ -28,21 +29,12 @@ pub const UNIQUE_IGNORING_CASE: &str = "unique_ignoring_case";
 /// `case_conflict`, or trouble of the view.
 pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
     if view.kind() == RepositoryKind::Remote {
-        return copied(candidate);
+        return copied::confirm(candidate, view).await;
     }
     let mut warnings = Vec::new();
     warnings.extend(retracted(candidate, view).await?);
     warnings.extend(case_twin(candidate, view).await?);
     Ok(warnings.into())
-}
-
-/// A copy about which the inspection has a doubt.
-fn copied(candidate: &Inspection) -> Result<Confirmation, Failure> {
-    let is_doubt = |warning: &&Warning| matches!(warning.code.as_str(), GO_MOD_UNREADABLE | GO_MOD_DIFFERS);
-    match candidate.warnings.iter().find(is_doubt) {
-        Some(doubt) => Err(invalid("module", &doubt.message)),
-        None => Ok(Confirmation::default()),
-    }
 }
 
 async fn retracted(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Warning>, StoreError> {

@@ -1,13 +1,18 @@
 //! The part of a repository's settings that belongs to Go.
 //!
 //! ```json
-//! { "checksum_database": "sum.golang.org", "nosumdb": ["github.com/yourcompany"], "unique_ignoring_case": false }
+//! { "checksum_database": "sum.golang.org", "nosumdb": ["github.com/yourcompany"], "unique_ignoring_case": false,
+//!   "verify": "require" }
 //! ```
 //!
-//! `checksum_database` is the one database whose answers are passed on to clients: `off`, a name, or a name
-//! and the address of a mirror, as in the client's `GOSUMDB`: `sum.golang.org https://mirror.example`.
+//! `checksum_database` is the one database whose answers are passed on to clients, and which vouches for copies: `off`,
+//! a name, or a name and the address of a mirror, as in the client's `GOSUMDB`: `sum.golang.org
+//! https://mirror.example`. Another database than the public one is named by its key: `name+hash+key`.
 //! `nosumdb` are patterns of modules that no database is ever asked about. `unique_ignoring_case` refuses a
 //! module whose path differs from another's only in case.
+//!
+//! `verify` says what a remote repository keeps: with `require` only what the database vouches for, with `record` also
+//! what it does not know, with `off` anything sound. It is `off` unless said where there is no database.
 //!
 //! Units and bounds: [`NOSUMDB_PATTERNS`] patterns; a name has [`NAME_BYTES`], an address [`URL_BYTES`].
 //! Errors: `unknown_field`, `invalid_field`, one problem for each bad setting.
@@ -20,6 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::absent::shown;
 use crate::confirm::UNIQUE_IGNORING_CASE;
 use crate::pattern::{Pattern, PatternFault};
+use crate::sumdb::note::VerifierKey;
 
 /// The checksum database whose answers are passed on.
 pub const CHECKSUM_DATABASE: &str = "checksum_database";
@@ -33,8 +39,32 @@ pub const NAME_BYTES: usize = 200;
 /// Bytes of a checksum database's address.
 pub const URL_BYTES: usize = 500;
 
+/// The key of the public database. Source: `cmd/go/internal/modfetch/key.go`.
+pub const PUBLIC_KEY: &str = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+/// What a remote repository keeps.
+pub const VERIFY: &str = "verify";
+
 const DEFAULT_DATABASE: &str = "sum.golang.org";
 const OFF: &str = "off";
+
+/// What a remote repository keeps of what comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Only what the checksum database vouches for.
+    Require,
+    /// Also what it does not know.
+    Record,
+    /// All that is sound.
+    Off,
+}
+
+impl Verify {
+    const ALL: [(&'static str, Self); 3] = [("require", Self::Require), ("record", Self::Record), (OFF, Self::Off)];
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(name, _)| *name == word).map(|(_, verify)| verify)
+    }
+}
 
 /// The JSON schema of these settings.
 pub const SCHEMA: &str = r#"{
@@ -44,7 +74,7 @@ pub const SCHEMA: &str = r#"{
     "checksum_database": {
       "type": "string",
       "default": "sum.golang.org",
-      "description": "The checksum database whose answers are passed on to clients: a name, a name and the address of a mirror, or off."
+      "description": "The checksum database whose answers are passed on to clients, and which vouches for copies: a name, or name+hash+key for another one than the public one; then the address, if it is not https:// and the name; or off."
     },
     "nosumdb": {
       "type": "array",
@@ -57,6 +87,12 @@ pub const SCHEMA: &str = r#"{
       "type": "boolean",
       "default": false,
       "description": "Refuse a module whose path differs from that of another one only in case."
+    },
+    "verify": {
+      "type": "string",
+      "enum": ["require", "record", "off"],
+      "default": "require",
+      "description": "What a remote repository keeps: require, only what the checksum database vouches for; record, also what it does not know; off, anything sound. Without a database it is off."
     }
   }
 }"#;
@@ -75,6 +111,10 @@ pub fn check(given: Settings) -> Result<Settings, Failure> {
         let checked = match key.as_str() {
             CHECKSUM_DATABASE => checksum_database(value),
             NOSUMDB => nosumdb_patterns(value),
+            VERIFY => match value.as_str().and_then(Verify::parse) {
+                Some(_) => Ok(value),
+                None => Err(vec![invalid("it is require, record or off".to_owned())]),
+            },
             UNIQUE_IGNORING_CASE => match value {
                 Value::Bool(_) => Ok(value),
                 _ => Err(vec![invalid("it is true or false".to_owned())]),
@@ -89,17 +129,39 @@ pub fn check(given: Settings) -> Result<Settings, Failure> {
             Err(found) => problems.extend(found.into_iter().map(|problem| problem.field(name.clone()))),
         }
     }
+    let has_database = kept.get(CHECKSUM_DATABASE).and_then(Value::as_str) != Some(OFF);
+    match kept.get(VERIFY).and_then(Value::as_str) {
+        Some(word) if word != OFF && !has_database => {
+            let detail = format!("\"{word}\" needs a checksum database, and that is off");
+            problems.push(invalid(detail).field(format!("settings.{VERIFY}")));
+        }
+        Some(_) => {}
+        None => drop(kept.insert(VERIFY.to_owned(), json!(if has_database { "require" } else { OFF }))),
+    }
     Failure::from_problems(problems).map_or(Ok(Settings(kept)), Err)
+}
+
+/// What a remote repository keeps; the strictest, when the record does not say.
+#[must_use]
+pub fn verify(settings: &Settings) -> Verify {
+    settings.text(VERIFY).and_then(Verify::parse).unwrap_or(Verify::Require)
+}
+
+/// The key by which the answers of the checksum database are checked; `None` when no key is known.
+#[must_use]
+pub fn database_key(settings: &Settings) -> Option<VerifierKey> {
+    let text = settings.text(CHECKSUM_DATABASE).unwrap_or(DEFAULT_DATABASE);
+    let word = text.split(' ').next().unwrap_or_default();
+    VerifierKey::parse(if word == DEFAULT_DATABASE { PUBLIC_KEY } else { word }).ok()
 }
 
 /// The checksum database that these settings name; `None` for `off`.
 #[must_use]
 pub fn database(settings: &Settings) -> Option<AuthoritySpec> {
     let text = settings.text(CHECKSUM_DATABASE).unwrap_or(DEFAULT_DATABASE);
-    let (name, url) = match text.split_once(' ') {
-        Some((name, url)) => (name, url.trim_end_matches('/').to_owned()),
-        None => (text, format!("https://{text}")),
-    };
+    let (word, url) = text.split_once(' ').map_or((text, None), |(word, url)| (word, Some(url)));
+    let name = word.split('+').next().unwrap_or_default();
+    let url = url.map_or_else(|| format!("https://{name}"), |url| url.trim_end_matches('/').to_owned());
     (name != OFF).then(|| AuthoritySpec { name: name.to_owned(), url })
 }
 
@@ -115,9 +177,14 @@ fn checksum_database(value: Value) -> Result<Value, Vec<Problem>> {
     let refused = |reason: String| Err(vec![invalid(reason)]);
     let Some(text) = value.as_str() else { return refused("it is a text".to_owned()) };
     let mut words = text.split_ascii_whitespace();
-    let (name, url) = match (words.next(), words.next(), words.next()) {
-        (Some(name), url, None) => (name, url),
+    let (word, url) = match (words.next(), words.next(), words.next()) {
+        (Some(word), url, None) => (word, url),
         _ => return refused(format!("\"{}\" is not a name, or a name and an address", shown(text))),
+    };
+    let name = match word.split_once('+').map(|(name, _)| (name, VerifierKey::parse(word))) {
+        None => word,
+        Some((name, Ok(_))) => name,
+        Some((_, Err(fault))) => return refused(format!("\"{}\" is not accepted: {fault}", shown(word))),
     };
     match (database_name(name), url) {
         (Err(reason), _) => refused(format!("\"{}\" is not a checksum database's name: {reason}", shown(name))),
@@ -125,10 +192,10 @@ fn checksum_database(value: Value) -> Result<Value, Vec<Problem>> {
             "\"{}\" is not a checksum database's name: without an address it begins with a host name",
             shown(name)
         )),
-        (Ok(()), None) => Ok(json!(name)),
+        (Ok(()), None) => Ok(json!(word)),
         (Ok(()), Some(_)) if name == OFF => refused("\"off\" has no address".to_owned()),
         (Ok(()), Some(url)) => match database_url(url) {
-            Ok(()) => Ok(json!(format!("{name} {}", url.trim_end_matches('/')))),
+            Ok(()) => Ok(json!(format!("{word} {}", url.trim_end_matches('/')))),
             Err(reason) => refused(format!("\"{}\" is not accepted as an address: {reason}", shown(url))),
         },
     }
@@ -138,9 +205,6 @@ fn checksum_database(value: Value) -> Result<Value, Vec<Problem>> {
 fn database_name(name: &str) -> Result<(), &'static str> {
     if name.len() > NAME_BYTES {
         return Err("it is too long");
-    }
-    if name.contains('+') {
-        return Err("only the name counts here; leave out the key that follows the first +");
     }
     let accepted = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
     let sound = |element: &str| !element.trim_matches('.').is_empty() && element.bytes().all(accepted);
@@ -195,7 +259,7 @@ fn invalid(detail: String) -> Problem {
 
 fn unknown(key: &str) -> Problem {
     Problem::new(&codes::UNKNOWN_FIELD, format!("a Go repository has no setting \"{}\"", shown(key)))
-        .hint(format!("Accepted: {CHECKSUM_DATABASE}, {NOSUMDB}, {UNIQUE_IGNORING_CASE}."))
+        .hint(format!("Accepted: {CHECKSUM_DATABASE}, {NOSUMDB}, {UNIQUE_IGNORING_CASE}, {VERIFY}."))
 }
 
 #[cfg(test)]
@@ -211,7 +275,9 @@ mod tests {
 
     #[test]
     fn what_is_not_given_has_a_default() {
-        let defaults = json!({"checksum_database": "sum.golang.org", "nosumdb": [], "unique_ignoring_case": false});
+        let defaults = json!({
+            "checksum_database": "sum.golang.org", "nosumdb": [], "unique_ignoring_case": false, "verify": "require",
+        });
         assert_eq!(check(Settings::default()).expect("defaults"), settings(defaults.clone()));
         assert_eq!(check(settings(defaults.clone())).expect("the same again"), settings(defaults));
     }
@@ -271,7 +337,10 @@ mod tests {
             (json!({"nosumdb": ["a.b,c.d"]}), "invalid_field", "settings.nosumdb"),
             (json!({"nosumdb": vec!["a.b"; NOSUMDB_PATTERNS + 1]}), "invalid_field", "settings.nosumdb"),
             (json!({"unique_ignoring_case": "true"}), "invalid_field", "settings.unique_ignoring_case"),
-            (json!({"verify": "require"}), "unknown_field", "settings.verify"),
+            (json!({"verify": "yes"}), "invalid_field", "settings.verify"),
+            (json!({"verify": true}), "invalid_field", "settings.verify"),
+            (json!({"verify": "require", "checksum_database": "off"}), "invalid_field", "settings.verify"),
+            (json!({"verified": "require"}), "unknown_field", "settings.verified"),
         ];
         for (given, code, field) in rows {
             let failure = check(settings(given.clone())).expect_err("refused");

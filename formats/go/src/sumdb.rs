@@ -1,4 +1,5 @@
-//! Passing on what a checksum database says, and nothing to it that is private.
+//! Checksum databases: passing on what one says, and nothing to it that is private; and asking it ourselves
+//! ([`client`]) before a copy is kept.
 //!
 //! ```text
 //! below /go/{repository}/sumdb/       answered
@@ -8,6 +9,9 @@
 //! {database}/tile/8/0/x001/234.p/5    passed through, after a check of the path (tile)
 //! ```
 //!
+//! Tiles never change and are kept for ever; a lookup that was signed with the known key is kept and given out for a
+//! day before it is asked for again, and for as long as the database is in trouble. So what was seen works without it.
+//!
 //! `{database}` selects the one that the repository's settings name and is never made part of an address. For
 //! another one 404 lets the client go to it directly. What the database says is signed and is checked by the
 //! client, so it is passed on as it comes; only what cannot be an answer is refused.
@@ -15,43 +19,31 @@
 //! `supported` is never passed on: the public database has no such address, and its 404 would send clients
 //! past this server.
 //!
-//! Units and bounds: answers have at most [`AUTHORITY_DOCUMENT_BYTES`]; a looked-up module path has
+//! Units and bounds: answers have at most [`AUTHORITY_DOCUMENT_BYTES`](keeper_core::limits::AUTHORITY_DOCUMENT_BYTES); a looked-up module path has
 //! at most 32 elements.
 //! Errors: `not_found`, `module_private`, and what the platform's client reports of the database.
 //! Sources: <https://go.dev/ref/mod#checksum-database>; `golang.org/x/mod/sumdb`.
 
 use bytes::Bytes;
 use keeper_core::error::{Failure, codes};
-use keeper_core::format::{Document, MaxAge, RepositoryView};
-use keeper_core::limits::AUTHORITY_DOCUMENT_BYTES;
+use keeper_core::format::{Document, RepositoryView};
 use keeper_core::media_type::MediaType;
-use keeper_core::upstream::UpstreamError;
 
 use crate::absent::shown;
-use crate::path::{ModulePath, escape_version, unescape_version};
 use crate::settings;
-use crate::version::GoVersion;
-use private::MODULE_ELEMENTS;
-use tile::Tile;
+use ask::Ask;
 
+mod ask;
+pub(crate) mod client;
+pub mod note;
 mod private;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tile;
+mod tree;
 
 keeper_core::codes! {
     MODULE_PRIVATE = "module_private", Forbidden, "The module is private here", "Name it in GONOSUMDB, so that no checksum database is asked about it.";
-}
-
-/// Seconds for which a record or a part of a tile is believed: neither changes, but the part will be replaced
-/// by the whole.
-const RECORD_SECONDS: u32 = 24 * 60 * 60;
-
-/// What is asked of a database.
-#[derive(Debug, PartialEq, Eq)]
-enum Ask {
-    Supported,
-    Latest,
-    Lookup(ModulePath, GoVersion),
-    Tile(Tile),
 }
 
 /// The document at a path below `/sumdb/`, percent-decoded.
@@ -73,86 +65,22 @@ pub async fn document(path: &str, view: &dyn RepositoryView) -> Result<Document,
         return Err(private::refusal(module, &pattern, &spec.name));
     }
     let authority = view.authority(&spec.name).ok_or_else(|| not_passed_on(path))?;
-    let fetched = authority.fetch(&ask.address(), ask.limit_bytes()).await;
-    let body = fetched.map_err(|error| ask.failed(error, &spec.name))?;
-    ask.answer(body)
-}
-
-impl Ask {
-    fn parse(path: &str) -> Option<Self> {
-        match path.split_once('/') {
-            None if path == "supported" => Some(Self::Supported),
-            None if path == "latest" => Some(Self::Latest),
-            Some(("lookup", what)) => Self::lookup(what),
-            Some(("tile", _)) => Tile::parse(path).map(Self::Tile),
-            _ => None,
-        }
+    let kept = ask.kept(&*authority).await?;
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.is_fresh) {
+        return Ok(ask.document(kept.body.clone()));
     }
-
-    fn lookup(what: &str) -> Option<Self> {
-        let (module, version) = what.split_once('@')?;
-        let module = ModulePath::unescape(module).ok()?;
-        let version = GoVersion::parse(&unescape_version(version).ok()?).ok()?;
-        (module.as_str().split('/').count() <= MODULE_ELEMENTS).then_some(Self::Lookup(module, version))
-    }
-
-    /// The address below the database's own, made anew from what was understood.
-    fn address(&self) -> String {
-        match self {
-            Self::Supported => "/supported".to_owned(),
-            Self::Latest => "/latest".to_owned(),
-            Self::Lookup(module, version) => {
-                // The client encodes the bang, and some caches tell the two spellings apart.
-                format!("/lookup/{}@{}", module.escaped(), escape_version(version.as_str())).replace('!', "%21")
-            }
-            Self::Tile(tile) => format!("/{tile}"),
+    match authority.fetch(&ask.address(), ask.limit_bytes()).await {
+        Ok(body) => {
+            let document = ask.answer(body)?;
+            let key = settings::database_key(view.settings());
+            // The answer is as good when it could not be kept.
+            let _is_kept = ask.keep(&*authority, key.as_ref(), &document.body).await;
+            Ok(document)
         }
-    }
-
-    fn limit_bytes(&self) -> u64 {
-        match self {
-            Self::Tile(tile) => tile.hash_bytes().unwrap_or(AUTHORITY_DOCUMENT_BYTES),
-            _ => AUTHORITY_DOCUMENT_BYTES,
-        }
-    }
-
-    fn answer(&self, body: Bytes) -> Result<Document, Failure> {
-        let expected = match self {
-            Self::Tile(tile) => tile.hash_bytes(),
-            _ => None,
-        };
-        let sound = match expected {
-            Some(length) => body.len() as u64 == length,
-            None => std::str::from_utf8(&body).is_ok(),
-        };
-        if !sound {
-            let cause = format!("{} bytes for {}", body.len(), self.address());
-            return Err(
-                Failure::new(&codes::UPSTREAM_INVALID, "the checksum database sent no such document").caused_by(cause)
-            );
-        }
-        let media_type = if expected.is_some() { MediaType::BYTES } else { MediaType::TEXT };
-        let max_age = match self {
-            Self::Tile(tile) if tile.is_full() => Some(MaxAge::Immutable),
-            Self::Tile(_) | Self::Lookup(..) => Some(MaxAge::Seconds(RECORD_SECONDS)),
-            Self::Supported | Self::Latest => None,
-        };
-        Ok(Document { max_age, ..Document::new(media_type, body) })
-    }
-
-    fn failed(&self, error: UpstreamError, database: &str) -> Failure {
-        match (self, error) {
-            (Self::Lookup(module, version), UpstreamError::Absent) => {
-                let what = format!("{}@{}", shown(module.as_str()), shown(version.as_str()));
-                Failure::new(&codes::NOT_FOUND, format!("{} has no record of {what}", shown(database)))
-                    .hint("It looks public modules up itself; if this one is private, name it in GONOSUMDB.")
-            }
-            (_, UpstreamError::Absent) => {
-                Failure::new(&codes::NOT_FOUND, format!("{} has no such document", shown(database)))
-                    .hint("For a part of a tile, ask for the whole tile.")
-            }
-            (_, other) => other.into(),
-        }
+        Err(error) => match kept.filter(|_| !error.is_absence()) {
+            Some(kept) => Ok(ask.document(kept.body)),
+            None => Err(ask.failed(error, &spec.name)),
+        },
     }
 }
 
@@ -169,11 +97,14 @@ fn malformed(path: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use keeper_core::error::Class;
+    use keeper_core::format::MaxAge;
+    use keeper_core::repository::RepositoryKind;
     use serde_json::json;
 
     use super::*;
     use crate::absent::tests::assert_printable;
     use crate::testing::{MemoryView, ready};
+    use private::MODULE_ELEMENTS;
 
     const RECORD: &str = "7\ne.com/m v1.0.0 h1:x=\ne.com/m v1.0.0/go.mod h1:y=\n\ngo.sum database tree\n";
 
@@ -343,5 +274,88 @@ mod tests {
         let view = self::view().broken();
         let failure = ask(&view, "sum.golang.org/lookup/e.com/m@v1.0.0").expect_err("broken");
         assert_eq!(failure.code().name, "upstream_timeout");
+    }
+
+    /// A repository that passes on a log of 300 records, of which it knows the key.
+    fn logging(log: &testing::TestLog, kind: RepositoryKind) -> MemoryView {
+        let database = format!("{} https://log.example/sum", log.key());
+        let view = MemoryView::with("github.com/yc/mymodule", &["v1.0.0"]);
+        let view = view.set(json!({ "checksum_database": database, "nosumdb": ["corp.example"] })).of_kind(kind);
+        view.database().answers(log.answers(&[3], 300));
+        view
+    }
+
+    #[test]
+    fn what_was_seen_is_given_out_while_the_database_is_down() {
+        let log = testing::TestLog::new(300);
+        let lookup = "lookup/e.com/m3@v1.0.0";
+        let seen = [lookup, "tile/8/0/000", "tile/8/0/001.p/44", "tile/8/1/000.p/1"];
+        let view = logging(&log, RepositoryKind::Remote);
+        view.database().answers(
+            log.answers(&[3], 300).into_iter().chain([("/latest".to_owned(), log.head(300).into())]).collect(),
+        );
+        let first: Vec<_> =
+            seen.iter().map(|path| ask(&view, &format!("log.example/{path}")).expect(path).body).collect();
+        assert!(ask(&view, "log.example/latest").is_ok());
+        assert_eq!(view.asked().len(), 5);
+        // Neither a tile nor a lookup of today is asked for again; a part is in what is kept of it.
+        for (path, body) in seen.iter().zip(&first) {
+            assert_eq!(&ask(&view, &format!("log.example/{path}")).expect(path).body, body, "{path}");
+        }
+        let part = ask(&view, "log.example/tile/8/0/001.p/20").expect("a part");
+        assert_eq!(part.body, first[2].slice(..20 * 32));
+        assert_eq!(view.asked().len(), 5);
+        view.database().age(2 * 86_400);
+        let view = view.broken();
+        for (path, body) in seen.iter().zip(&first) {
+            assert_eq!(&ask(&view, &format!("log.example/{path}")).expect(path).body, body, "{path}");
+        }
+        assert!(ask(&view, "log.example/latest").is_ok());
+        assert_eq!(view.asked()[5..], ["/lookup/e.com/m3@v1.0.0", "/latest"], "asked for again, in vain");
+        assert_eq!(
+            ask(&view, "log.example/lookup/e.com/m4@v1.0.0").expect_err("unseen").code().name,
+            "upstream_timeout"
+        );
+    }
+
+    #[test]
+    fn what_nobody_signed_is_passed_on_and_not_kept() {
+        let log = testing::TestLog::new(300);
+        let forged = log.lookup(3, 300).replace("zip3", "evil").replace("tree\n300", "tree\n299");
+        let rows = [
+            ("lookup/e.com/m3@v1.0.0", forged),
+            ("lookup/e.com/m3@v1.0.0", log.lookup(4, 300)),
+            ("lookup/e.com/m3@v1.0.0", "<html>\n".to_owned()),
+            ("latest", "go.sum database tree\n".to_owned()),
+        ];
+        for (path, body) in rows {
+            let view = logging(&log, RepositoryKind::Remote);
+            view.database().answers([(format!("/{path}"), Bytes::from(body.clone()))].into());
+            assert_eq!(ask(&view, &format!("log.example/{path}")).expect(path).body, body);
+            assert!(view.database().kept_names().is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_private_depends_on_where_the_content_comes_from() {
+        let log = testing::TestLog::new(300);
+        let rows = [
+            ("corp.example/x@v1.0.0", [true, true, true]),
+            ("github.com/yc/mymodule@v1.0.0", [true, false, true]),
+            ("github.com/yc/mymodule/v2@v2.0.0", [true, false, true]),
+            ("github.com/yc/mymodule/sub/v7@v7.0.0", [true, false, true]),
+            ("github.com/!y!c/!my!module@v1.0.0", [true, false, true]),
+            ("github.com/yc/other@v1.0.0", [false, false, false]),
+        ];
+        for (what, wanted) in rows {
+            for (kind, is_private) in
+                [RepositoryKind::Hosted, RepositoryKind::Remote, RepositoryKind::Virtual].into_iter().zip(wanted)
+            {
+                let view = logging(&log, kind);
+                let code = ask(&view, &format!("log.example/lookup/{what}")).map_err(|failure| failure.code().name);
+                assert_eq!(code.err() == Some("module_private"), is_private, "{what} {kind:?}");
+                assert_eq!(view.asked().is_empty(), is_private, "{what} {kind:?}");
+            }
+        }
     }
 }

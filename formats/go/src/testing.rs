@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keeper_core::artifact::{
     ArtifactSummary, Coordinate, FilePath, FileSummary, Label, LabelKind, LabelQuery, PackageName, Page, StoreError,
     VersionName,
@@ -22,6 +23,7 @@ use keeper_core::upstream::{Authority, UpstreamError, Validators};
 use serde_json::{Value, json};
 
 use crate::path::ModulePath;
+use crate::remote;
 use crate::route::file_path;
 use crate::settings;
 use crate::version::GoVersion;
@@ -61,12 +63,48 @@ pub(crate) struct MemoryView {
     database: Arc<MemoryDatabase>,
 }
 
+/// A checksum database in memory, as a network and as what is kept of it.
 #[derive(Default)]
-struct MemoryDatabase {
-    answers: BTreeMap<String, Bytes>,
-    is_broken: bool,
+pub(crate) struct MemoryDatabase {
+    answers: Mutex<BTreeMap<String, Bytes>>,
+    is_broken: AtomicBool,
     asked: Mutex<Vec<String>>,
-    kept: Mutex<BTreeMap<String, Bytes>>,
+    kept: Mutex<BTreeMap<String, KeptDocument>>,
+}
+
+impl MemoryDatabase {
+    /// What it answers from now on, by address; nothing was asked yet.
+    pub(crate) fn answers(&self, answers: BTreeMap<String, Bytes>) {
+        *self.answers.lock().expect("no test panics with it") = answers;
+        self.asked.lock().expect("no test panics with it").clear();
+    }
+
+    /// Whether it does not answer in time.
+    pub(crate) fn is_broken(&self, is_broken: bool) {
+        self.is_broken.store(is_broken, Ordering::SeqCst);
+    }
+
+    /// What it was asked.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no test panics with it").clone()
+    }
+
+    /// The names of what was kept.
+    pub(crate) fn kept_names(&self) -> Vec<String> {
+        self.kept.lock().expect("no test panics with it").keys().cloned().collect()
+    }
+
+    /// Makes all that is kept older.
+    pub(crate) fn age(&self, seconds: i64) {
+        for document in self.kept.lock().expect("no test panics with it").values_mut() {
+            document.fetched_at -= SignedDuration::from_secs(seconds);
+        }
+    }
+
+    fn put(&self, name: &str, body: Bytes) {
+        let document = KeptDocument { body, validators: Validators::default(), fetched_at: Timestamp::now() };
+        self.kept.lock().expect("no test panics with it").insert(name.to_owned(), document);
+    }
 }
 
 impl MemoryView {
@@ -128,19 +166,29 @@ impl MemoryView {
 
     /// What its checksum database says, by address.
     pub(crate) fn answers<'a>(&mut self, answers: impl IntoIterator<Item = (&'a str, Bytes)>) {
-        let answers = answers.into_iter().map(|(path, body)| (path.to_owned(), body)).collect();
-        self.database = Arc::new(MemoryDatabase { answers, ..MemoryDatabase::default() });
+        self.database.answers(answers.into_iter().map(|(path, body)| (path.to_owned(), body)).collect());
     }
 
     /// The same with a checksum database that never answers in time.
-    pub(crate) fn broken(mut self) -> Self {
-        self.database = Arc::new(MemoryDatabase { is_broken: true, ..MemoryDatabase::default() });
+    pub(crate) fn broken(self) -> Self {
+        self.database.is_broken(true);
         self
     }
 
     /// What its checksum database was asked.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.database.asked.lock().expect("no test panics with it").clone()
+        self.database.asked()
+    }
+
+    /// Its checksum database.
+    pub(crate) fn database(&self) -> &MemoryDatabase {
+        &self.database
+    }
+
+    /// What is recorded of every version.
+    pub(crate) fn records(&mut self, checksums: &[(&str, &str)]) {
+        let owned = |(name, sum): &(&str, &str)| ((*name).to_owned(), (*sum).to_owned());
+        self.recorded.checksums = checksums.iter().map(owned).collect();
     }
 
     /// The stored `.info` of a version.
@@ -219,7 +267,12 @@ impl RepositoryView for MemoryView {
     }
 
     async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
-        Ok(self.modules.contains_key(package.as_str()))
+        // The platform knows of families in virtual repositories, where their members are.
+        let is_it = |held: &&String| match self.kind() {
+            RepositoryKind::Virtual => remote::family(&self::package(held)) == remote::family(package),
+            RepositoryKind::Hosted | RepositoryKind::Remote => held.as_str() == package.as_str(),
+        };
+        Ok(self.modules.keys().any(|held| is_it(&held)))
     }
 
     async fn index(&self, path: &str) -> Result<Option<Document>, Failure> {
@@ -255,32 +308,28 @@ impl RepositoryView for MemoryView {
 impl Authority for MemoryDatabase {
     async fn fetch(&self, path: &str, limit_bytes: u64) -> Result<Bytes, UpstreamError> {
         self.asked.lock().expect("no test panics with it").push(path.to_owned());
-        if self.is_broken {
+        if self.is_broken.load(Ordering::SeqCst) {
             return Err(UpstreamError::Timeout);
         }
-        let body = self.answers.get(path).ok_or(UpstreamError::Absent)?;
+        let answers = self.answers.lock().expect("no test panics with it");
+        let body = answers.get(path).ok_or(UpstreamError::Absent)?;
         if body.len() as u64 > limit_bytes { Err(UpstreamError::TooLarge(limit_bytes)) } else { Ok(body.clone()) }
     }
 
     async fn recall(&self, name: &str) -> Result<Option<KeptDocument>, StoreError> {
-        let kept = self.kept.lock().expect("no test panics with it");
-        Ok(kept.get(name).map(|body| KeptDocument {
-            body: body.clone(),
-            validators: Validators::default(),
-            fetched_at: Timestamp::now(),
-        }))
+        Ok(self.kept.lock().expect("no test panics with it").get(name).cloned())
     }
 
     async fn keep(&self, name: &str, body: Bytes) -> Result<(), StoreError> {
-        self.kept.lock().expect("no test panics with it").insert(name.to_owned(), body);
+        self.put(name, body);
         Ok(())
     }
 
     async fn replace(&self, name: &str, old: Option<&[u8]>, new: Bytes) -> Result<bool, StoreError> {
-        let mut kept = self.kept.lock().expect("no test panics with it");
-        let same = kept.get(name).map(|body| body.as_ref()) == old;
+        let there = self.recall(name).await?;
+        let same = there.as_ref().map(|document| document.body.as_ref()) == old;
         if same {
-            kept.insert(name.to_owned(), new);
+            self.put(name, new);
         }
         Ok(same)
     }

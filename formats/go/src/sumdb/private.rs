@@ -1,8 +1,11 @@
 //! Which modules no checksum database may hear of, and what to tell those who ask.
 //!
-//! A module is private when a `nosumdb` pattern of the settings covers it, or when the repository holds, or
-//! ever held, it or a relative: a module above it, one of another major version, or one that differs only in
+//! A module is private when a `nosumdb` pattern of the settings covers it, or when the house holds, or ever
+//! held, it or a relative: a module above it, one of another major version, or one that differs only in
 //! case. Relatives count because they have the same owner, and the name of one tells of the others.
+//!
+//! What a remote repository holds comes from the world, so there the patterns alone count; in a virtual one what
+//! its hosted members hold and what is reserved for members, where the platform knows the families.
 //!
 //! ```text
 //! held                        not looked up                            pattern that is told
@@ -19,6 +22,7 @@
 use keeper_core::artifact::PackageName;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::RepositoryView;
+use keeper_core::repository::RepositoryKind;
 
 use super::MODULE_PRIVATE;
 use crate::absent::shown;
@@ -63,10 +67,15 @@ pub(super) fn refusal(module: &ModulePath, pattern: &str, database: &str) -> Fai
 }
 
 async fn is_held(module: &ModulePath, view: &dyn RepositoryView) -> Result<bool, Failure> {
-    for relative in relatives(module.as_str()) {
+    let names: Vec<String> = match view.kind() {
+        RepositoryKind::Remote => return Ok(false),
+        RepositoryKind::Virtual => with_those_above(module.as_str()).map(str::to_owned).collect(),
+        RepositoryKind::Hosted => relatives(module.as_str()).collect(),
+    };
+    for name in names {
         // A name too long to be stored is not held.
-        if let Ok(package) = PackageName::try_from(relative.as_str())
-            && view.versions(&package).await?.is_some()
+        if let Ok(package) = PackageName::try_from(name.as_str())
+            && view.is_private(&package).await?
         {
             return Ok(true);
         }
@@ -77,10 +86,14 @@ async fn is_held(module: &ModulePath, view: &dyn RepositoryView) -> Result<bool,
     }
 }
 
+/// The path and those above it, the nearest first.
+fn with_those_above(module: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(module).chain(module.match_indices('/').rev().map(|(end, _)| &module[..end]))
+}
+
 /// The path and those above it, the nearest first, each with its other major versions.
 fn relatives(module: &str) -> impl Iterator<Item = String> {
-    let above = module.match_indices('/').rev().map(|(end, _)| &module[..end]);
-    std::iter::once(module).chain(above).flat_map(|path| {
+    with_those_above(module).flat_map(|path| {
         let stem = split_major(path).map_or(path, |(stem, _)| stem);
         let separator = if path.starts_with("gopkg.in/") { ".v" } else { "/v" };
         let from = if separator == ".v" { 0 } else { 2 };

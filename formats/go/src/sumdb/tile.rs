@@ -6,6 +6,9 @@
 //! tile/8/data/000            the first 256 records themselves
 //! ```
 //!
+//! A tile is kept under the address of the whole, with as many hashes as were ever seen: they never change, and more of
+//! them only follow. So each part is the beginning of what is kept.
+//!
 //! Of several spellings of one tile only that of the database itself is accepted, so that each has one
 //! address in every cache.
 //!
@@ -14,12 +17,17 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use keeper_core::artifact::StoreError;
 use keeper_core::limits::AUTHORITY_DOCUMENT_BYTES;
+use keeper_core::upstream::Authority;
+
+use super::tree::Spot;
 
 const HASH_BYTES: u64 = 32;
 
 /// A tile or a part of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tile {
     height: u32,
     /// `None`: the records themselves.
@@ -47,6 +55,37 @@ impl Tile {
         let tile = Self { height, level, number, width };
         let is_fetched = tile.hash_bytes().is_none_or(|bytes| bytes <= AUTHORITY_DOCUMENT_BYTES);
         (is_fetched && tile.to_string() == path).then_some(tile)
+    }
+
+    /// A tile of the height that everybody uses.
+    pub(super) fn of_hashes(spot: Spot) -> Self {
+        Self { height: 8, level: Some(spot.level), number: spot.number, width: spot.width }
+    }
+
+    /// The name under which it is kept, whatever is there of it.
+    pub(super) fn kept_name(&self) -> String {
+        Self { width: 1 << self.height, ..*self }.to_string()
+    }
+
+    /// What is kept of it, if that is enough.
+    pub(super) async fn recall(&self, authority: &dyn Authority) -> Result<Option<Bytes>, StoreError> {
+        let kept = authority.recall(&self.kept_name()).await?.map(|document| document.body);
+        Ok(match self.hash_bytes().and_then(|bytes| usize::try_from(bytes).ok()) {
+            Some(bytes) => kept.filter(|body| body.len() >= bytes).map(|body| body.slice(..bytes)),
+            None => kept.filter(|_| self.is_full()),
+        })
+    }
+
+    /// Keeps it, unless as much is kept already. Of records only whole tiles are kept.
+    pub(super) async fn keep(&self, authority: &dyn Authority, body: Bytes) -> Result<(), StoreError> {
+        let name = self.kept_name();
+        let there = authority.recall(&name).await?.map_or(0, |document| document.body.len());
+        match self.hash_bytes() {
+            // One as long may take the place of a damaged one.
+            Some(_) if body.len() >= there => authority.keep(&name, body).await,
+            None if self.is_full() => authority.keep(&name, body).await,
+            _ => Ok(()),
+        }
     }
 
     /// Whether all of it is there, so that it never changes.
