@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::harness::command::Finished;
 use crate::harness::git::instead_of;
 use crate::harness::machine::Machine;
+use crate::harness::outside::Outside;
 use crate::harness::server::{ADMIN_TOKEN, PROGRAM, Server};
 
 const GUIDE: &str = include_str!("../docs/go-modules.md");
@@ -60,7 +61,9 @@ fn the_five_minutes_of_the_readme_work_word_by_word() {
     let chapter = README.split("\n## ").find(|chapter| chapter.starts_with("Five minutes\n")).expect("the chapter");
     let (count, script) = shell_blocks(chapter);
     assert_eq!(count, 3, "make a token, publish, use");
-    let server = Server::start();
+    // The internet of this test: whatever the server wants from outside arrives there and is refused.
+    let internet = Outside::answering(403, "closed\n");
+    let server = Server::with(&[("KEEPER_NETWORK_PROXY", &internet.url)]);
     let mut machine = Machine::new();
     // The reader is in the folder of a server that was started without settings.
     machine.put("KEEPER_DATA_DIR", server.data());
@@ -70,6 +73,8 @@ fn the_five_minutes_of_the_readme_work_word_by_word() {
         .replace("target/release/artifact-keeper", PROGRAM)
         .replace("http://localhost:8080", &server.url);
     machine.sh(&machine.work(), &script).succeeded().says(&["added github.com/yourcompany/greetings v1.0.0", "\"h1\""]);
+    let strange: Vec<_> = internet.requests();
+    assert!(strange.iter().all(|asked| asked == "CONNECT proxy.golang.org:443"), "{strange:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! raw_form the same as bytes, for forms that no program would send
 //! refusal  what all refusals have in common, and that nothing changed
 //! http     requests and answers, as bytes
+//! document what the API's document promises, held against every answer
 //! exchange a request whose answer may never come
 //! outside  stands for the world outside and writes down what arrives there
 //! scripted an upstream that answers what the test says, and goes wrong in every way
@@ -23,11 +24,17 @@
 //! wait     for what happens by itself
 //! ```
 
+/// Whether tests with a budget have the long one: `make test-long`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("KEEPER_LONG").is_some_and(|value| value == "1")
+}
+
 pub(crate) mod archives;
 pub(crate) mod checksum_database;
 pub(crate) mod command;
 pub(crate) mod company;
 pub(crate) mod database;
+pub(crate) mod document;
 pub(crate) mod exchange;
 pub(crate) mod git;
 pub(crate) mod go;

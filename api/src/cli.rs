@@ -37,7 +37,10 @@ pub struct Invocation {
 #[derive(Debug)]
 pub enum Verb {
     /// Run the server.
-    Serve,
+    Serve {
+        /// Forget the secrets whose key is lost.
+        reset_secrets: bool,
+    },
     /// Show or check the configuration.
     Config {
         /// Only check.
@@ -80,6 +83,9 @@ pub enum Verb {
 #[command(about = "A self-hosted platform for packages: Go modules, files and more, in one program")]
 #[command(after_help = settings::first_help(), after_long_help = settings::long_help())]
 struct Line {
+    /// Forget the credentials of upstreams whose key is lost, and start
+    #[arg(long)]
+    reset_secrets: bool,
     #[command(flatten)]
     settings: Settings,
     #[command(subcommand)]
@@ -92,7 +98,13 @@ enum VerbLine {
     #[command(
         after_help = "Example:\n  artifact-keeper serve --listen 0.0.0.0:8080 --data-dir /var/lib/artifact-keeper"
     )]
-    Serve(Settings),
+    Serve {
+        /// Forget the credentials of upstreams whose key is lost, and start
+        #[arg(long)]
+        reset_secrets: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the settings in effect and where each comes from; secrets are masked
     #[command(
         after_help = "Examples:\n  artifact-keeper config\n  KEEPER_LISTEN=0.0.0.0:8080 artifact-keeper config --check"
@@ -206,10 +218,12 @@ pub fn parse_from<I: IntoIterator<Item = T>, T: Into<std::ffi::OsString> + Clone
 }
 
 impl From<Line> for Invocation {
-    fn from(Line { settings: outer, verb }: Line) -> Self {
+    fn from(Line { reset_secrets: outer_reset, settings: outer, verb }: Line) -> Self {
         let (verb, inner) = match verb {
-            None => (Verb::Serve, Settings::default()),
-            Some(VerbLine::Serve(settings)) => (Verb::Serve, settings),
+            None => (Verb::Serve { reset_secrets: outer_reset }, Settings::default()),
+            Some(VerbLine::Serve { reset_secrets, settings }) => {
+                (Verb::Serve { reset_secrets: reset_secrets || outer_reset }, settings)
+            }
             Some(VerbLine::Config { check, settings }) => (Verb::Config { check }, settings),
             Some(VerbLine::Migrate { check, settings }) => (Verb::Migrate { check }, settings),
             Some(VerbLine::Token(TokenLine::Create(create))) => create.into_verb(),

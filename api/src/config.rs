@@ -22,7 +22,6 @@ mod fault;
 mod file;
 pub mod first_start;
 mod hosts;
-mod nearest;
 mod network;
 mod public_url;
 pub mod report;
@@ -79,6 +78,8 @@ pub struct Config {
     pub allowed_hosts: AllowedHosts,
     /// Private networks and names that the server itself may connect to.
     pub network_allow: Vec<AllowedNetwork>,
+    /// The key of secrets at rest.
+    pub secrets_key_file: PathBuf,
     /// The proxy that the server's own requests go through.
     pub network_proxy: Option<Url>,
     /// A PEM file of authorities that the server's own requests trust besides the platform's.

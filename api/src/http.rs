@@ -7,7 +7,7 @@
 //! | `/api/openapi.json`, `/api/docs` | [`pages`]: the generated document and a page to read it |
 //! | `/api/…` | [`api`]: JSON, errors as problem documents |
 //! | `/{format}/{repository}/…` | [`formats`]: the ecosystem's protocol, errors as plain text |
-//! | everything else | [`pages`]: the web UI's files |
+//! | everything else | [`pages`]: the web UI |
 //!
 //! Order: id and span → framing, host and target → credentials → route. Errors become answers in one place,
 //! whatever their origin; a panic becomes `internal`.
@@ -60,7 +60,7 @@ pub use request::{Front, HostRule, RequestFacts};
 
 use crate::archive::Archives;
 use crate::status::Status;
-use crate::upstream::{GuardedClient, OwnAddress};
+use crate::upstream::{GuardedClient, OwnAddress, Vault};
 use error::{Shape, answer};
 use metrics::{RequestMetrics, RouteClass};
 
@@ -92,6 +92,8 @@ pub struct App {
     pub status: Arc<Status>,
     /// The way out, for the addresses that are to be reached.
     pub network: GuardedClient,
+    /// The credentials of upstreams.
+    pub vault: Arc<Vault>,
     /// Where this server itself is.
     pub own_address: OwnAddress,
     /// Refusals on their way to the audit.
@@ -105,7 +107,9 @@ pub struct Routes {
     app: Arc<App>,
     api: Box<dyn poem::endpoint::DynEndpoint<Output = Response>>,
     openapi: String,
+    addresses: api::Addresses,
     first_segments: Vec<String>,
+    ui: pages::Ui,
     metrics: RequestMetrics,
 }
 
@@ -117,8 +121,10 @@ impl Routes {
         let formats: Vec<_> = app.keeper.ports().registry.iter().map(|(key, _)| key.to_string()).collect();
         let metrics = RequestMetrics::new(formats.iter().cloned());
         let first_segments = formats.into_iter().chain(["api".to_owned()]).collect();
+        let ui = pages::Ui::new(app.front.public_url.as_deref());
         let (api, openapi) = api::routes(app.clone());
-        Self { app, api, openapi, first_segments, metrics }
+        let addresses = api::Addresses::of(&openapi);
+        Self { app, api, openapi, addresses, first_segments, ui, metrics }
     }
 
     /// The answer, and what it was asked for as far as only the answer tells.
@@ -143,10 +149,12 @@ impl Routes {
             "api" => match pages::docs(&path) {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
-                    api::check(&mut request, self.app.admission.pace).await?;
+                    let method = request.method().clone();
+                    api::check(&mut request, self.app.admission.pace, &self.addresses).await?;
                     request.extensions_mut().insert(who.clone());
                     request.extensions_mut().insert(facts.clone());
-                    self.api.call(request).await.map(no_store).map_err(|error| api::failure(error, &path))
+                    let answered = self.api.call(request).await.map(no_store);
+                    answered.map_err(|error| api::failure(error, &method, &path, &self.addresses))
                 }
             },
             _ => {
@@ -157,7 +165,7 @@ impl Routes {
                         let answered = self.app.native(&format, handler, who, request, facts).await;
                         return answered.map(|(kind, response)| (Some(kind.into()), response));
                     }
-                    None => pages::ui(request.method(), &path, &self.first_segments),
+                    None => self.ui.answer(&request, &path, &self.first_segments),
                 }
             }
         };
@@ -244,13 +252,16 @@ impl Routes {
         );
     }
 
-    fn finish(&self, mut response: Response, facts: &RequestFacts) -> Response {
+    fn finish(&self, mut response: Response, facts: &RequestFacts, shape: Shape) -> Response {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
             headers.insert(&X_REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if shape == Shape::Api {
+            pages::guard_api(headers);
+        }
         if facts.https && self.app.front.public_url.is_some() {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
@@ -298,7 +309,7 @@ impl Endpoint for Routes {
                 answer(&failure, shape, &facts.id)
             }
         };
-        let mut response = self.finish(response, &facts);
+        let mut response = self.finish(response, &facts, shape);
         self.metrics.answered(first, class, in_flight, &mut response);
         Ok(response)
     }

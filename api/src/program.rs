@@ -48,7 +48,7 @@ pub fn program() -> Exit {
     }
     let exit = runtime.block_on(async {
         match verb {
-            Verb::Serve => serve(config).await,
+            Verb::Serve { reset_secrets } => serve(config, reset_secrets).await,
             Verb::Migrate { check } => migrate(&config, check).await,
             Verb::Administer { request, quiet } => {
                 let (data_dir, blobs) = (config.data_dir.clone(), config.blobs.clone());
@@ -72,8 +72,8 @@ fn print(text: &str) -> Exit {
     }
 }
 
-async fn serve(config: Config) -> Exit {
-    match run::start(config).await {
+async fn serve(config: Config, reset_secrets: bool) -> Exit {
+    match run::start(config, reset_secrets).await {
         Ok(()) => Exit::Fine,
         Err(error) => refuse(&error),
     }

@@ -4,6 +4,8 @@
 //! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
 //! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
 
+mod outgoing;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
-use crate::config::{Config, PublicUrl, TlsSource, UpstreamBounds};
+use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
 use crate::jobs::Runner;
@@ -47,7 +49,7 @@ use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
-use crate::upstream::{GuardedClient, Network, OwnAddress, UpstreamLimits};
+use crate::upstream::{OwnAddress, Vault};
 
 /// How often certificates are looked at for changes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
@@ -97,6 +99,25 @@ pub enum StartError {
         /// What is wrong with it.
         why: String,
     },
+    /// The key of secrets.
+    #[error("secrets_key_file {path}: {why}")]
+    SecretsKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The key of secrets does not open what is sealed.
+    #[error(
+        "the key that the credentials of these repositories' upstreams are sealed with is missing: {repositories}. Put \
+         it back at {path} (secrets_key_file), or start once with --reset-secrets to forget these credentials"
+    )]
+    SecretsLost {
+        /// Where the key should be.
+        path: PathBuf,
+        /// Which repositories.
+        repositories: String,
+    },
     /// The metrics.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(String),
@@ -114,16 +135,18 @@ impl StartError {
             Self::Database(OpenError::Newer { .. }) => Exit::NewerDatabase,
             Self::Database(OpenError::Address { .. } | OpenError::LibraryTooOld { .. }) => Exit::Usage,
             Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } | Self::Authorities { .. } => Exit::Usage,
+            Self::SecretsKey { .. } | Self::SecretsLost { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }
 }
 
-/// Starts the server and runs it until SIGTERM or SIGINT.
+/// Starts the server and runs it until SIGTERM or SIGINT. `reset_secrets` forgets the sealed secrets that cannot be
+/// opened any more.
 ///
 /// # Errors
 /// Why it did not start.
-pub async fn start(config: Config) -> Result<(), StartError> {
+pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError> {
     let registry = keeper_formats::registry()?;
     let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -141,10 +164,12 @@ pub async fn start(config: Config) -> Result<(), StartError> {
     let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
+    store.opened().await;
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
-    let network = network(&config)?;
+    let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
+    let network = outgoing::network(&config, vault.clone())?;
     let ports = Ports {
         registry: registry.clone(),
         repositories: store.clone(),
@@ -182,6 +207,7 @@ pub async fn start(config: Config) -> Result<(), StartError> {
         archives: Archives::default(),
         own_address: OwnAddress::new(bound, config.public_url.as_ref().map(PublicUrl::as_str)),
         network,
+        vault,
         admission,
         denials: denials.clone(),
         scrape,
@@ -248,48 +274,6 @@ async fn name_families(store: &Store, registry: &Registry) -> Result<(), StartEr
         tracing::info!(packages = named, "packages of an older version got their families");
     }
     Ok(())
-}
-
-/// The way out.
-fn network(config: &Config) -> Result<GuardedClient, StartError> {
-    let authorities = match &config.network_ca_file {
-        None => Vec::new(),
-        Some(path) => certificates(path).map_err(|why| StartError::Authorities { path: path.clone(), why })?,
-    };
-    let allow = config.network_allow.iter().cloned().collect();
-    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
-    if network.proxy.is_some() {
-        tracing::warn!(
-            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
-        );
-    }
-    let UpstreamBounds {
-        connect_timeout,
-        first_byte_timeout,
-        idle_timeout,
-        total_timeout,
-        min_bytes_per_second,
-        rate_window,
-        rest,
-    } = config.upstream;
-    let limits = UpstreamLimits {
-        connect_timeout,
-        first_byte_timeout,
-        idle_timeout,
-        total_timeout,
-        min_bytes_per_second,
-        rate_window,
-        rest,
-        ..UpstreamLimits::default()
-    };
-    GuardedClient::new(network, limits).map_err(|error| StartError::Network(error.to_string()))
-}
-
-/// The certificates of a PEM file, at least one.
-fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
-    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
 }
 
 async fn first_start(

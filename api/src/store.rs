@@ -1,9 +1,10 @@
-//! The database: repositories, artifacts, users and the audit, in one SQLite file.
+//! The database: repositories, artifacts, users and the audit, in one SQLite file or on a server of PostgreSQL.
 //!
 //! Shape: every change is a command for one writer task, which runs commands in groups, each group in one
 //! transaction (`writer`); every question is one statement on a pool of readers. A caller is answered after
 //! the COMMIT that contains its change returned, and that COMMIT was synchronised to the disk. What each
-//! request asks first, the repository at an address, is answered from memory (`catalog`).
+//! request asks first, the repository at an address, is answered from memory (`catalog`), which follows what other
+//! servers do on the same database (`follow`). What the databases do not share is in `place`, `dialect` and `words`.
 //!
 //! The ports are implemented in one file each: `repositories`, `artifacts`, `packages`, `auditing`, those of
 //! `identity` below it, and those of the lifecycle.
@@ -11,16 +12,18 @@
 //! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use keeper_core::artifact::StoreError;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 pub use size::StoreSize;
 
 use catalog::Catalog;
-use connections::Place;
+use follow::Shared;
+use place::Place;
 use writer::Writer;
 
 mod amending;
@@ -29,17 +32,20 @@ mod audit;
 mod auditing;
 mod burial;
 mod catalog;
-mod connections;
+mod credentials;
+mod dialect;
 mod documents;
 mod families;
 #[cfg(test)]
 mod fixture;
+mod follow;
 mod identity;
 mod indexes;
 mod jobs;
 mod ledger;
 mod listing;
 mod packages;
+mod place;
 mod publishing;
 mod removal;
 mod repositories;
@@ -59,7 +65,7 @@ mod writer;
 /// earlier migrations may have been made.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address names no SQLite file.
+    /// The address names no database that is known here.
     #[error("the database address is not usable: {reason}")]
     Address {
         /// What is wrong with it.
@@ -73,11 +79,28 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
+    /// The server lacks what is needed.
+    #[error("the database server is PostgreSQL {found}; at least 13 is needed")]
+    ServerTooOld {
+        /// Its version.
+        found: String,
+    },
+    /// The order of texts would not be the same everywhere.
+    #[error(
+        "the database has the encoding {encoding} and the collation {collation}; it must be UTF8 and C, so that names \
+         are in one order everywhere: CREATE DATABASE keeper TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+    )]
+    Order {
+        /// Its encoding.
+        encoding: String,
+        /// Its collation.
+        collation: String,
+    },
     /// The file is something else.
     #[error("the database file is not an SQLite database; nothing was changed")]
     NotADatabase,
     /// The file is an SQLite database of another program.
-    #[error("the database file belongs to another program (it has tables, but none of ours); nothing was changed")]
+    #[error("the database belongs to another program (it has tables, but none of ours); nothing was changed")]
     Foreign,
     /// The file contradicts itself.
     #[error("the database file is damaged ({0}); nothing was changed: restore a copy of the data folder")]
@@ -114,7 +137,7 @@ pub enum OpenError {
     },
     /// A record that is needed at start cannot be read.
     #[error("a record needed at start cannot be read: {0}")]
-    Unreadable(#[source] keeper_core::artifact::StoreError),
+    Unreadable(#[source] StoreError),
     /// Anything else: the folder is missing, the disk is full or read-only.
     #[error("the database cannot be opened: {0}")]
     Failed(#[source] DbErr),
@@ -139,14 +162,19 @@ pub struct Store {
     instance: Uuid,
     readers: DatabaseConnection,
     writer: Writer,
+    /// Where other servers use the same database.
+    shared: Option<Shared>,
+    /// Held until the first start is over.
+    building: std::sync::Mutex<Option<DatabaseConnection>>,
     catalog: Arc<Catalog>,
     identities: Arc<identity::Generation>,
 }
 
 impl Store {
-    /// Opens the database at an address like `sqlite:///var/lib/keeper/keeper.db?mode=rwc`, brings its schema
-    /// up to date and starts the writer. The caller holds the lock of the data folder: no other process may
-    /// write to it.
+    /// Opens the database at an address like `sqlite:///var/lib/keeper/keeper.db?mode=rwc` or
+    /// `postgres://keeper@db.example/keeper`, brings its schema up to date and starts the writer. To a file no other
+    /// process may write: the caller holds the lock of the data folder. On a server others may; until
+    /// [`opened`](Self::opened), they wait where they open theirs.
     ///
     /// # Errors
     /// [`OpenError`], whose text is fit for the person who starts the program.
@@ -157,13 +185,50 @@ impl Store {
             stranger.close().await?;
             ours?;
         }
+        let building = place.builder().await?;
         let writing = place.writer().await?;
-        let instance = schema::prepare(&writing).await?;
-        Self::end_leases(&writing).await.map_err(OpenError::Unreadable)?;
+        let instance = schema::prepare(building.as_ref().unwrap_or(&writing)).await?;
+        if !place.is_shared() {
+            Self::end_leases(&writing).await.map_err(OpenError::Unreadable)?;
+        }
         let readers = place.readers().await?;
         let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
-        let writer = Writer::start(place, writing);
-        Ok(Self { instance, readers, writer, catalog: Arc::new(Catalog::new(catalog)), identities: Arc::default() })
+        let (catalog, identities, order) = (Arc::new(Catalog::new(catalog)), Arc::default(), Arc::default());
+        let shared = match &place {
+            Place::Sqlite(_) => None,
+            Place::Postgres(server) => {
+                Some(Shared::start(server, Arc::clone(&catalog), Arc::clone(&identities), Arc::clone(&order)).await?)
+            }
+        };
+        let writer = Writer::start(place, writing, order);
+        Ok(Self { instance, readers, writer, shared, building: building.into(), catalog, identities })
+    }
+
+    /// What one process at a time may do at start is done: others may go on.
+    pub async fn opened(&self) {
+        let building = self.building.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(building) = building
+            && let Err(error) = building.close().await
+        {
+            tracing::warn!(%error, "the connection for changes of the schema did not close");
+        }
+    }
+
+    /// Whether what is remembered here may be older than what other servers have done.
+    fn is_behind(&self) -> bool {
+        self.shared.as_ref().is_some_and(Shared::is_behind)
+    }
+
+    fn refuse_behind(&self) -> Result<(), StoreError> {
+        if self.is_behind() {
+            return Err(StoreError::Unavailable("the changes of other servers cannot be followed".into()));
+        }
+        Ok(())
+    }
+
+    /// The connections by which the health is asked.
+    fn health(&self) -> &DatabaseConnection {
+        self.shared.as_ref().map_or(&self.readers, Shared::connections)
     }
 
     /// The names of the migrations that opening the database at this address would make; changes nothing.
@@ -200,14 +265,17 @@ impl Store {
     /// Connections for reading: how many there are, and how many of them nobody uses.
     #[must_use]
     pub fn readers(&self) -> (u32, usize) {
-        let pool = self.readers.get_sqlite_connection_pool();
-        (pool.size(), pool.num_idle())
+        place::figures(&self.readers)
     }
 
     /// Takes no more commands, finishes those that were taken, and leaves one tidy file without a log beside
     /// it. Never needed for safety: every acknowledged change is durable already. Repeating is harmless.
     pub async fn close(&self) {
+        self.opened().await;
         let rest = self.writer.drain().await;
+        if let Some(shared) = &self.shared {
+            shared.end().await;
+        }
         if let Err(error) = self.readers.close_by_ref().await {
             tracing::warn!(%error, "the database's readers did not close");
         }

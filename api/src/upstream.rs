@@ -2,18 +2,21 @@
 //!
 //! Nothing else makes a connection outwards. What may be reached is in [`guard`] (over what an address is,
 //! `addresses`), how in [`client`]; `source` asks the sources of remote repositories, with `body` for what comes
-//! back and `breaker` for those that are in trouble.
+//! back, `breaker` for those that are in trouble, and `credentials` for those that want some.
 
 mod addresses;
 mod body;
 mod breaker;
 pub mod client;
+mod credentials;
 pub mod guard;
 mod limits;
 mod own;
 mod source;
 
-pub use client::{GuardedClient, Network};
+pub(crate) use client::origin;
+pub use client::{GuardedClient, Network, certificates};
+pub use credentials::{Credential, Vault, opens};
 pub use guard::{NetworkAllow, Refused};
 pub use limits::UpstreamLimits;
 pub use own::OwnAddress;

@@ -27,7 +27,9 @@ use crate::repository::{RepositoryKind, Settings};
 use crate::upstream::{Authority, AuthoritySpec};
 
 pub mod help;
+pub mod recipes;
 mod remote;
+pub mod template;
 mod write;
 
 pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
@@ -535,9 +537,10 @@ pub trait FormatHandler: Debug + Send + Sync {
         &[Capability::Publish]
     }
 
-    /// Client set-up texts for a repository, the one that most need first.
-    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
-        Vec::new()
+    /// Client set-up texts for a repository, the one that most need first; by default what works for every format:
+    /// curl, a token in `.netrc`, and an upload through the API.
+    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
+        recipes::plain(self.info().key, target)
     }
 
     /// What is wrong with the settings that a client reports, the worst first.

@@ -46,8 +46,8 @@ pub struct RemovalStep {
 /// Keeps retired repositories. Every change writes its audit row in the same transaction.
 #[async_trait]
 pub trait RemovalStore: Send + Sync {
-    /// Hides a repository at once and for good; with `force` also one that holds versions. Repeating it on a
-    /// retired one is harmless.
+    /// Hides a repository at once and for good; with `force` also one that holds versions. Virtual repositories that
+    /// have it as a member lose it. Repeating it on a retired one is harmless.
     async fn retire(
         &self,
         of: RepositoryId,

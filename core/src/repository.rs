@@ -255,6 +255,20 @@ pub struct RepositoryDetails {
     pub settings: Settings,
 }
 
+impl From<&Repository> for RepositoryDetails {
+    /// What a repository is like now, for a change of a part of it.
+    fn from(repository: &Repository) -> Self {
+        Self {
+            source: repository.source.clone(),
+            description: repository.description.clone(),
+            anonymous_read: repository.anonymous_read,
+            default_upload: repository.default_upload,
+            deletion: repository.deletion,
+            settings: repository.settings.clone(),
+        }
+    }
+}
+
 /// Totals of a repository's content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {

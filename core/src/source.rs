@@ -135,6 +135,21 @@ pub struct Virtual {
     pub merge: bool,
 }
 
+impl Virtual {
+    /// The same without this member; `None` when it is none. What was reserved for it stays reserved: its names must
+    /// not go to others because it went.
+    #[must_use]
+    pub fn without(&self, member: &RepositoryName) -> Option<Self> {
+        self.members.contains(member).then(|| {
+            let mut rest = self.clone();
+            rest.members.retain(|name| name != member);
+            rest.optional.retain(|name| name != member);
+            rest.reserved.iter_mut().for_each(|reservation| reservation.members.retain(|name| name != member));
+            rest
+        })
+    }
+}
+
 /// Names that only these members answer for, whatever the others have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
@@ -176,10 +191,15 @@ mod tests {
             }],
             ..Virtual::default()
         }));
-        for source in [Source::Hosted, remote, members] {
+        let members_of = |source: &Source| source.members().cloned().expect("members");
+        for source in [Source::Hosted, remote, members.clone()] {
             let text = serde_json::to_string(&source).expect("JSON");
             assert_eq!(serde_json::from_str::<Source>(&text).expect("the same"), source, "{text}");
         }
+        let gone = name("local");
+        let rest = members_of(&members).without(&gone).expect("a member");
+        assert!(rest.members == [name("upstream")] && rest.reserved[0].members.is_empty(), "{rest:?}");
+        assert!(rest.without(&gone).is_none());
         let little = r#"{"remote":{"chain":"https://a.example"}}"#;
         let Source::Remote(read) = serde_json::from_str(little).expect("a remote") else { panic!("a remote") };
         assert_eq!((read.index_seconds, read.stale_seconds), (60, 604_800));

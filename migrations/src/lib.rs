@@ -7,7 +7,7 @@
 //!
 //! Conventions of every table: times are integers, microseconds since 1970 in UTC; sizes are bytes in 64
 //! bits; digests are 64 lower-case hexadecimal digits; lists and maps are JSON in text columns. Column types
-//! are the few that SQLite and PostgreSQL share.
+//! are the few that SQLite and PostgreSQL share, and each step runs on both.
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +19,7 @@ mod m0007_audit;
 mod m0008_access;
 mod m0009_lifecycle;
 mod m0010_sources;
+mod m0020_replicas;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_access::Migration),
             Box::new(m0009_lifecycle::Migration),
             Box::new(m0010_sources::Migration),
+            Box::new(m0020_replicas::Migration),
         ]
     }
 }

@@ -14,6 +14,10 @@
 //! What is there is carried over: ids are made, words begin with the names (descriptions come with the next
 //! publication), dependencies are read from what each artifact has recorded. Indexes are one for each walk that
 //! a page makes; those that they replace go.
+//!
+//! PostgreSQL finds words by an index of its own: `package_words` is one row for each shown package, `name` its name in
+//! small letters, `words` a line of words, a blank before each, for name, description and keywords. No database of
+//! PostgreSQL is older than this step, so nothing is carried over there.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, boolean, text, text_null};
@@ -25,10 +29,6 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Words of PostgreSQL are other tables; they come with the store that runs there.
-        if manager.get_database_backend() != DbBackend::Sqlite {
-            return Err(DbErr::Migration("the index of words exists for SQLite only".to_owned()));
-        }
         for column in [text_null("public_id"), text_null("newest")] {
             add(manager, "packages", column).await?;
         }
@@ -37,7 +37,11 @@ impl MigrationTrait for Migration {
             add(manager, "artifacts", boolean("pinned").default(false).to_owned()).await?;
         }
         manager.create_table(dependencies()).await?;
-        for statement in CARRIED_OVER.iter().chain(&INDEXES) {
+        let own: &[&str] = match manager.get_database_backend() {
+            DbBackend::Postgres => &POSTGRES,
+            _ => &CARRIED_OVER,
+        };
+        for statement in own.iter().chain(&INDEXES) {
             manager.get_connection().execute_unprepared(statement).await?;
         }
         Ok(())
@@ -94,6 +98,15 @@ const CARRIED_OVER: [&str; 7] = [
     "INSERT INTO package_words (rowid, name, description, keywords) \
      SELECT id, name, '', '' FROM packages WHERE newest IS NOT NULL",
     "INSERT INTO package_parts (rowid, name) SELECT id, name FROM packages WHERE newest IS NOT NULL",
+];
+
+/// The extension is a trusted one: who may make tables may make it.
+const POSTGRES: [&str; 4] = [
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE TABLE package_words (package BIGINT PRIMARY KEY REFERENCES packages (id) ON DELETE RESTRICT, \
+     name TEXT NOT NULL, words TEXT NOT NULL)",
+    "CREATE INDEX package_words_name ON package_words USING gin (name gin_trgm_ops)",
+    "CREATE INDEX package_words_words ON package_words USING gin (words gin_trgm_ops)",
 ];
 
 const INDEXES: [&str; 10] = [

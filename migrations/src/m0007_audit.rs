@@ -15,12 +15,12 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() != DbBackend::Sqlite {
-            return Err(DbErr::Migration("the audit's triggers exist for SQLite only".to_owned()));
-        }
         let connection = manager.get_connection();
-        for (name, computed) in [("repository", REPOSITORY), ("package", PACKAGE)] {
-            let column = format!("ALTER TABLE audit ADD COLUMN {name} TEXT GENERATED ALWAYS AS ({computed}) VIRTUAL");
+        let postgres = manager.get_database_backend() == DbBackend::Postgres;
+        let ([repository, package], kept) =
+            if postgres { (COMPUTED_BY_POSTGRES, "STORED") } else { ([REPOSITORY, PACKAGE], "VIRTUAL") };
+        for (name, computed) in [("repository", repository), ("package", package)] {
+            let column = format!("ALTER TABLE audit ADD COLUMN {name} TEXT GENERATED ALWAYS AS ({computed}) {kept}");
             connection.execute_unprepared(&column).await?;
         }
         for column in ["actor", "action", "repository", "package"] {
@@ -32,6 +32,12 @@ impl MigrationTrait for Migration {
         let denied = "CREATE INDEX audit_denied ON audit (at) WHERE outcome = 'denied'";
         connection.execute_unprepared(denied).await?;
         manager.create_table(seals()).await?;
+        if postgres {
+            for statement in REFUSED_BY_POSTGRES {
+                connection.execute_unprepared(statement).await?;
+            }
+            return Ok(());
+        }
         for (name, event) in REFUSED {
             let trigger = format!(
                 "CREATE TRIGGER {name} BEFORE {event} BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
@@ -57,6 +63,21 @@ const PACKAGE: &str = "CASE WHEN repository IS NOT NULL AND instr(resource, ' ')
     WHEN 0 THEN substr(resource, instr(resource, ' ') + 1) \
     ELSE substr(resource, instr(resource, ' ') + 1, \
         length(rtrim(substr(resource, instr(resource, ' ') + 1), replace(resource, '@', ''))) - 1) END END";
+
+/// The same two for PostgreSQL, which computes no column from another computed one.
+const COMPUTED_BY_POSTGRES: [&str; 2] = [
+    "CASE WHEN strpos(split_part(resource, ' ', 1), '/') > 1 THEN split_part(resource, ' ', 1) END",
+    "CASE WHEN strpos(split_part(resource, ' ', 1), '/') > 1 AND strpos(resource, ' ') > 0 \
+     THEN regexp_replace(substr(resource, strpos(resource, ' ') + 1), '@[^@]*$', '') END",
+];
+
+/// By the function of the audit itself.
+const REFUSED_BY_POSTGRES: [&str; 2] = [
+    "CREATE TRIGGER audit_seals_refuse_change BEFORE UPDATE OR DELETE ON audit_seals \
+     FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
+    "CREATE TRIGGER audit_seals_refuse_truncate BEFORE TRUNCATE ON audit_seals \
+     EXECUTE FUNCTION audit_is_append_only()",
+];
 
 /// The third refuses `INSERT OR REPLACE`, which removes a row without asking the second.
 const REFUSED: [(&str, &str); 3] = [

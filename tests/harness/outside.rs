@@ -18,6 +18,7 @@ pub(crate) struct Outside {
     /// Where it listens, `http://…`.
     pub(crate) url: String,
     book: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Outside {
@@ -31,15 +32,16 @@ impl Outside {
              Connection: close\r\n\r\n{text}",
             text.len()
         );
-        let pages = Arc::clone(&book);
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (pages, whole) = (Arc::clone(&book), Arc::clone(&heads));
         // The thread ends with the test process: there is no way to wake a listener that is worth its lines.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (pages, answer) = (Arc::clone(&pages), answer.clone());
-                thread::spawn(move || converse(&stream, &pages, &answer));
+                let (pages, whole, answer) = (Arc::clone(&pages), Arc::clone(&whole), answer.clone());
+                thread::spawn(move || converse(&stream, &pages, &whole, &answer));
             }
         });
-        Self { url, book }
+        Self { url, book, heads }
     }
 
     /// A mirror that has no module at all.
@@ -51,15 +53,21 @@ impl Outside {
     pub(crate) fn requests(&self) -> Vec<String> {
         self.book.lock().expect("no writer panics").clone()
     }
+
+    /// The heads of the requests so far, in small letters.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("no writer panics").clone()
+    }
 }
 
 /// Writes the request down before it is answered, so that a client that has its answer is in the book.
-fn converse(stream: &TcpStream, book: &Mutex<Vec<String>>, answer: &str) {
+fn converse(stream: &TcpStream, book: &Mutex<Vec<String>>, heads: &Mutex<Vec<String>>, answer: &str) {
     let _ = stream.set_read_timeout(Some(PATIENCE));
     let mut head = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
     let request = head.next().unwrap_or_default();
-    head.for_each(drop);
+    let rest: Vec<_> = head.map(|line| line.to_lowercase()).collect();
     let words: Vec<_> = request.split(' ').take(2).collect();
+    heads.lock().expect("no reader panics").push(rest.join("\n"));
     book.lock().expect("no reader panics").push(words.join(" "));
     let _ = (&mut &*stream).write_all(answer.as_bytes());
 }

@@ -36,6 +36,8 @@ pub(crate) struct Server {
     program: PathBuf,
     folder: TempDir,
     settings: Vec<(String, String)>,
+    /// Words of its command line.
+    words: Vec<String>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
     /// Its data folder is a disk of its own, of so many bytes.
@@ -89,6 +91,7 @@ impl Server {
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
             folder,
+            words: Vec::new(),
             child: None,
             output: Arc::default(),
             disk_bytes,
@@ -200,6 +203,13 @@ impl Server {
         self.launch();
     }
 
+    /// The same with further words on its command line, for this start only.
+    pub(crate) fn start_again_with(&mut self, words: &[&str]) {
+        self.words = words.iter().map(|word| (*word).to_owned()).collect();
+        self.start_again();
+        self.words.clear();
+    }
+
     /// Starts it on the same data and takes it away a little later, ready or not.
     pub(crate) fn start_and_kill(&mut self, after: Duration) {
         assert!(self.child.is_none(), "it is still running");
@@ -219,6 +229,7 @@ impl Server {
         let (reader, writer) = pipe().expect("a pipe");
         let child = self
             .program()
+            .args(&self.words)
             .env_clear()
             .envs(self.settings.iter().map(|(key, value)| (key, value)))
             .current_dir(self.folder.path())

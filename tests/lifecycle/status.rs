@@ -9,7 +9,9 @@ fn the_status_tells_totals_and_how_the_last_runs_ended() {
     publish(&server, "example.com/m", 0, 0).expect(201);
     gc(&server, "--confirm");
     let status = server.api("GET", "/api/status", None).expect(200).json();
-    assert_eq!((&status["counts"]["repositories"], &status["counts"]["artifacts"]), (&1.into(), &1.into()), "{status}");
+    assert_eq!((&status["counts"]["repositories"], &status["counts"]["artifacts"]), (&3.into(), &1.into()), "{status}");
+    assert_eq!(status["upstreams"][0]["repository"], "go/upstream");
+    assert_eq!(status["upstreams"][0]["sources"][0]["state"], "ok", "nobody has asked it: {status}");
     for number in [&status["database"]["bytes"], &status["storage"]["total_bytes"], &status["counts"]["bytes"]] {
         assert!(number.as_u64().is_some_and(|number| number > 0), "{status}");
     }

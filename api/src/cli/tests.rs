@@ -24,7 +24,7 @@ fn flags_are_settings_before_and_behind_the_verb() {
     ];
     for words in rows {
         let invocation = parse(words).expect(words);
-        assert!(matches!(invocation.verb, Verb::Serve), "{words}");
+        assert!(matches!(invocation.verb, Verb::Serve { reset_secrets: false }), "{words}");
         let config = Config::load(&invocation.overrides, std::iter::empty(), None).expect(words).config;
         assert_eq!(config.listen.port(), 7, "{words}");
         assert_eq!(config.log_format, crate::config::LogFormat::Json, "{words}");

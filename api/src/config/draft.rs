@@ -10,6 +10,7 @@ pub(super) struct Draft {
     pub(super) config: Config,
     pub(super) database: Option<PathBuf>,
     pub(super) blobs: Option<PathBuf>,
+    pub(super) secrets_key: Option<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) tls_self_signed: bool,
@@ -36,6 +37,7 @@ impl Draft {
             trusted_proxies: Vec::new(),
             allowed_hosts: AllowedHosts::of(None, listen, None),
             network_allow: Vec::new(),
+            secrets_key_file: PathBuf::new(),
             network_proxy: None,
             network_ca_file: None,
             upstream: UpstreamBounds::default(),
@@ -61,6 +63,7 @@ impl Draft {
             config,
             database: None,
             blobs: None,
+            secrets_key: None,
             tls_cert: None,
             tls_key: None,
             tls_self_signed: false,
@@ -86,6 +89,7 @@ impl Draft {
         Config {
             database: self.database.unwrap_or_else(|| config.data_dir.join("keeper.db")),
             blobs: self.blobs.unwrap_or_else(|| config.data_dir.join("blobs")),
+            secrets_key_file: self.secrets_key.unwrap_or_else(|| config.data_dir.join("secrets.key")),
             tls,
             allowed_hosts,
             ..config

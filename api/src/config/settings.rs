@@ -235,6 +235,14 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "secrets_key_file",
+        unset: "secrets.key in the data folder",
+        example: "/etc/artifact-keeper/secrets.key",
+        help: "File of the key that secrets at rest are sealed with; made when it is not there",
+        read: |draft, text| value::path(text).map(|path| draft.secrets_key = Some(path)),
+        ..BLANK
+    },
+    Setting {
         name: "network_proxy",
         unset: "none; the environment's HTTPS_PROXY is not looked at",
         example: "http://proxy.corp.example:3128",
@@ -309,7 +317,7 @@ pub static SETTINGS: &[Setting] = &[
         group: Group::FirstStart,
         unset: "true when only this machine can reach the server",
         example: "false",
-        help: "Whether the repository made at first start can be read without a token",
+        help: "Whether the repositories made at first start can be read without a token",
         read: |draft, text| value::switch(text).map(|on| draft.config.anonymous_read = Some(on)),
         ..BLANK
     },

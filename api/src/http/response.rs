@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, VARY,
+    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, VARY, WARNING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use keeper_core::error::{Failure, codes};
@@ -55,6 +55,13 @@ pub(crate) async fn respond(
     headers.insert(CACHE_CONTROL, cache_control(answer.max_age, answer.public));
     if let Some(vary) = vary(answer) {
         headers.insert(VARY, vary);
+    }
+    if let Some(age_s) = answer.age_s {
+        headers.insert(AGE, HeaderValue::from(age_s));
+    }
+    if answer.stale {
+        // RFC 7234, 5.5.1: obsolete, and what clients and people still look for.
+        headers.insert(WARNING, HeaderValue::from_static("110 - \"Response is Stale\""));
     }
     if let Some(at) = answer.published_at {
         headers.insert(LAST_MODIFIED, header(http_date(at)));

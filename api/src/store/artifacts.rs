@@ -27,6 +27,9 @@ const LABELS_PER_ANSWER: i64 = 100;
 #[async_trait]
 impl ArtifactStore for Store {
     fn generation(&self, of: RepositoryId) -> u64 {
+        if self.is_behind() {
+            self.catalog.doubt(of);
+        }
         self.catalog.generation(of)
     }
 
@@ -134,7 +137,8 @@ impl ArtifactStore for Store {
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
         let address = self.catalog.address(of)?;
         let then = self.follow(of);
-        let ended = self.writer.submit(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
+        let ended =
+            self.writer.submit_again(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
         Ok(ended.answer)
     }
 
@@ -147,8 +151,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Artifact>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let (name, then) = (name.to_owned(), self.follow(of));
-        let ended =
-            self.writer.submit(move |on| Box::pin(publishing::label(on, of, address, what, name, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(publishing::label(on, of, address, what, name, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -161,8 +167,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Artifact>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let (reason, then) = (reason.to_owned(), self.follow(of));
-        let ended =
-            self.writer.submit(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -175,8 +183,10 @@ impl ArtifactStore for Store {
     ) -> Result<Option<Amended>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
         let then = self.follow(of);
-        let ended =
-            self.writer.submit(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then).await?;
+        let ended = self
+            .writer
+            .submit_again(move |on| Box::pin(amending::amend(on, of, address, what, change, by)), then)
+            .await?;
         Ok(ended.answer)
     }
 
@@ -192,7 +202,7 @@ impl ArtifactStore for Store {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.execute_unprepared("SELECT 1 FROM instance").await.map(drop).map_err(failed)
+        self.health().execute_unprepared("SELECT 1 FROM instance").await.map(drop).map_err(failed)
     }
 }
 

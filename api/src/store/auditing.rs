@@ -185,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_filter_reads_or_sorts_the_whole_audit() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let store = folder.open().await;
         let text = || Some("x".to_owned());
         let now = Some(Timestamp::now());
@@ -214,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_forged_past_the_triggers_is_found_at_its_seal() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let store = folder.open().await;
         let local = repository(&store, "local").await;
         for version in ["v1.0.0", "v1.1.0"] {

@@ -1,8 +1,12 @@
 //! The repositories in memory, each with its generation number.
 //!
 //! Every request asks for a repository by its address and for the generation by which cached answers are
-//! judged; neither may wait for a disk. The writer's task alone changes what is here, after a COMMIT and
-//! before its callers are answered; readers take a snapshot without locking.
+//! judged; neither may wait for a disk. The writer's task changes what is here, after a COMMIT and before its callers
+//! are answered; where several servers share a database, [`follow`](super::follow) brings what the others did. Readers
+//! take a snapshot without locking.
+//!
+//! The numbers in memory grow with those in the rows and are not the same: an answer is good while the number that it
+//! was made under stays what it is, in this process.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +33,14 @@ struct Snapshot {
 struct Entry {
     repository: Arc<Repository>,
     generation: Arc<AtomicU64>,
+    /// The number in the row, as far as it is known here.
+    stored: Arc<AtomicU64>,
+}
+
+impl Entry {
+    fn age(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// A repository as it was read, with its generation.
@@ -61,35 +73,46 @@ impl Catalog {
         self.now.load().by_id.get(&of).map_or(0, |entry| entry.generation.load(Ordering::Acquire))
     }
 
-    /// The content of a repository has changed.
+    /// The content of a repository was changed here, by one.
     pub(super) fn bump(&self, of: RepositoryId) {
         if let Some(entry) = self.now.load().by_id.get(&of) {
-            entry.generation.fetch_add(1, Ordering::AcqRel);
+            entry.stored.fetch_add(1, Ordering::AcqRel);
+            entry.age();
         }
     }
 
-    /// The records have changed: these are all of them, in order of address. A record with another revision
+    /// What is remembered of a repository may be older than the database.
+    pub(super) fn doubt(&self, of: RepositoryId) {
+        if let Some(entry) = self.now.load().by_id.get(&of) {
+            entry.age();
+        }
+    }
+
+    /// The records have changed: these are all of them, in order of address. A record with another revision or number
     /// gets another generation. The numbers themselves live on, for a reader may still hold the old snapshot.
     pub(super) fn replace(&self, all: Vec<Generated>) {
         let before = self.now.load_full();
         let mut after = Snapshot::default();
-        for (repository, stored) in all {
-            let generation = match before.by_id.get(&repository.id) {
-                None => Arc::new(AtomicU64::new(stored)),
-                Some(known) => known.generation.clone(),
+        let mut changed = Vec::new();
+        for (repository, number) in all {
+            let (generation, stored) = match before.by_id.get(&repository.id) {
+                None => (Arc::new(AtomicU64::new(number)), Arc::new(AtomicU64::new(number))),
+                Some(known) => {
+                    let moved = known.stored.swap(number, Ordering::AcqRel) != number;
+                    if moved || known.repository.revision != repository.revision {
+                        changed.push(repository.id);
+                    }
+                    (known.generation.clone(), known.stored.clone())
+                }
             };
             after.in_order.push(repository.clone());
             after.by_address.insert(repository.address.clone(), repository.clone());
-            after.by_id.insert(repository.id, Entry { repository, generation });
+            after.by_id.insert(repository.id, Entry { repository, generation, stored });
         }
         let after = Arc::new(after);
         self.now.store(after.clone());
-        for (id, entry) in &after.by_id {
-            let changed =
-                before.by_id.get(id).is_some_and(|known| known.repository.revision != entry.repository.revision);
-            if changed {
-                entry.generation.fetch_add(1, Ordering::AcqRel);
-            }
+        for entry in changed.iter().filter_map(|id| after.by_id.get(id)) {
+            entry.age();
         }
     }
 }

@@ -80,7 +80,7 @@ async fn replace(
     Ok(true)
 }
 
-async fn forget(on: &impl ConnectionTrait, owner: String, name: Option<String>) -> Result<(), StoreError> {
+pub(super) async fn forget(on: &impl ConnectionTrait, owner: String, name: Option<String>) -> Result<(), StoreError> {
     match name {
         Some(name) => {
             execute(on, "DELETE FROM documents WHERE owner = $1 AND name = $2", [owner.into(), name.into()]).await

@@ -1,4 +1,6 @@
 //! What the tests of the store share: a folder with a database, a repository, a publication.
+//!
+//! With `KEEPER_TEST_DATABASE=postgres` the database is one of PostgreSQL, but for what is about SQLite alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,24 +29,42 @@ use uuid::Uuid;
 use super::sql::all;
 use super::{OpenError, Store};
 
-/// A folder that goes with the test.
-pub(super) struct Folder(TempDir);
+#[path = "../../../tests/harness/postgres.rs"]
+#[expect(dead_code, clippy::disallowed_methods, reason = "it starts programs, and other tests need more of it")]
+mod postgres;
+
+/// A folder that goes with the test, and a database that is in it or beside it.
+pub(super) struct Folder {
+    folder: TempDir,
+    server: Option<String>,
+}
 
 impl Folder {
+    /// With a database of the kind that these tests run on.
     pub(super) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        let server = postgres::is_wanted().then(|| postgres::shared().database());
+        Self { server, ..Self::of_sqlite() }
+    }
+
+    /// With a file of SQLite.
+    pub(super) fn of_sqlite() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), server: None }
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        self.server.is_none()
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub(super) fn file(&self) -> PathBuf {
-        self.0.path().join("keeper.db")
+        self.path().join("keeper.db")
     }
 
     pub(super) fn url(&self) -> String {
-        format!("sqlite://{}?mode=rwc", self.file().display())
+        self.server.clone().unwrap_or_else(|| format!("sqlite://{}?mode=rwc", self.file().display()))
     }
 
     pub(super) async fn try_open(&self) -> Result<Store, OpenError> {

@@ -22,7 +22,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::Store;
-use super::sql::{all, corrupt, micros, one, timestamp};
+use super::sql::{all, corrupt, execute, micros, one, timestamp};
 
 mod grants;
 mod groups;
@@ -34,6 +34,8 @@ mod users;
 #[derive(Debug, Default)]
 pub(super) struct Generation(AtomicU64);
 
+const COUNT_CHANGE: &str = "UPDATE instance SET identity_generation = identity_generation + 1";
+
 impl Store {
     /// Runs a change of identities; the generation is raised after the COMMIT and before the answer.
     async fn change_identities<T, W>(&self, work: W) -> Result<T, StoreError>
@@ -42,7 +44,9 @@ impl Store {
         W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
         let generation: Arc<Generation> = self.identities.clone();
-        let result = self.writer.submit(work, move |_| generation.raise()).await;
+        let shared = self.shared.is_some();
+        let then = move |_: &T| generation.raise();
+        let result = self.writer.submit(move |on| Box::pin(count(on, shared, work)), then).await;
         if result.is_err() {
             // A group that was lost may have been kept all the same.
             self.identities.raise();
@@ -51,8 +55,21 @@ impl Store {
     }
 }
 
+/// Does the work; where others share the database, tells them by a number.
+async fn count<T, W>(on: &DatabaseTransaction, shared: bool, work: W) -> Result<T, StoreError>
+where
+    W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>>,
+{
+    let done = work(on).await?;
+    if shared {
+        execute(on, COUNT_CHANGE, []).await?;
+    }
+    Ok(done)
+}
+
 impl Generation {
-    fn raise(&self) {
+    /// From now on, what was remembered before counts no more.
+    pub(super) fn raise(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -84,6 +101,9 @@ impl IdentityStore for Store {
     }
 
     fn identity_generation(&self) -> u64 {
+        if self.is_behind() {
+            self.identities.raise();
+        }
         self.identities.0.load(Ordering::SeqCst)
     }
 }

@@ -9,8 +9,10 @@ use keeper_core::repository::RepositoryId;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
+use super::dialect::Dialect;
 use super::rows::json as parsed;
 use super::sql::{execute, one};
+use super::words;
 
 /// A new version of a package is there.
 pub(super) async fn added(
@@ -19,9 +21,9 @@ pub(super) async fn added(
     package: i64,
     what: &Publication,
 ) -> Result<(), StoreError> {
-    execute(on, FIRST_PARTS, [package.into()]).await?;
+    words::begin(on, package).await?;
     execute(on, RENEW, [package.into(), what.id.to_string().into()]).await?;
-    words(on, package, what.coordinate.package.as_str(), &what.about).await?;
+    words::keep(on, package, what.coordinate.package.as_str(), &what.about).await?;
     needs(on, of, what.id, &what.dependencies).await
 }
 
@@ -31,7 +33,7 @@ pub(super) async fn extended(on: &impl ConnectionTrait, package: i64, whole: &Ar
     let newest: Option<Newest> =
         one(on, "SELECT id FROM packages WHERE id = $1 AND newest = $2", [package.into(), id.as_str().into()]).await?;
     if newest.is_some() {
-        words(on, package, whole.coordinate.package.as_str(), &whole.about).await?;
+        words::keep(on, package, whole.coordinate.package.as_str(), &whole.about).await?;
     }
     needs(on, whole.repository, whole.id, &whole.dependencies).await
 }
@@ -39,18 +41,7 @@ pub(super) async fn extended(on: &impl ConnectionTrait, package: i64, whole: &Ar
 #[derive(FromQueryResult)]
 struct Newest {}
 
-/// Every three characters of a name; a name never changes, so this is done when the package begins to be shown.
-const FIRST_PARTS: &str = "INSERT INTO package_parts (rowid, name) \
-    SELECT id, name FROM packages WHERE id = $1 AND newest IS NULL";
-const RENEW: &str = "UPDATE packages SET newest = max(coalesce(newest, ''), $2) WHERE id = $1";
-
-async fn words(on: &impl ConnectionTrait, package: i64, name: &str, about: &About) -> Result<(), StoreError> {
-    let values =
-        [package.into(), name.into(), about.description.as_str().into(), about.keywords.join(" ").as_str().into()];
-    execute(on, WORDS, values).await.map(drop)
-}
-
-const WORDS: &str = "INSERT OR REPLACE INTO package_words (rowid, name, description, keywords) VALUES ($1, $2, $3, $4)";
+const RENEW: &str = "UPDATE packages SET newest = CASE WHEN newest > $2 THEN newest ELSE $2 END WHERE id = $1";
 
 /// All needs in one statement, of which there may be thousands.
 async fn needs(
@@ -64,12 +55,15 @@ async fn needs(
     }
     let list: Vec<_> = dependencies.iter().map(|need| json!([need.package, need.version, need.kind])).collect();
     let values = [artifact.to_string().into(), of.0.into(), json!(list).to_string().into()];
-    execute(on, NEEDS, values).await.map(drop)
+    let dialect = Dialect::of(on);
+    let [name, needs, kind] = [0, 1, 2].map(|at| dialect.element(at));
+    let insert = format!(
+        "INSERT INTO dependencies (artifact, repository, name, needs, kind) SELECT $1, $2, {name}, {needs}, {kind} \
+         FROM {} WHERE true ON CONFLICT DO NOTHING",
+        dialect.elements("$3")
+    );
+    execute(on, &insert, values).await.map(drop)
 }
-
-const NEEDS: &str = "INSERT INTO dependencies (artifact, repository, name, needs, kind) \
-    SELECT $1, $2, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') \
-    FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
 
 /// A version is a tombstone now.
 pub(super) async fn removed(on: &impl ConnectionTrait, artifact: &str) -> Result<(), StoreError> {
@@ -80,11 +74,8 @@ pub(super) async fn removed(on: &impl ConnectionTrait, artifact: &str) -> Result
         return Ok(());
     };
     match about {
-        Some(about) => words(on, package, &name, &parsed::<About>(&name, &about)?).await,
-        None => {
-            execute(on, "DELETE FROM package_words WHERE rowid = $1", [package.into()]).await?;
-            execute(on, "DELETE FROM package_parts WHERE rowid = $1", [package.into()]).await.map(drop)
-        }
+        Some(about) => words::keep(on, package, &name, &parsed::<About>(&name, &about)?).await,
+        None => words::forget(on, package).await,
     }
 }
 

@@ -14,6 +14,7 @@ use keeper_core::repository::RepositoryId;
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 use uuid::Uuid;
 
+use super::dialect::Dialect;
 use super::rows::{json, package_name, state, version};
 use super::sql::{Places, all, corrupt, escape_like, failed, one, timestamp};
 use super::walk::{places, walk_each};
@@ -24,7 +25,7 @@ impl PackageStore for Store {
     async fn list_packages(&self, query: &PackageQuery) -> Result<Page<Package>, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
         let snapshot = self.readers.begin().await.map_err(failed)?;
-        let (walk, shared) = walk_of(query, limit);
+        let (walk, shared) = walk_of(Dialect::of(&snapshot), query, limit);
         let mut keys: Vec<KeyRow> = walk_each(&snapshot, &query.repositories, &walk, &shared).await?;
         match query.order {
             PackageOrder::Name { .. } => keys.sort_by(|a, b| (&a.name, &a.public_id).cmp(&(&b.name, &b.public_id))),
@@ -73,6 +74,9 @@ impl PackageStore for Store {
         keys.sort_by(|a, b| b.artifact.cmp(&a.artifact));
         let more = keys.len() > limit;
         keys.truncate(limit);
+        if keys.is_empty() {
+            return Ok(Page { items: Vec::new(), more: false });
+        }
         let question = format!("{SELECT_NEEDS} AND d.artifact IN ({}) ORDER BY a.id DESC", places(2, keys.len()));
         let values = keys.into_iter().map(|key| key.artifact.into());
         let values = std::iter::once(query.package.as_str().into()).chain(values);
@@ -96,7 +100,7 @@ impl PackageStore for Store {
 }
 
 /// The walk of a page of packages and its values. One entry more than asked for shows whether more follow.
-pub(super) fn walk_of(query: &PackageQuery, limit: usize) -> (String, Vec<Value>) {
+pub(super) fn walk_of(dialect: Dialect, query: &PackageQuery, limit: usize) -> (String, Vec<Value>) {
     let mut shared = Places::default();
     let (after, order) = match &query.order {
         PackageOrder::Name { after } => {
@@ -112,7 +116,7 @@ pub(super) fn walk_of(query: &PackageQuery, limit: usize) -> (String, Vec<Value>
         }
     };
     let named = query.name.as_ref().map(|name| format!(" AND name = {}", shared.of(name.as_str())));
-    let holds = |text: &String| format!(" AND name LIKE {} ESCAPE '\\'", shared.of(escape_like(text)));
+    let holds = |text: &String| format!(" AND name {} {} ESCAPE '\\'", dialect.like(), shared.of(escape_like(text)));
     let text = query.text.as_ref().map(holds);
     let walk = format!(
         "SELECT id, public_id, name, newest FROM packages \
@@ -135,6 +139,9 @@ struct KeyRow {
 
 /// Packages by the store's own keys, in the order of these.
 pub(super) async fn by_ids(on: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<Package>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let question = format!("{SELECT_PACKAGES} WHERE p.id IN ({})", places(1, ids.len()));
     let rows: Vec<PackageRow> = all(on, &question, ids.iter().map(|id| (*id).into())).await?;
     let mut packages: Vec<_> = rows.into_iter().map(PackageRow::parse).collect::<Result<_, _>>()?;

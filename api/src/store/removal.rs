@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keeper_core::artifact::{ArtifactId, StoreError};
+use keeper_core::documents::Owner;
 use keeper_core::removal::{RemovalStep, RemovalStore, RetiredRepository, Retirement};
 use keeper_core::repository::{Actor, Repository, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -19,7 +20,7 @@ use super::burial::bury;
 use super::catalog::Generated;
 use super::repositories;
 use super::sql::{all, corrupt, execute, one};
-use super::{audit, usage};
+use super::{audit, credentials, documents, usage};
 
 #[async_trait]
 impl RemovalStore for Store {
@@ -96,6 +97,7 @@ async fn retire(
         let StateRow { format, name, .. } = state(on, of).await?;
         let detail = json!({ "versions": held.artifacts, "bytes": held.bytes, "release_name": release_name });
         audit::record(on, &by, "repository.delete", format!("{format}/{name}"), detail).await?;
+        repositories::leave_virtual(on, &format, &name, &by).await?;
     }
     Ok((Retirement::Begun, repositories::load(on).await?))
 }
@@ -153,6 +155,8 @@ async fn remove_some(
 async fn finish(on: &impl ConnectionTrait, of: RepositoryId, resource: String) -> Result<(), StoreError> {
     execute(on, "UPDATE repositories SET state = 'deleted' WHERE id = $1", [of.0.into()]).await?;
     execute(on, "DELETE FROM retention WHERE repository = $1", [of.0.into()]).await?;
+    credentials::forget(on, of).await?;
+    documents::forget(on, Owner::Repository(of).to_string(), None).await?;
     let unlimited = "UPDATE usage SET limit_bytes = NULL, limit_artifacts = NULL, limit_by = NULL, limit_at = NULL \
                      WHERE repository = $1";
     execute(on, unlimited, [of.0.into()]).await?;

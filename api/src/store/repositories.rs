@@ -27,10 +27,12 @@ use super::usage;
 #[async_trait]
 impl RepositoryStore for Store {
     async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
+        self.refuse_behind()?;
         Ok(self.catalog.find(at))
     }
 
     async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
+        self.refuse_behind()?;
         Ok(self.catalog.list())
     }
 
@@ -169,6 +171,27 @@ async fn give_up_default(
     execute(on, statement, [row.id.into()]).await?;
     let resource = format!("{}/{}", row.format, row.name);
     audit::record(on, by, "repository.update", resource, json!({ "default_upload": false })).await
+}
+
+/// Takes a repository that goes out of the virtual ones that have it as a member.
+pub(super) async fn leave_virtual(
+    on: &impl ConnectionTrait,
+    format: &str,
+    name: &str,
+    by: &Actor,
+) -> Result<(), StoreError> {
+    let name = RepositoryName::try_from(name).map_err(|error| corrupt("a repository", error))?;
+    let condition = "state = 'active' AND format = $1 AND kind = 'virtual'";
+    for (repository, _) in loaded(on, condition, vec![format.into()]).await? {
+        let Some(rest) = repository.source.members().and_then(|members| members.without(&name)) else { continue };
+        let source = Source::Virtual(Box::new(rest));
+        let statement = "UPDATE repositories SET source = $2, revision = revision + 1, \
+                         generation = generation + 1 WHERE id = $1";
+        execute(on, statement, [repository.id.0.into(), source_text(&source).into()]).await?;
+        let detail = json!({ "source": source });
+        audit::record(on, by, "repository.update", repository.address.to_string(), detail).await?;
+    }
+    Ok(())
 }
 
 /// All active repositories in order of address.

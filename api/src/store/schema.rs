@@ -4,6 +4,8 @@
 //! it is refused before anything is written, since an old program could break what the new one relies on.
 //! Going back means restoring a backup.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use keeper_migrations::Migrator;
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
@@ -11,7 +13,8 @@ use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
 use super::OpenError;
-use super::sql::{all, execute, micros, one};
+use super::dialect::Dialect;
+use super::sql::{all, execute, micros, one, sqlstate};
 use keeper_core::artifact::StoreError;
 
 /// Checks, migrates, and answers the mark of the data.
@@ -62,8 +65,7 @@ struct Mark {
 const MARK: &str = "SELECT id, migrated_by FROM instance";
 
 async fn tables(on: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
-    let question = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
-    let rows: Vec<Named> = all(on, question, []).await.map_err(failed)?;
+    let rows: Vec<Named> = all(on, Dialect::of(on).tables(), []).await.map_err(failed)?;
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
@@ -81,12 +83,26 @@ async fn refuse_newer(on: &DatabaseConnection) -> Result<(), OpenError> {
     Err(OpenError::Newer { by, unknown })
 }
 
+/// A step gives up after a short wait for a lock, so that nobody queues behind it, and is tried again so often.
+const LOCKED_TRIES: u32 = 60;
+const LOCKED_PAUSE: Duration = Duration::from_millis(500);
+
 async fn migrate(writer: &DatabaseConnection) -> Result<(), OpenError> {
     let pending = Migrator::get_pending_migrations(writer).await?;
     if pending.is_empty() {
         return Ok(());
     }
-    if let Err(source) = Migrator::up(writer, None).await {
+    let mut made = Migrator::up(writer, None).await;
+    for _ in 0..LOCKED_TRIES {
+        let locked = made.as_ref().err().and_then(sqlstate).is_some_and(|state| state == "55P03");
+        if !locked {
+            break;
+        }
+        tracing::warn!("a table is in use by another server; its schema is changed as soon as it can be");
+        tokio::time::sleep(LOCKED_PAUSE).await;
+        made = Migrator::up(writer, None).await;
+    }
+    if let Err(source) = made {
         // What is still pending begins with the one that failed.
         let left = Migrator::get_pending_migrations(writer).await.unwrap_or(pending);
         let name = left.first().map_or_else(String::new, |migration| migration.name().to_owned());
@@ -129,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         folder.open().await.close().await;
         execute_beside(&folder, "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)").await;
         execute_beside(&folder, "UPDATE instance SET migrated_by = '9.1.0'").await;
@@ -143,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_no_database_is_refused_and_not_touched() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let text = b"notes, not a database ".repeat(500);
         std::fs::write(folder.file(), &text).expect("a file");
         assert!(matches!(folder.try_open().await, Err(OpenError::NotADatabase)));
@@ -152,14 +168,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_database_of_another_program_is_refused() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         execute_beside(&folder, "CREATE TABLE songs (title TEXT)").await;
         assert!(matches!(folder.try_open().await, Err(OpenError::Foreign)));
     }
 
     #[tokio::test]
     async fn a_damaged_database_is_refused() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         folder.open().await.close().await;
         let mut bytes = std::fs::read(folder.file()).expect("the file");
         bytes[100..].fill(0x5a);
@@ -170,14 +186,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_folder_is_said_and_not_made() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let url = format!("sqlite://{}/missing/keeper.db?mode=rwc", folder.path().display());
         assert!(matches!(super::super::Store::open(&url).await, Err(OpenError::Failed(_))));
     }
 
     #[tokio::test]
     async fn a_failed_migration_is_named_and_leaves_the_state_before() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         folder.open().await.close().await;
         // As if the last migration were not yet made, and its second step found its name taken.
         for step in [
@@ -195,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_mark_stays_over_starts() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let first = folder.open().await;
         let mark = first.instance();
         first.close().await;

@@ -10,6 +10,7 @@ use keeper_core::artifact::{Artifact, ArtifactFile, ArtifactQuery, Page, StoreEr
 use keeper_core::limits::PAGE_LIMIT_MAX;
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
+use super::dialect::Dialect;
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
 use super::sql::{Places, all, escape_like, failed};
 use super::walk::{REPOSITORY, places, walk_each};
@@ -21,11 +22,14 @@ where
 {
     let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
     let snapshot = readers.begin().await.map_err(failed)?;
-    let (walk, shared) = walk_of(query, limit);
+    let (walk, shared) = walk_of(Dialect::of(&snapshot), query, limit);
     let mut keys: Vec<KeyRow> = walk_each(&snapshot, &query.repositories, &walk, &shared).await?;
     keys.sort_by(|a, b| b.id.cmp(&a.id));
     let more = keys.len() > limit;
     keys.truncate(limit);
+    if keys.is_empty() {
+        return Ok(Page { items: Vec::new(), more: false });
+    }
     let question = format!("{SELECT_ARTIFACTS} WHERE a.id IN ({}) ORDER BY a.id DESC", places(1, keys.len()));
     let rows: Vec<ArtifactRow> = all(&snapshot, &question, keys.into_iter().map(|key| key.id.into())).await?;
     let mut files = files_of(&snapshot, &rows).await?;
@@ -44,7 +48,7 @@ struct KeyRow {
 /// The walk of a page and its values. A package is found first; a text is looked for among the packages, which
 /// are far fewer, and what it finds is only a sieve for the walk (`+` keeps it from being more). One entry more
 /// than asked for shows whether more follow.
-pub(super) fn walk_of(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
+pub(super) fn walk_of(dialect: Dialect, query: &ArtifactQuery, limit: usize) -> (String, Vec<Value>) {
     let mut shared = Places::default();
     let mut which = match &query.package {
         Some(package) => {
@@ -56,7 +60,9 @@ pub(super) fn walk_of(query: &ArtifactQuery, limit: usize) -> (String, Vec<Value
     if let Some(text) = &query.text {
         let pattern = shared.of(escape_like(text));
         which += &format!(
-            " AND +package IN (SELECT id FROM packages WHERE repository = {REPOSITORY} AND name LIKE {pattern} ESCAPE '\\')"
+            " AND +package IN (SELECT id FROM packages \
+             WHERE repository = {REPOSITORY} AND name {} {pattern} ESCAPE '\\')",
+            dialect.like()
         );
     }
     match query.state {
@@ -167,6 +173,6 @@ mod tests {
     #[tokio::test]
     async fn no_page_is_longer_than_the_limit() {
         let query = ArtifactQuery { limit: u32::MAX, ..of(&[RepositoryId(1)]) };
-        assert!(walk_of(&query, PAGE_LIMIT_MAX as usize).0.ends_with("LIMIT 201"));
+        assert!(walk_of(Dialect::Sqlite, &query, PAGE_LIMIT_MAX as usize).0.ends_with("LIMIT 201"));
     }
 }

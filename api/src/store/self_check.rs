@@ -8,19 +8,17 @@ use keeper_core::verifier::{JudgedFiles, SelfCheck, Totals};
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait};
 
 use super::Store;
+use super::dialect::Dialect;
 use super::rows::FileRow;
 use super::sql::{all, corrupt, failed, one};
 use super::usage::{self, number};
 
-/// Lines of the database's own report at most.
-const REPORT_LINES: u32 = 100;
-
 #[async_trait]
 impl SelfCheck for Store {
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        let question = format!("PRAGMA integrity_check({REPORT_LINES})");
-        let rows: Vec<Line> = all(&self.readers, &question, []).await?;
-        Ok(rows.into_iter().map(|row| row.integrity_check).filter(|line| line != "ok").collect())
+        let Some(question) = Dialect::of(&self.readers).integrity() else { return Ok(Vec::new()) };
+        let rows: Vec<Line> = all(&self.readers, question, []).await?;
+        Ok(rows.into_iter().map(|row| row.line).collect())
     }
 
     async fn totals(&self) -> Result<Vec<Totals>, StoreError> {
@@ -68,7 +66,7 @@ fn judged(file: ArtifactFile) -> Result<(), StoreError> {
 
 #[derive(FromQueryResult)]
 struct Line {
-    integrity_check: String,
+    line: String,
 }
 
 #[derive(FromQueryResult)]
@@ -132,7 +130,8 @@ mod tests {
         let pages = [store.files(None, 3).await.expect("files"), store.files(Some(i64::MAX), 3).await.expect("files")];
         assert!(pages.iter().all(|page| page.faults.is_empty()) && pages[0].next.is_some(), "{pages:?}");
         execute_beside(&folder, "UPDATE usage SET bytes = bytes + 1").await;
-        execute_beside(&folder, "UPDATE files SET inline = X'6d6f64756c65206e0a' WHERE path LIKE '%v1.0.0.mod'").await;
+        let other = if folder.is_sqlite() { "X'6d6f64756c65206e0a'" } else { "'\\x6d6f64756c65206e0a'" };
+        execute_beside(&folder, &format!("UPDATE files SET inline = {other} WHERE path LIKE '%v1.0.0.mod'")).await;
         let totals = store.totals().await.expect("totals");
         assert_eq!(totals[0].kept.bytes, totals[0].counted.bytes + 1);
         let judged = store.files(None, 100).await.expect("files");
@@ -143,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn totals_of_older_data_are_counted_when_the_schema_is_brought_up_to_date() {
-        let folder = Folder::new();
+        let folder = Folder::of_sqlite();
         let store = folder.open().await;
         let local = repository(&store, "local").await;
         store.publish(local.id, publication("example.com/m", "v1.0.0")).await.expect("published");

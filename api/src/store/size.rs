@@ -5,6 +5,7 @@ use keeper_core::repository::Counts;
 use sea_orm::FromQueryResult;
 
 use super::Store;
+use super::dialect::Dialect;
 use super::sql::one;
 use super::usage::number;
 
@@ -15,7 +16,7 @@ pub struct StoreSize {
     pub repositories: u64,
     /// What they hold together.
     pub counts: Counts,
-    /// Bytes of the database's file.
+    /// Bytes of the database: of its file, or of all its tables.
     pub bytes: u64,
 }
 
@@ -32,22 +33,15 @@ struct TotalsRow {
 }
 
 #[derive(FromQueryResult)]
-struct PagesRow {
-    page_count: i64,
-}
-
-#[derive(FromQueryResult)]
-struct PageRow {
-    page_size: i64,
+struct LengthRow {
+    bytes: i64,
 }
 
 impl Store {
     /// As it is now. Reads one row for each repository.
     pub(crate) async fn size(&self) -> Result<StoreSize, StoreError> {
         let totals: TotalsRow = one(&self.readers, TOTALS, []).await?.unwrap_or_default();
-        let pages: Option<PagesRow> = one(&self.readers, "PRAGMA page_count", []).await?;
-        let page: Option<PageRow> = one(&self.readers, "PRAGMA page_size", []).await?;
-        let bytes = pages.map_or(0, |row| row.page_count) * page.map_or(0, |row| row.page_size);
+        let length: Option<LengthRow> = one(&self.readers, Dialect::of(&self.readers).length(), []).await?;
         Ok(StoreSize {
             repositories: number(totals.repositories)?,
             counts: Counts {
@@ -55,7 +49,7 @@ impl Store {
                 artifacts: number(totals.artifacts)?,
                 bytes: number(totals.bytes)?,
             },
-            bytes: number(bytes)?,
+            bytes: number(length.map_or(0, |row| row.bytes))?,
         })
     }
 }

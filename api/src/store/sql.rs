@@ -10,6 +10,9 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use sea_orm::sqlx;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::PgDatabaseError;
+use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{ConnAcquireErr, ConnectionTrait, DbErr, FromQueryResult, RuntimeErr, SqlErr, Statement, Value};
 
 /// Runs a statement and says how many rows it changed.
@@ -43,9 +46,18 @@ pub(super) async fn one<R: FromQueryResult>(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<R>, StoreError> {
+    one_raw(on, sql, values).await.map_err(failed)
+}
+
+/// The same, with the database's own error.
+pub(super) async fn one_raw<R: FromQueryResult>(
+    on: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<R>, DbErr> {
     let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
-    let row = on.query_one_raw(statement).await.map_err(failed)?;
-    row.map(|row| R::from_query_result(&row, "")).transpose().map_err(failed)
+    let row = on.query_one_raw(statement).await?;
+    row.map(|row| R::from_query_result(&row, "")).transpose()
 }
 
 /// All rows of an answer. Callers bound their number.
@@ -63,6 +75,14 @@ pub(super) async fn all<R: FromQueryResult>(
 pub(super) fn failed(error: DbErr) -> StoreError {
     if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return StoreError::AlreadyExists;
+    }
+    if let Some(state) = sqlstate(&error) {
+        return match state.as_str() {
+            // No space; a lock or a statement that took too long, a conflict that a repeat resolves, too many clients.
+            "53100" => StoreError::Full,
+            "55P03" | "57014" | "40001" | "40P01" | "53300" => StoreError::Busy,
+            _ => StoreError::Unavailable(Box::new(error)),
+        };
     }
     match (&error, sqlite_code(&error)) {
         (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => StoreError::Busy,
@@ -85,16 +105,28 @@ pub(super) const SQLITE_CORRUPT: i32 = 11;
 /// The file is something else.
 pub(super) const SQLITE_NOTADB: i32 = 26;
 
-/// SQLite's primary result code behind an error.
-pub(super) fn sqlite_code(error: &DbErr) -> Option<i32> {
+/// What the database itself said.
+pub(super) fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
     let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
         return None;
     };
     let RuntimeErr::SqlxError(cause) = cause else {
         return None;
     };
-    let extended: i32 = cause.as_database_error()?.code()?.parse().ok()?;
+    cause.as_database_error()
+}
+
+/// SQLite's primary result code behind an error.
+pub(super) fn sqlite_code(error: &DbErr) -> Option<i32> {
+    let error = database_error(error)?.try_downcast_ref::<SqliteError>()?;
+    let extended: i32 = error.code()?.parse().ok()?;
     Some(extended & 0xff)
+}
+
+/// PostgreSQL's five characters behind an error.
+pub(super) fn sqlstate(error: &DbErr) -> Option<String> {
+    let error = database_error(error)?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code().to_owned())
 }
 
 fn is_unreadable(error: &sqlx::Error) -> bool {

@@ -34,7 +34,7 @@ pub(super) async fn walk_each<R: FromQueryResult>(
 
 /// The statement of `count` walks, whose repositories are the values behind the first `shared`.
 pub(super) fn joined(walk: &str, shared: usize, count: usize) -> String {
-    let one = |number: usize| format!("SELECT * FROM ({})", walk.replace(REPOSITORY, &format!("${number}")));
+    let one = |number: usize| format!("SELECT * FROM ({}) AS walk", walk.replace(REPOSITORY, &format!("${number}")));
     let walks: Vec<_> = (shared + 1..=shared + count).map(one).collect();
     walks.join(" UNION ALL ")
 }
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn each_repository_has_its_own_walk_and_all_share_the_other_values() {
         let walk = "SELECT id FROM t WHERE repository = {repository} AND id < $1 ORDER BY id DESC LIMIT 2";
-        let expected = "SELECT * FROM (SELECT id FROM t WHERE repository = $2 AND id < $1 ORDER BY id DESC LIMIT 2) \
-            UNION ALL SELECT * FROM (SELECT id FROM t WHERE repository = $3 AND id < $1 ORDER BY id DESC LIMIT 2)";
+        let expected = "SELECT * FROM (SELECT id FROM t WHERE repository = $2 AND id < $1 ORDER BY id DESC LIMIT 2) AS walk \
+            UNION ALL SELECT * FROM (SELECT id FROM t WHERE repository = $3 AND id < $1 ORDER BY id DESC LIMIT 2) AS walk";
         assert_eq!(joined(walk, 1, 2), expected);
         assert_eq!(places(3, 2), "$3, $4");
     }

@@ -1,11 +1,12 @@
 //! Packages found by words.
 //!
-//! A word is found as the beginning of a word of the name, the description or the keywords (`package_words`), or,
-//! from three characters on, anywhere in the name (`package_parts`). Names are cut into words at everything that
-//! is no letter or digit, so `yourcompany/my` finds `github.com/yourcompany/mymodule`: two words in a row, the
-//! last of which only begins so.
+//! A word is found as the beginning of a word of the name, the description or the keywords, or, from three
+//! characters on, anywhere in the name. Names are cut into words at everything that is no letter or digit, so
+//! `yourcompany/my` finds `github.com/yourcompany/mymodule`: two words in a row, the last of which only begins so.
 //!
-//! The rank is made of the package and the words alone, unlike the built-in one, which moves with every other
+//! Each database has an index of its own for it: [`fts5`] of SQLite, [`trigrams`] of PostgreSQL.
+//!
+//! The rank is made of the package and the words alone, unlike the built-in ones, which move with every other
 //! row. It says where in the name the text was found, and then prefers short names:
 //!
 //! ```text
@@ -14,17 +15,19 @@
 //! ```
 //!
 //! Bounds: at most [`RANKED`] packages are ranked, which the caller may read; [`PARTS`] parts of a mistyped word.
-//! A search text is always a quoted string of FTS5, in which nothing has a meaning but its words.
 
 use keeper_core::artifact::{Page, StoreError};
-use keeper_core::catalog::{Hit, Package, Rank, SearchQuery};
+use keeper_core::catalog::{About, Hit, Package, Rank, SearchQuery};
 use keeper_core::limits::PAGE_LIMIT_MAX;
 use keeper_core::repository::RepositoryId;
-use sea_orm::{DatabaseConnection, FromQueryResult, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, TransactionTrait};
 
+use super::dialect::Dialect;
 use super::packages::by_ids;
-use super::sql::{Places, all, corrupt, failed};
-use super::walk::places;
+use super::sql::{all, corrupt, failed};
+
+pub(super) mod fts5;
+mod trigrams;
 
 /// Packages that are ranked: who finds more has to say more.
 const RANKED: usize = 10_000;
@@ -32,7 +35,7 @@ const RANKED: usize = 10_000;
 /// Parts of a mistyped word that are looked for.
 const PARTS: usize = 64;
 
-/// Characters of a part, as `package_parts` has them.
+/// Characters of a part.
 const PART_CHARACTERS: usize = 3;
 
 /// A page of what is found.
@@ -42,7 +45,10 @@ pub(super) async fn find(readers: &DatabaseConnection, query: &SearchQuery) -> R
         return Ok(Page { items: Vec::new(), more: false });
     }
     let snapshot = readers.begin().await.map_err(failed)?;
-    let (question, values) = question(query, limit);
+    let (question, values) = match Dialect::of(&snapshot) {
+        Dialect::Sqlite => fts5::question(query, limit),
+        Dialect::Postgres => trigrams::question(query, limit),
+    };
     let mut rows: Vec<RankedRow> = all(&snapshot, &question, values).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -62,57 +68,21 @@ struct RankedRow {
     rank: i64,
 }
 
-const RANK: &str = "CASE WHEN name_folded = $1 THEN 0 \
-    WHEN substr('/' || name_folded, -length($1) - 1) = '/' || $1 THEN 1 \
-    WHEN instr('/' || name_folded, '/' || $1) > 0 THEN 2 \
-    WHEN instr(name_folded, $1) > 0 THEN 3 ELSE 4 END * 10000 + min(length(name), 9999)";
-
-pub(super) fn question(query: &SearchQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut values = Places(vec![query.terms.join(" ").to_ascii_lowercase().into()]);
-    values.0.extend(query.repositories.iter().map(|repository| Value::from(repository.0)));
-    let readable = places(2, query.repositories.len());
-    let mut found = String::new();
-    for term in &query.terms {
-        let begins = values.of(format!("{}*", quoted(term)));
-        found += &format!(" AND id IN (SELECT rowid FROM package_words WHERE package_words MATCH {begins}");
-        if term.chars().count() >= PART_CHARACTERS {
-            let part = values.of(quoted(term));
-            found += &format!(" UNION SELECT rowid FROM package_parts WHERE package_parts MATCH {part}");
-        }
-        found.push(')');
-    }
-    let behind = query.after.map_or_else(String::new, |(rank, id)| {
-        format!(" WHERE (rank, public_id) > ({}, {})", values.of(i64::from(rank)), values.of(id.to_string()))
-    });
-    let sql = format!(
-        "SELECT id, rank FROM (SELECT id, public_id, {RANK} AS rank FROM packages \
-         WHERE +repository IN ({readable}) AND newest IS NOT NULL{found} LIMIT {RANKED}){behind} \
-         ORDER BY rank, public_id LIMIT {}",
-        limit + 1
-    );
-    (sql, values.0)
-}
-
-/// Packages whose names share parts with a mistyped word, those that share the rarest and most first.
+/// Packages whose names share parts with a mistyped word, those that share the most first.
 pub(super) async fn similar(
     readers: &DatabaseConnection,
     within: &[RepositoryId],
     word: &str,
     limit: u32,
 ) -> Result<Vec<Package>, StoreError> {
-    let characters: Vec<_> = word.chars().collect();
-    let parts = characters.windows(PART_CHARACTERS).map(|part| quoted(&part.iter().collect::<String>()));
-    let parts: Vec<_> = parts.take(PARTS).collect();
-    if within.is_empty() || parts.is_empty() {
+    if within.is_empty() || word.chars().count() < PART_CHARACTERS {
         return Ok(Vec::new());
     }
-    let question = format!(
-        "SELECT p.id FROM package_parts f JOIN packages p ON p.id = f.rowid \
-         WHERE package_parts MATCH $1 AND p.repository IN ({}) ORDER BY f.rank LIMIT {limit}",
-        places(2, within.len())
-    );
-    let values = std::iter::once(parts.join(" OR ").into()).chain(within.iter().map(|one| Value::from(one.0)));
     let snapshot = readers.begin().await.map_err(failed)?;
+    let (question, values) = match Dialect::of(&snapshot) {
+        Dialect::Sqlite => fts5::similar(within, word, limit),
+        Dialect::Postgres => trigrams::similar(within, word, limit),
+    };
     let rows: Vec<IdRow> = all(&snapshot, &question, values).await?;
     let ids: Vec<_> = rows.into_iter().map(|row| row.id).collect();
     let packages = by_ids(&snapshot, &ids).await?;
@@ -125,7 +95,27 @@ struct IdRow {
     id: i64,
 }
 
-/// A string of FTS5.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
+/// A package is about to be shown for the first time, or again.
+pub(super) async fn begin(on: &impl ConnectionTrait, package: i64) -> Result<(), StoreError> {
+    match Dialect::of(on) {
+        Dialect::Sqlite => fts5::begin(on, package).await,
+        // Its one row comes with its words.
+        Dialect::Postgres => Ok(()),
+    }
+}
+
+/// What a package is found by, now.
+pub(super) async fn keep(on: &impl ConnectionTrait, package: i64, name: &str, about: &About) -> Result<(), StoreError> {
+    match Dialect::of(on) {
+        Dialect::Sqlite => fts5::keep(on, package, name, about).await,
+        Dialect::Postgres => trigrams::keep(on, package, name, about).await,
+    }
+}
+
+/// A package is found no more.
+pub(super) async fn forget(on: &impl ConnectionTrait, package: i64) -> Result<(), StoreError> {
+    match Dialect::of(on) {
+        Dialect::Sqlite => fts5::forget(on, package).await,
+        Dialect::Postgres => trigrams::forget(on, package).await,
+    }
 }

@@ -23,6 +23,7 @@ use reqwest::{Certificate, Client, Proxy, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
 use super::breaker::Breakers;
+use super::credentials::Vault;
 use super::guard::{Guard, GuardedResolver, NetworkAllow, Refused};
 use super::limits::UpstreamLimits;
 
@@ -44,6 +45,15 @@ pub struct Network {
 #[derive(Debug, Clone)]
 pub struct GuardedClient(Arc<Inner>);
 
+/// The certificates of a PEM file, at least one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let found = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
+}
+
 #[derive(Debug)]
 struct Inner {
     /// Two clients, because a resolver is not told the scheme, and http may reach less than https.
@@ -52,6 +62,7 @@ struct Inner {
     limits: UpstreamLimits,
     turns: Mutex<HashMap<String, Weak<Semaphore>>>,
     breakers: Breakers,
+    vault: Option<Arc<Vault>>,
 }
 
 #[derive(Debug)]
@@ -119,9 +130,9 @@ impl From<Stopped> for UpstreamError {
 }
 
 impl GuardedClient {
-    /// A client that reaches the public network and what is allowed besides. Fails when the platform's
-    /// certificates cannot be read.
-    pub fn new(network: Network, limits: UpstreamLimits) -> Result<Self, reqwest::Error> {
+    /// A client that reaches the public network and what is allowed besides, with the credentials of a vault. Fails
+    /// when the platform's certificates cannot be read.
+    pub fn new(network: Network, limits: UpstreamLimits, vault: Option<Arc<Vault>>) -> Result<Self, reqwest::Error> {
         // The HTTP library takes the provider of the process; one that is installed already is as good.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         // All outcomes are there from the start, so that the first failure is a rise and not a new series.
@@ -132,11 +143,15 @@ impl GuardedClient {
         let secure = Scheme::new(Guard::secure(allow.clone()), &network, &limits)?;
         let insecure = Scheme::new(Guard::insecure(allow), &network, &limits)?;
         let breakers = Breakers::new(&limits);
-        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default(), breakers })))
+        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default(), breakers, vault })))
     }
 
     pub(super) fn limits(&self) -> &UpstreamLimits {
         &self.0.limits
+    }
+
+    pub(super) fn vault(&self) -> Option<&Vault> {
+        self.0.vault.as_deref()
     }
 
     pub(super) fn breakers(&self) -> &Breakers {
@@ -343,7 +358,7 @@ pub(super) fn classify(error: reqwest::Error) -> UpstreamError {
     if error.is_connect() { UpstreamError::Unreachable(text) } else { UpstreamError::Failed(text) }
 }
 
-pub(super) fn origin(url: &Url) -> String {
+pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 

@@ -100,6 +100,7 @@ impl GuardedClient {
         let mut saying = Saying::after(request.hops);
         let known = request.known.filter(|known| **known != Validators::default());
         conditions(known, &mut saying.headers);
+        saying.authorization = self.proof(request).await?;
         let limits = self.limits();
         let breaker = self.breakers().of(&origin(&url));
         let (mut retries, mut asked_again, mut conditional) = (0, false, known.is_some());
@@ -154,6 +155,22 @@ impl GuardedClient {
             counter!("keeper_upstream_retries_total").increment(1);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// What proves us to the source that is asked: only the first one's origin ever gets it. Without it nobody is
+    /// asked, for a stranger may get another answer.
+    async fn proof(&self, request: &UpstreamRequest<'_>) -> Result<Option<HeaderValue>, UpstreamError> {
+        let own = origin(request.url.as_url());
+        let first = request.remote.chain.sources().first().map(|source| origin(source.url.as_url()));
+        if !request.remote.has_credentials || first.as_ref() != Some(&own) {
+            return Ok(None);
+        }
+        let header = match self.vault() {
+            Some(vault) => vault.header(request.repository, &own).await,
+            None => Ok(None),
+        };
+        let header = header.map_err(|error| UpstreamError::Failed(format!("the credentials: {error}")))?;
+        header.map(Some).ok_or_else(|| UpstreamError::Unauthorized("the stored credentials are missing".to_owned()))
     }
 
     /// One question and what its answer means.

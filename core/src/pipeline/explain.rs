@@ -3,6 +3,8 @@
 //! ```text
 //! credential   who asks
 //! repository   whether it is there for them           Keeper::enter
+//! member       which member of a virtual repository answers, and why
+//! upstream     where a remote repository gets what it lacks
 //! request      what the format takes the request for  FormatHandler::route
 //! package      whether the repository knows it
 //! version      whether it is there, and in which state
@@ -11,12 +13,13 @@
 //! ```
 //!
 //! Each step asks what the read itself asks, and the answers are those of real reads on behalf of the caller, so an
-//! explanation can neither disagree with them nor tell more. The steps end where the way ends. Repositories of
-//! other kinds add steps of their own, such as the member that was asked.
+//! explanation can neither disagree with them nor tell more. The steps end where the way ends.
 
 use std::sync::Arc;
 
 use super::hosted::Hosted;
+use super::members::Members;
+use super::read::Reading;
 use super::{Keeper, Place, Resolution};
 use crate::access::{Action, Permit, Principal};
 use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PackageName, StoreError, VersionName};
@@ -80,6 +83,10 @@ pub enum Subject {
     Credential,
     /// The repository, for this caller.
     Repository,
+    /// Which member of a virtual repository answers.
+    Member,
+    /// Where a remote repository gets what it lacks.
+    Upstream,
     /// What the format takes the request for.
     Request,
     /// The package.
@@ -97,6 +104,8 @@ impl Subject {
         match self {
             Self::Credential => "credential",
             Self::Repository => "repository",
+            Self::Member => "member",
+            Self::Upstream => "upstream",
             Self::Request => "request",
             Self::Package => "package",
             Self::Version => "version",
@@ -167,9 +176,9 @@ impl Keeper {
         let at = At { format: &format, handler, url: place.url_of(&repository.address) };
         if let Some(path) = paths.first() {
             let within = match repository.kind() {
-                RepositoryKind::Hosted | RepositoryKind::Remote | RepositoryKind::Virtual => {
-                    self.hosted_steps(&at, &repository, path).await?
-                }
+                RepositoryKind::Hosted => self.hosted_steps(&at, &repository, path).await?,
+                RepositoryKind::Remote => self.remote_steps(&at, &repository, path).await?,
+                RepositoryKind::Virtual => self.member_steps(question.who, &at, &repository, &permit, path).await?,
             };
             steps.extend(within);
         }
@@ -200,6 +209,47 @@ impl Keeper {
             Some(artifact) => Ok(artifact.files.iter().map(|file| format!("/{}", file.path)).collect()),
             None => Err(Hosted { keeper: self, repository, handler, permit, url: "" }.absent(&coordinate).await?),
         }
+    }
+
+    async fn remote_steps(&self, at: &At<'_>, repository: &Repository, path: &str) -> Result<Vec<Step>, Failure> {
+        let sources = repository.source.remote().map_or(0, |remote| remote.chain.sources().len());
+        let plural = if sources == 1 { "its upstream" } else { "its upstreams" };
+        let detail = format!("what is stored is served; what is not is asked of {plural}, checked and stored");
+        let mut steps = vec![Step::passed(Subject::Upstream, detail)];
+        steps.extend(self.hosted_steps(at, repository, path).await?);
+        Ok(steps)
+    }
+
+    /// Who answers of a virtual repository, and the steps there.
+    async fn member_steps(
+        &self,
+        who: &Principal,
+        at: &At<'_>,
+        repository: &Arc<Repository>,
+        permit: &Permit,
+        path: &str,
+    ) -> Result<Vec<Step>, Failure> {
+        let request = at.request(path);
+        let route = match at.handler.route(&request) {
+            Ok(route) => route,
+            Err(failure) => return Ok(vec![Step::refused(Subject::Request, &failure)]),
+        };
+        let (Some(package), Some(of)) = (&route.package, repository.source.members()) else {
+            return Ok(vec![Step::passed(Subject::Member, "all members answer together")]);
+        };
+        let reading = Reading { keeper: self, who, handler: at.handler, request, hops: 0 };
+        let members = Members { reading: &reading, repository, members: of, permit };
+        let (member, why) = match members.decided(package).await {
+            Ok(decided) => decided,
+            Err(failure) => return Ok(vec![Step::refused(Subject::Member, &failure)]),
+        };
+        let Some(member) = member else { return Ok(vec![Step::absent(Subject::Member, why)]) };
+        let mut steps = vec![Step::passed(Subject::Member, why)];
+        steps.extend(match member.kind() {
+            RepositoryKind::Remote => self.remote_steps(at, &member, path).await?,
+            RepositoryKind::Hosted | RepositoryKind::Virtual => self.hosted_steps(at, &member, path).await?,
+        });
+        Ok(steps)
     }
 
     async fn hosted_steps(&self, at: &At<'_>, repository: &Repository, path: &str) -> Result<Vec<Step>, StoreError> {

@@ -131,16 +131,14 @@ impl Copies {
         match joined {
             Ok((document, index)) => {
                 let answer = self.of_document(route, document, AnswerKind::Index);
-                let keep = index.as_ref().map_or(Keep::WhileUnchanged, |index| index.keep);
+                // Where the upstream has none today, it may have one in a minute.
+                let keep = index.as_ref().map_or(self.for_a_while(), |index| index.keep);
                 let (age_s, stale) = index.map_or((None, false), |index| (Some(index.age_s), index.stale));
                 Ok((Answer { age_s: age_s.filter(|_| stale), stale, ..answer }, keep))
             }
             // What is latest can still be told by what is listed, when the upstream's own word is none or is refused.
             Err(failure) if !self.is_proof(route, key) => match self.handler.index(route, self).await {
-                Ok(document) => {
-                    let keep = Keep::For(Duration::from_secs(u64::from(self.remote.index_seconds.min(10))));
-                    Ok((self.of_document(route, document, AnswerKind::Index), keep))
-                }
+                Ok(document) => Ok((self.of_document(route, document, AnswerKind::Index), self.for_a_while())),
                 Err(_) => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -180,6 +178,10 @@ impl Copies {
             routes.push(self.handler.route(&self.request(&path))?);
         }
         Ok(routes.iter().filter_map(|route| self.handler.upstream_path(route)).collect())
+    }
+
+    fn for_a_while(&self) -> Keep {
+        Keep::For(Duration::from_secs(u64::from(self.remote.index_seconds.min(10))))
     }
 
     fn is_proof(&self, route: &Route, key: &IndexKey) -> bool {

@@ -8,11 +8,11 @@ use crate::removal::{RetiredRepository, Retirement};
 use crate::repository::{Actor, Deletion, RepositoryAddress};
 
 impl Keeper {
-    /// Deletes a repository; with `force` also one that holds versions. `release_name` lets the name be taken
+    /// Deletes a repository; with `force` also one that holds versions, or is a member of virtual ones. `release_name` lets the name be taken
     /// again, also that of one deleted before.
     ///
     /// # Errors
-    /// Who may not, `repository_not_empty`, `repository_deleting`, `deletion_forbidden`.
+    /// Who may not, `repository_in_use`, `repository_not_empty`, `repository_deleting`, `deletion_forbidden`.
     pub async fn delete_repository(
         &self,
         who: &Principal,
@@ -27,6 +27,9 @@ impl Keeper {
         };
         if release_name {
             self.require_admin(who)?;
+        }
+        if !force {
+            self.refuse_member(who, address).await?;
         }
         let held = self.ports.repositories.counts(repository.id).await?;
         if repository.deletion == Deletion::Never && held.artifacts > 0 {
@@ -44,6 +47,24 @@ impl Keeper {
                 format!("repository \"{address}\" holds {} versions of {} packages", counts.artifacts, counts.packages),
             )),
         }
+    }
+
+    /// Virtual repositories would miss it. Only those are named that the caller may see.
+    async fn refuse_member(&self, who: &Principal, address: &RepositoryAddress) -> Result<(), Failure> {
+        let mut using = self.ports.repositories.list().await?;
+        using.retain(|one| {
+            one.address.format == address.format
+                && one.source.members().is_some_and(|members| members.members.contains(&address.name))
+        });
+        if using.is_empty() {
+            return Ok(());
+        }
+        let count = using.len();
+        let named = using.iter().filter(|one| authorize(who, Action::Read, one).is_ok());
+        let named: Vec<_> = named.map(|one| one.address.to_string()).collect();
+        let more = if named.len() < count { " and others that you may not see" } else { "" };
+        let detail = format!("\"{address}\" is a member of virtual repositories: {}{more}", named.join(", "));
+        Err(Failure::new(&codes::REPOSITORY_IN_USE, detail))
     }
 
     /// The same on one that is not there: it may be on its way out, or its name may be wanted.

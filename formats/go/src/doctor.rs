@@ -4,7 +4,7 @@
 //! error     proxy_missing proxy_off proxy_unreachable proxy_address_differs proxy_unknown_repository
 //!           proxy_bypassed checksum_database_asked https_needed password_in_address
 //!           flags_insecure modules_off auth_off go_too_old
-//! warning   proxy_not_first proxy_pipe proxy_other_repository checksum_database_off checksums_unchecked
+//! warning   proxy_not_first proxy_not_last proxy_pipe proxy_other_repository checksum_database_off checksums_unchecked
 //!           pattern_ignored flags_vendor go_old (and some of the above, where less depends on them)
 //! advice    insecure_set auth_without_netrc
 //! ```
@@ -31,7 +31,7 @@ use cure::Cure;
 use report::Report;
 
 /// The names of all findings.
-pub const CODES: [&str; 23] = [
+pub const CODES: [&str; 24] = [
     "proxy_missing",
     "proxy_off",
     "proxy_unreachable",
@@ -40,6 +40,7 @@ pub const CODES: [&str; 23] = [
     "proxy_other_repository",
     "proxy_not_first",
     "proxy_pipe",
+    "proxy_not_last",
     "password_in_address",
     "https_needed",
     "proxy_bypassed",

@@ -108,7 +108,7 @@ impl FormatHandler for GoModules {
             route::LATEST => index::latest_info(package?, view).await,
             route::REVISION => index::revision_info(package?, &key.subject, view).await,
             route::SUMDB => sumdb::document(&key.subject, view).await,
-            route::HELP => Ok(pages::help(view.repository(), &key.subject)),
+            route::HELP => Ok(pages::help(view.repository(), &key.subject, view.kind())),
             route::GO_GET => Ok(pages::go_get(&key.subject)),
             _ => Err(foreign()),
         }

@@ -15,13 +15,14 @@ use std::fmt::Write as _;
 
 use keeper_core::format::Document;
 use keeper_core::media_type::MediaType;
+use keeper_core::repository::RepositoryKind;
 
 use crate::setup;
 
 /// The text at the repository's own address.
 #[must_use]
-pub fn help(repository: &str, repository_url: &str) -> Document {
-    let proxy = setup::proxy_line(repository_url);
+pub fn help(repository: &str, repository_url: &str, kind: RepositoryKind) -> Document {
+    let proxy = setup::proxy_line(repository_url, kind);
     let text = format!(
         "Artifact Keeper: the Go modules of the repository \"{repository}\".\n\
          \n\
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_help_text_says_how_to_use_the_repository() {
-        let page = help("local", "https://host/go/local");
+        let page = help("local", "https://host/go/local", RepositoryKind::Hosted);
         assert_eq!(page.media_type, MediaType::TEXT);
         assert!(text(&page).contains("go env -w GOPROXY=https://host/go/local,direct\n"), "{}", text(&page));
         assert!(text(&page).contains("\"local\""));

@@ -7,25 +7,26 @@
 //! publish, github-actions-publish, …       for those who may publish
 //! ```
 //!
-//! The longer ones are templates beside this file, in the language that they are written in (see [`template`]).
+//! The longer ones are templates beside this file, in the language that they are written in (see [`keeper_core::format::template`]).
 //! Every text works as it is: secrets come from `ARTIFACT_KEEPER_TOKEN`, and what cannot be known stands in a
 //! comment, because pasting an example would replace a good value.
 //!
 //! A hosted repository holds what was published to it and nothing else, so the modules of others come from where
-//! they are: `direct` stands behind it. Never GOPRIVATE: it would make the client go around the repository.
+//! they are: `direct` stands behind it. A remote or virtual one has the modules of the world, checksums and toolchains
+//! too, so it stands alone: what stood behind it would be asked for each name that it does not know, private ones that
+//! are mistyped among them. Never GOPRIVATE: it would make the client go around the repository.
 //!
 //! Sources: <https://go.dev/ref/mod#private-modules>, `go help goauth`, curl's manual for `--fail-with-body`.
 
 mod pipelines;
 mod publishing;
 mod reading;
-mod template;
 
+use keeper_core::format::template::shell_word;
 use keeper_core::format::{SetupTarget, SetupText};
 use keeper_core::repository::RepositoryKind;
 
 use crate::settings;
-pub(crate) use template::shell_word;
 
 /// What users replace by the beginning of their own module paths.
 pub const EXAMPLE_PATTERN: &str = "github.com/yourcompany";
@@ -57,10 +58,10 @@ pub fn texts(target: &SetupTarget<'_>) -> Vec<SetupText> {
     texts
 }
 
-/// The line that makes a hosted repository the client's proxy.
+/// The line that makes a repository the client's proxy.
 #[must_use]
-pub fn proxy_line(repository_url: &str) -> String {
-    write_line("GOPROXY", &with_the_rest(repository_url, RepositoryKind::Hosted))
+pub fn proxy_line(repository_url: &str, kind: RepositoryKind) -> String {
+    write_line("GOPROXY", &with_the_rest(repository_url, kind))
 }
 
 /// The value of GOPROXY for a repository.
@@ -88,15 +89,25 @@ fn with_the_rest(repository_url: &str, kind: RepositoryKind) -> String {
     }
 }
 
-/// A line about the private modules: as it is where they are known, else an example in a comment.
+/// A line about the private modules: as it is where they are known, else an example in a comment; nothing where there
+/// are none.
 fn private_line(target: &SetupTarget<'_>, line: impl Fn(&str) -> String) -> String {
-    match private_patterns(target) {
-        Some(patterns) => line(&patterns),
-        None => format!(
-            "# So that the public checksum database is not asked about your modules:\n# {}",
+    match (private_patterns(target), target.kind) {
+        (Some(patterns), _) => line(&patterns) + "\n",
+        // What an upstream has is the world's.
+        (None, RepositoryKind::Remote) => String::new(),
+        (None, RepositoryKind::Hosted | RepositoryKind::Virtual) => format!(
+            "# So that the public checksum database is not asked about your modules:\n# {}\n",
             line(EXAMPLE_PATTERN)
         ),
     }
+}
+
+/// What to know of a repository that has more than what was published to it.
+fn kind_note(target: &SetupTarget<'_>) -> Option<String> {
+    let text = "This address is all that GOPROXY needs: public modules, newer toolchains and the checksum database \
+                come through it as well. Put nothing behind it, or private names are asked for there.";
+    (target.kind != RepositoryKind::Hosted).then(|| text.to_owned())
 }
 
 #[cfg(test)]

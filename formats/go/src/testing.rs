@@ -97,7 +97,7 @@ impl MemoryDatabase {
     /// Makes all that is kept older.
     pub(crate) fn age(&self, seconds: i64) {
         for document in self.kept.lock().expect("no test panics with it").values_mut() {
-            document.fetched_at = document.fetched_at - SignedDuration::from_secs(seconds);
+            document.fetched_at -= SignedDuration::from_secs(seconds);
         }
     }
 

@@ -14,7 +14,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
+use super::cursor::NextCursor;
 use super::listing::{self, Readable, default_limit, shorten};
 use super::upload::UploadForm;
 use super::views::ArtifactView;
@@ -130,7 +130,7 @@ impl Artifacts {
         caller: Caller,
         /// Only of this format.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// Only of exactly this package.
         name: Query<Option<String>>,
@@ -149,7 +149,7 @@ impl Artifacts {
         let limit = listing::limit(limit.0)?;
         let text = listing::text(q.0.as_deref())?;
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
-        let filter = Filter::new("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
+        let filter = caller.filter("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?;
         let query = ArtifactQuery {
             repositories: readable.ids(),
@@ -209,7 +209,8 @@ impl Artifacts {
     /// Delete an artifact.
     ///
     /// Its files go; its version stays reserved for ever and is answered with 410. Prefer to retract a version
-    /// (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well.
+    /// (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well. In a remote
+    /// repository this makes room: the sums stay for ever, and the same bytes come again when somebody asks for them.
     #[oai(path = "/artifacts/:id", method = "delete", operation_id = "delete_artifact")]
     async fn delete(
         &self,

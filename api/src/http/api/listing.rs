@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use keeper_core::artifact::Page;
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, SEARCH_CHARACTERS};
-use keeper_core::repository::{Repository, RepositoryId};
+use keeper_core::repository::{Repository, RepositoryAddress, RepositoryId};
+use keeper_core::source::Virtual;
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -35,7 +37,8 @@ pub(super) fn text(given: Option<&str>) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The repositories that the caller may read, and of these the ones that he asks for.
+/// The repositories that the caller may read, and of these the ones that he asks for: a virtual one stands for its
+/// members.
 pub(super) struct Readable(Vec<Arc<Repository>>);
 
 impl Readable {
@@ -45,12 +48,14 @@ impl Readable {
         format: Option<&str>,
         repository: Option<&str>,
     ) -> Result<Self, Failure> {
-        let mut readable = app.keeper.readable(&caller.principal).await?;
-        readable.retain(|one| {
+        let readable = app.keeper.readable(&caller.principal).await?;
+        let asked = |one: &&Arc<Repository>| {
             format.is_none_or(|wanted| one.address.format.as_str() == wanted)
                 && repository.is_none_or(|wanted| one.address.name.as_str() == wanted)
-        });
-        Ok(Self(readable))
+        };
+        let asked: Vec<_> = readable.iter().filter(asked).cloned().collect();
+        let is_meant = |one: &Arc<Repository>| asked.iter().any(|asked| holds(asked, &one.address));
+        Ok(Self(readable.into_iter().filter(is_meant).collect()))
     }
 
     pub(super) fn ids(&self) -> Vec<RepositoryId> {
@@ -60,6 +65,19 @@ impl Readable {
     pub(super) fn get(&self, id: RepositoryId) -> Option<&Arc<Repository>> {
         self.0.iter().find(|one| one.id == id)
     }
+}
+
+/// Whether what a repository shows may be in the one at this address.
+fn holds(asked: &Repository, at: &RepositoryAddress) -> bool {
+    let is_member = |members: &Virtual| asked.address.format == at.format && members.members.contains(&at.name);
+    asked.address == *at || asked.source.members().is_some_and(is_member)
+}
+
+/// A page of what is in memory anyway, in the order of its keys.
+pub(super) fn page<T>(mut all: Vec<T>, key: impl Fn(&T) -> String, after: Option<&str>, limit: u32) -> Page<T> {
+    all.retain(|one| after.is_none_or(|after| key(one).as_str() > after));
+    all.sort_by_cached_key(key);
+    Page::cut(all, limit as usize)
 }
 
 /// The id of `what` in an address.

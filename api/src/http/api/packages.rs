@@ -87,7 +87,7 @@ impl Packages {
         caller: Caller,
         /// Only of this format, for example `go`.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// Only of exactly this name.
         name: Query<Option<String>>,
@@ -106,7 +106,7 @@ impl Packages {
         let sort = sort.0.unwrap_or(Sort::Name);
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
         let list = if sort == Sort::Name { "packages by name" } else { "packages by time" };
-        let filter = Filter::new(list, &[&format.0, &repository.0, &name.0, &q.0]);
+        let filter = caller.filter(list, &[&format.0, &repository.0, &name.0, &q.0]);
         let order = order(sort, &filter, cursor.0.as_deref())?;
         let query = PackageQuery { repositories: readable.ids(), name: name.0, text, order, limit };
         let page = app.keeper.ports().packages.list_packages(&query).await.map_err(Failure::from)?;
@@ -154,7 +154,7 @@ impl Packages {
         let id = parse_id(&id)?;
         let (repository, package) = app.keeper.package(&caller.principal, id).await?;
         let deleted = deleted.0.unwrap_or(false);
-        let filter = Filter::new("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
+        let filter = caller.filter("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = VersionQuery { package: id, deleted, after, limit };
         let page = app.keeper.ports().packages.package_versions(&query).await.map_err(Failure::from)?;
@@ -175,6 +175,8 @@ impl Packages {
         caller: Caller,
         /// The id of the package.
         id: Path<String>,
+        /// Only those in repositories of this name; a virtual one stands for its members.
+        repository: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -184,8 +186,9 @@ impl Packages {
         let limit = listing::limit(limit.0)?;
         let id = parse_id(&id)?;
         let (of, package) = app.keeper.package(&caller.principal, id).await?;
-        let readable = Readable::of(&app, &caller, Some(of.address.format.as_str()), None).await?;
-        let filter = Filter::new("dependents", &[&Some(id.to_string())]);
+        let format = Some(of.address.format.as_str());
+        let readable = Readable::of(&app, &caller, format, repository.0.as_deref()).await?;
+        let filter = caller.filter("dependents", &[&Some(id.to_string()), &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = DependentQuery { repositories: readable.ids(), package: package.name, after, limit };
         let page = app.keeper.ports().packages.dependents(&query).await.map_err(Failure::from)?;
@@ -213,7 +216,7 @@ impl Packages {
         q: Query<String>,
         /// Only of this format, for example `go`.
         format: Query<Option<String>>,
-        /// Only of repositories of this name.
+        /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
@@ -224,7 +227,7 @@ impl Packages {
         let limit = listing::limit(limit.0)?;
         let terms = terms(&q)?;
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
-        let filter = Filter::new("search", &[&Some(q.0), &format.0, &repository.0]);
+        let filter = caller.filter("search", &[&Some(q.0), &format.0, &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, place)).transpose()?;
         let packages = &app.keeper.ports().packages;
         let query = SearchQuery { repositories: readable.ids(), terms, after, limit };

@@ -1,5 +1,6 @@
 //! `/api/repositories`: create, list, read, change.
 
+mod credentials;
 mod form;
 mod members;
 mod surroundings;
@@ -9,7 +10,7 @@ mod view;
 use std::sync::Arc;
 
 use keeper_core::access::{Action, authorize};
-use keeper_core::artifact::StoreError;
+use keeper_core::artifact::{PackageName, StoreError};
 use keeper_core::error::{Failure, codes};
 use keeper_core::repository::{Repository, RepositoryAddress, RepositoryDetails, RepositoryName};
 use poem::web::Data;
@@ -17,12 +18,13 @@ use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use self::form::{NewRepository, RepositoryChange};
+use self::credentials::CredentialChange;
+use self::form::{NewRepository, RepositoryChange, Wanted};
 use self::view::RepositoryView;
 use super::Group;
 use super::caller::Caller;
 use super::cursor::NextCursor;
-use super::listing::shorten;
+use super::listing::{self, default_limit, shorten};
 use super::revision::{Tagged, expected, stale};
 use crate::http::{App, Refused};
 
@@ -46,7 +48,7 @@ enum CreateAnswer {
 struct RepositoryPage {
     /// In order of format and name.
     items: Vec<RepositoryView>,
-    /// Always `null`: all repositories fit on one page.
+    /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
 }
 
@@ -61,7 +63,7 @@ impl Repositories {
         body: Json<NewRepository>,
     ) -> Result<CreateAnswer, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let (address, details) = form::checked(&app, body.0)?;
+        let (address, Wanted { details, credentials }) = form::checked(&app, body.0)?;
         surroundings::check(&app, &caller.principal, &caller.facts.base_url, &address, &details.source, None).await?;
         let stores = app.keeper.ports();
         let created = stores.repositories.create(&address, details, &caller.actor()).await;
@@ -69,6 +71,7 @@ impl Repositories {
             Err(StoreError::AlreadyExists) => return Err(app.keeper.taken(&address).await?.into()),
             created => created.map_err(Failure::from)?,
         };
+        keep(&app, &caller, &repository, credentials).await?;
         let location = format!("{}/api/repositories/{address}", caller.facts.base_url);
         Ok(CreateAnswer::Created(Json(view(&app, &caller, &repository).await?), location))
     }
@@ -77,12 +80,31 @@ impl Repositories {
     ///
     /// Those that the caller may read, in order of format and name.
     #[oai(path = "/repositories", method = "get", operation_id = "list_repositories")]
-    async fn list(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<RepositoryPage>, Refused> {
-        let mut items = Vec::new();
-        for repository in app.keeper.readable(&caller.principal).await? {
-            items.push(view(&app, &caller, &repository).await?);
+    async fn list(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Only of this format, for example `go`.
+        format: Query<Option<String>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<RepositoryPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let filter = caller.filter("repositories", &[&format.0]);
+        let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
+        let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
+        let mut readable = app.keeper.readable(&caller.principal).await?;
+        readable.retain(|one| format.0.as_deref().is_none_or(|wanted| one.address.format.as_str() == wanted));
+        let page = listing::page(readable, |one| one.address.to_string(), after.as_deref(), limit);
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.address.to_string().as_bytes()));
+        let mut items = Vec::with_capacity(page.items.len());
+        for repository in &page.items {
+            items.push(view(&app, &caller, repository).await?);
         }
-        Ok(Json(RepositoryPage { items, next_cursor: NextCursor(None) }))
+        Ok(Json(RepositoryPage { items, next_cursor }))
     }
 
     /// Read a repository.
@@ -121,8 +143,8 @@ impl Repositories {
         if expected(if_match.0.as_deref())?.is_some_and(|expected| expected != repository.revision) {
             return Err(stale().into());
         }
-        let details = form::changed(&app, &repository, body.0)?;
-        if needs_admin(&repository, &details) {
+        let Wanted { details, credentials } = form::changed(&app, &repository, body.0)?;
+        if needs_admin(&repository, &details) || !matches!(credentials, CredentialChange::Keep) {
             app.keeper.require_admin(&caller.principal)?;
         }
         let (source, before) = (&details.source, Some(&repository.source));
@@ -133,7 +155,31 @@ impl Repositories {
         let stores = app.keeper.ports();
         let updated = stores.repositories.update(repository.id, repository.revision, details, &caller.actor()).await;
         let updated = updated.map_err(Failure::from)?.ok_or_else(stale)?;
+        keep(&app, &caller, &updated, credentials).await?;
         Ok(Tagged::new(view(&app, &caller, &updated).await?, updated.revision))
+    }
+
+    /// Refresh a package.
+    ///
+    /// Forgets what a remote repository keeps of the package's indexes, and that things were absent, so that the next
+    /// question goes to the upstream. Files that are stored stay.
+    #[oai(path = "/repositories/:format/:name/refresh", method = "post", operation_id = "refresh_package")]
+    async fn refresh(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Its format.
+        format: Path<String>,
+        /// Its name.
+        name: Path<String>,
+        /// The package.
+        package: Query<String>,
+    ) -> Result<RefreshAnswer, Refused> {
+        let address = address(&app, &format, &name)?;
+        let package = PackageName::try_from(package.as_str())
+            .map_err(|fault| Failure::new(&codes::INVALID_FIELD, fault.to_string()).field("package"))?;
+        app.keeper.refresh(&caller.principal, &address, &package).await?;
+        Ok(RefreshAnswer::Refreshed)
     }
 
     /// Delete a repository.
@@ -150,7 +196,7 @@ impl Repositories {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
-        /// `true`: also when it holds versions.
+        /// `true`: also when it holds versions, or is a member of virtual repositories, which lose it.
         #[oai(default)]
         force: Query<bool>,
         /// `true`: the name may be taken again; for administrators of the instance.
@@ -164,6 +210,14 @@ impl Repositories {
     }
 }
 
+/// A package was refreshed.
+#[derive(ApiResponse)]
+enum RefreshAnswer {
+    /// The next question about it goes to the upstream.
+    #[oai(status = 204)]
+    Refreshed,
+}
+
 /// A repository was deleted.
 #[derive(ApiResponse)]
 enum DeleteAnswer {
@@ -172,10 +226,21 @@ enum DeleteAnswer {
     Deleted,
 }
 
+/// Keeps or forgets credentials after the record that says whether there are some: a request in between finds none,
+/// and is not sent.
+async fn keep(app: &App, caller: &Caller, of: &Repository, change: CredentialChange) -> Result<(), Failure> {
+    let credential = match &change {
+        CredentialChange::Keep => return Ok(()),
+        CredentialChange::Set(credential, origin) => Some((credential, origin.as_str())),
+        CredentialChange::Forget => None,
+    };
+    app.vault.keep(of.id, credential, &caller.actor()).await
+}
+
 /// A repository as this caller sees it.
 async fn view(app: &App, caller: &Caller, repository: &Repository) -> Result<RepositoryView, Failure> {
     let counts = app.keeper.ports().repositories.counts(repository.id).await?;
-    let mut view = RepositoryView::of(repository, counts);
+    let mut view = RepositoryView::of(repository, counts, app.keeper.ports().upstreams.as_ref());
     if repository.source.members().is_some() && authorize(&caller.principal, Action::Manage, repository).is_err() {
         let readable = app.keeper.readable(&caller.principal).await?;
         let siblings = readable.into_iter().filter(|one| one.address.format == repository.address.format);

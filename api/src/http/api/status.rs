@@ -10,6 +10,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
+use super::upstreams::SourceView;
 use super::views::time;
 use crate::http::{App, Refused};
 use crate::status::Snapshot;
@@ -31,6 +32,8 @@ struct StatusView {
     storage: StorageView,
     /// Totals of all repositories; deleted versions do not count.
     counts: TotalsView,
+    /// How the upstreams of remote repositories fare.
+    upstreams: Vec<RemoteView>,
     /// Background work that has ever run, by name.
     jobs: Vec<JobView>,
 }
@@ -72,6 +75,15 @@ struct TotalsView {
     bytes: u64,
 }
 
+/// The upstream of a remote repository.
+#[derive(Object)]
+struct RemoteView {
+    /// The repository: `go/upstream`.
+    repository: String,
+    /// Its sources, in the order in which they are asked.
+    sources: Vec<SourceView>,
+}
+
 /// A background job.
 #[derive(Object)]
 struct JobView {
@@ -99,12 +111,19 @@ impl Status {
     #[oai(path = "/status", method = "get", operation_id = "get_status")]
     async fn read(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<StatusView>, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        Ok(Json(StatusView::of(app.status.now().await.map_err(Failure::from)?)))
+        let ports = app.keeper.ports();
+        let upstreams = ports.repositories.list().await.map_err(Failure::from)?.into_iter().filter_map(|repository| {
+            let health = ports.upstreams.health(repository.id, repository.source.remote()?);
+            let sources = health.into_iter().map(SourceView::of).collect();
+            Some(RemoteView { repository: repository.address.to_string(), sources })
+        });
+        let upstreams = upstreams.collect();
+        Ok(Json(StatusView::of(app.status.now().await.map_err(Failure::from)?, upstreams)))
     }
 }
 
 impl StatusView {
-    fn of(now: Snapshot) -> Self {
+    fn of(now: Snapshot, upstreams: Vec<RemoteView>) -> Self {
         let counts = now.store.counts;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,6 +137,7 @@ impl StatusView {
                 artifacts: counts.artifacts,
                 bytes: counts.bytes,
             },
+            upstreams,
             jobs: now.jobs.into_iter().map(JobView::of).collect(),
         }
     }

@@ -6,7 +6,10 @@ use super::super::fixture::{Folder, address, location, plan, publication, reposi
 use super::*;
 
 async fn with(versions: &[&str]) -> (Folder, Store, RepositoryId) {
-    let folder = Folder::new();
+    filled(Folder::new(), versions).await
+}
+
+async fn filled(folder: Folder, versions: &[&str]) -> (Folder, Store, RepositoryId) {
     let store = folder.open().await;
     let local = repository(&store, "local").await.id;
     for version in versions {
@@ -133,7 +136,7 @@ async fn a_blob_moves_only_from_where_it_is() {
 
 #[tokio::test]
 async fn hot_questions_follow_an_index() {
-    let (_folder, store, _) = with(&["v1.0.0"]).await;
+    let (_folder, store, _) = filled(Folder::of_sqlite(), &["v1.0.0"]).await;
     for (question, index) in
         [(FOUND, "files_path"), (VERSIONS, "artifacts_sorted"), (LABELS, "labels_"), (TWINS, "packages_folded")]
     {

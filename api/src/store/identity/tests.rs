@@ -129,7 +129,7 @@ async fn users_and_tokens_of_an_older_program_count_on() {
     use keeper_migrations::Migrator;
     use sea_orm_migration::MigratorTrait;
 
-    let folder = Folder::new();
+    let folder = Folder::of_sqlite();
     let connection = sea_orm::Database::connect(folder.url()).await.expect("a database");
     Migrator::up(&connection, Some(3)).await.expect("the schema of then");
     let hash = TokenHash::of("one").0;

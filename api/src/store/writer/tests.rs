@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use keeper_core::artifact::ArtifactStore;
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::super::Store;
 use super::super::fixture::{Folder, publication, repository};
@@ -10,7 +10,10 @@ use super::super::sql::{execute, one};
 use super::*;
 
 async fn opened() -> (Folder, Arc<Store>) {
-    let folder = Folder::new();
+    open(Folder::new()).await
+}
+
+async fn open(folder: Folder) -> (Folder, Arc<Store>) {
     let store = Arc::new(folder.open().await);
     (folder, store)
 }
@@ -49,7 +52,7 @@ async fn users(store: &Store) -> i64 {
 }
 
 const ADD: &str =
-    "INSERT INTO users (login, admin, disabled, created_at) VALUES (lower(hex(randomblob(8))), FALSE, FALSE, 0)";
+    "INSERT INTO users (login, admin, disabled, created_at) VALUES (CAST(random() AS TEXT), FALSE, FALSE, 0)";
 const ADD_ONCE: &str = "INSERT INTO users (login, admin, disabled, created_at) VALUES ('once', FALSE, FALSE, 0)";
 
 /// Sends all of them while the writer is held, and lets it go.
@@ -90,7 +93,7 @@ async fn what_a_failing_command_did_before_its_error_is_undone() {
 
 #[tokio::test]
 async fn a_group_whose_commit_fails_is_lost_whole_and_the_writer_goes_on() {
-    let (_folder, store) = opened().await;
+    let (_folder, store) = open(Folder::of_sqlite()).await;
     // The key is checked at COMMIT, so it is COMMIT itself that fails.
     let dangling = "PRAGMA defer_foreign_keys = ON; \
                     INSERT INTO packages (repository, name, name_folded, created_at) VALUES (77, 'x', 'x', 0)";
@@ -103,7 +106,7 @@ async fn a_group_whose_commit_fails_is_lost_whole_and_the_writer_goes_on() {
 
 #[tokio::test]
 async fn a_transaction_that_the_database_gave_up_is_noticed_at_once() {
-    let (_folder, store) = opened().await;
+    let (_folder, store) = open(Folder::of_sqlite()).await;
     store.writer.submit(sql("CREATE TEMP TABLE mark (x)"), |()| ()).await.expect("a mark of this connection");
     let answers = as_one_group(&store, &[ADD, "ROLLBACK", ADD]).await;
     assert!(answers.iter().all(Result::is_err), "{answers:?}");
@@ -115,7 +118,7 @@ async fn a_transaction_that_the_database_gave_up_is_noticed_at_once() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_as_such_and_the_writer_goes_on() {
-    let (_folder, store) = opened().await;
+    let (_folder, store) = open(Folder::of_sqlite()).await;
     store.writer.submit(sql("PRAGMA max_page_count = 1"), |()| ()).await.expect("set to the least possible");
     let fill =
         "INSERT INTO users (login, admin, disabled, created_at) VALUES (hex(zeroblob(4000000)), FALSE, FALSE, 0)";
@@ -174,7 +177,7 @@ async fn a_caller_that_goes_away_cancels_nothing() {
 
 #[tokio::test]
 async fn closing_finishes_what_was_taken_and_leaves_no_log() {
-    let folder = Folder::new();
+    let folder = Folder::of_sqlite();
     let store = Arc::new(folder.open().await);
     let release = hold(&store).await;
     let taken: Vec<_> = (0..20)

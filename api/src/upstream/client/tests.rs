@@ -71,7 +71,7 @@ fn streamed() -> poem::Body {
 fn client(allow: &[&str]) -> GuardedClient {
     let limits = UpstreamLimits { authority_timeout: Duration::from_millis(1500), ..UpstreamLimits::default() };
     let network = Network { allow: NetworkAllow::of(allow), ..Network::default() };
-    GuardedClient::new(network, limits).expect("a client")
+    GuardedClient::new(network, limits, None).expect("a client")
 }
 
 async fn fetch(client: &GuardedClient, base: &str, path: &str, limit_bytes: u64) -> Result<Bytes, UpstreamError> {

@@ -97,7 +97,7 @@ fn limits() -> UpstreamLimits {
 
 fn client(limits: UpstreamLimits) -> GuardedClient {
     let network = Network { allow: NetworkAllow::of(&["127.0.0.1"]), ..Network::default() };
-    GuardedClient::new(network, limits).expect("a client")
+    GuardedClient::new(network, limits, None).expect("a client")
 }
 
 struct Asking<'a> {

@@ -54,6 +54,36 @@ impl Members<'_> {
         Ok(owner)
     }
 
+    /// Who answers for a name, and why, for people.
+    pub(in crate::pipeline) async fn decided(
+        &self,
+        package: &PackageName,
+    ) -> Result<(Option<Arc<Repository>>, String), Failure> {
+        if let Some(reservation) = self.reservation(package) {
+            let names: Vec<_> = reservation.members.iter().map(RepositoryName::as_str).collect();
+            let why = format!("{} is reserved here for: {}", reservation.pattern, names.join(", "));
+            let first = match reservation.members.first() {
+                Some(name) => self.member(name).await?,
+                None => None,
+            };
+            return Ok((first, why));
+        }
+        if self.members.merge {
+            return Ok((None, "the versions of all members are joined".to_owned()));
+        }
+        Ok(match self.owner(package).await? {
+            Some(owner) if owner.source.remote().is_none() => {
+                let why = format!("{} holds it, or a relative of it, and owns the name", owner.address);
+                (Some(owner), why)
+            }
+            Some(owner) => {
+                let why = format!("{} is the first member that knows it", owner.address);
+                (Some(owner), why)
+            }
+            None => (None, format!("no member knows {package}")),
+        })
+    }
+
     async fn state(&self) -> Result<(i64, u64), Failure> {
         let mut generations = 0;
         for name in &self.members.members {

@@ -7,7 +7,13 @@ use crate::artifact::ArtifactState;
 use crate::pipeline::{Explanation, Place, Question, Subject, Verdict};
 
 impl World {
-    async fn explain(&self, who: &Principal, repository: &str, package: &str, version: Option<&str>) -> Explanation {
+    pub(super) async fn explain(
+        &self,
+        who: &Principal,
+        repository: &str,
+        package: &str,
+        version: Option<&str>,
+    ) -> Explanation {
         let question = Question { who, format: "notes", repository, package, version };
         let place = Place::new("https://keeper.test", false).expect("an address");
         self.keeper.explain(&question, &place).await.expect("an explanation")

@@ -3,6 +3,7 @@
 use super::world::{World, admin, code, name, token};
 use crate::access::Principal;
 use crate::error::Failure;
+use crate::pipeline::Subject;
 use crate::repository::RepositoryName;
 use crate::source::{Chain, Remote, Reservation, Source, Virtual, WhenAbsent};
 use crate::upstream::UpstreamError;
@@ -159,4 +160,22 @@ async fn an_upload_goes_to_the_first_hosted_member_and_owns_its_name_at_once() {
     let published = world.send(upload).await.expect("published");
     assert_eq!(published.repository.address.name.as_str(), "local");
     assert_eq!(world.all("/plan/list").await.expect("ours now"), "1");
+}
+
+#[tokio::test]
+async fn an_explanation_names_the_member_and_why() {
+    let world = world(|members| members.reserved = vec![reserved("corp", &["local"], WhenAbsent::NotFound)]).await;
+    world.publish("plan", "1", "ours").await.expect("published");
+    world.set(&format!("{UP}/theirs/list"), Ok("1"));
+    let rows = [
+        ("plan", "local", "owns the name"),
+        ("theirs", "first", "the first member that knows it"),
+        ("corp", "reserved here for: local", "reserved"),
+        ("nobody", "no member knows", "nobody"),
+    ];
+    for (package, who, why) in rows {
+        let explanation = world.explain(&Principal::Anonymous, "all", package, None).await;
+        let step = explanation.steps.iter().find(|step| step.subject == Subject::Member).expect("a step");
+        assert!(step.detail.contains(who) && step.detail.contains(why), "{package}: {}", step.detail);
+    }
 }

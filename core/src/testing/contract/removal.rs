@@ -4,7 +4,8 @@ use super::artifacts::created;
 use super::fixture::{address, coordinate, details, publication};
 use crate::artifact::{ArtifactState, ArtifactStore, PublishOutcome, StoreError};
 use crate::removal::{RemovalStore, Retirement};
-use crate::repository::{Actor, Counts, RepositoryId, RepositoryStore};
+use crate::repository::{Actor, Counts, RepositoryDetails, RepositoryId, RepositoryStore};
+use crate::source::{Source, Virtual};
 
 /// The promises of the end of repositories.
 ///
@@ -21,11 +22,18 @@ pub async fn removal_store(
     for number in 0..5 {
         created(artifacts, local, publication("example.com/m", &format!("v{number}"), "x")).await;
     }
+    let virtual_at = address("removed", "main");
+    let members = Virtual { members: vec![at.name.clone()], optional: vec![at.name.clone()], ..Virtual::default() };
+    let details_of_main = RepositoryDetails { source: Source::Virtual(Box::new(members)), ..details() };
+    let main = repositories.create(&virtual_at, details_of_main, &by).await.expect("made");
     let kept = removals.retire(local, false, false, &by).await.expect("an answer");
     assert!(matches!(kept, Retirement::NotEmpty(Counts { artifacts: 5, .. })), "it holds versions: {kept:?}");
     assert!(repositories.find(&at).await.expect("an answer").is_some(), "nothing has changed");
     assert_eq!(removals.retire(local, true, false, &by).await.expect("retired"), Retirement::Begun);
     assert!(repositories.find(&at).await.expect("an answer").is_none(), "it is hidden at once");
+    let bereft = repositories.find(&virtual_at).await.expect("an answer").expect("it");
+    assert_eq!(bereft.source.members(), Some(&Virtual::default()), "it is a member no more");
+    assert!(bereft.revision > main.revision, "and who changes the record now has to read it again");
     assert!(repositories.list().await.expect("a list").iter().all(|one| one.id != local), "from lists too");
     let late = artifacts.publish(local, publication("example.com/m", "v9", "late")).await;
     assert!(late.is_err(), "nothing is published to it any more: {late:?}");

@@ -9,6 +9,7 @@ use super::store::MemoryStore;
 use crate::artifact::{ArtifactId, ArtifactState, StoreError};
 use crate::removal::{RemovalStep, RemovalStore, RetiredRepository, Retirement};
 use crate::repository::{Actor, Repository, RepositoryAddress, RepositoryId};
+use crate::source::Source;
 
 #[async_trait]
 impl RemovalStore for MemoryStore {
@@ -28,6 +29,16 @@ impl RemovalStore for MemoryStore {
         if let Some(at) = at
             && let Some(repository) = rows.repositories.remove(&at)
         {
+            for one in rows.repositories.values_mut().filter(|one| one.address.format == at.format) {
+                if let Some(rest) = one.source.members().and_then(|members| members.without(&at.name)) {
+                    let changed = Repository {
+                        source: Source::Virtual(Box::new(rest)),
+                        revision: one.revision + 1,
+                        ..Repository::clone(one)
+                    };
+                    *one = Arc::new(changed);
+                }
+            }
             rows.retired.insert(at, RetiredRepository { repository, deleting: true, released: release_name });
             rows.bump(of);
         }

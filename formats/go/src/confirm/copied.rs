@@ -16,6 +16,7 @@
 use keeper_core::artifact::Warning;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Confirmation, Inspection, RepositoryView};
+use keeper_core::upstream::UpstreamError;
 use serde_json::{Map, Value};
 
 use crate::absent::{self, shown};
@@ -116,13 +117,22 @@ impl Copy {
                 let hint = "The repository keeps only what the checksum database vouches for (setting verify).";
                 Err(Refusal::NoRecord(Failure::new(&codes::VERSION_NOT_FOUND, detail).hint(hint)))
             }
-            Err(Fault::Upstream(error)) => Err(Refusal::Other(error.into())),
+            Err(Fault::Upstream(error)) => Err(Refusal::Other(self.unasked(error, &name))),
             Err(Fault::Store(error)) => Err(Refusal::Other(error.into())),
             Err(Fault::Unproven(why)) => Err(unverified(&format!("{name}: {}", shown(&why)))),
             Err(Fault::Forked) => {
                 Err(unverified(&format!("{name} has shown two trees that contradict each other; do not trust it")))
             }
         }
+    }
+
+    /// The database cannot be asked: the same code as for an upstream, but a text that says which server it is.
+    fn unasked(&self, error: UpstreamError, database: &str) -> Failure {
+        let told = Failure::from(error);
+        let detail = format!("{} has to vouch for {}: {}", database, self.shown(), told.code().title);
+        let mut failure = Failure::new(told.code(), detail);
+        (failure.retry_after_s, failure.cause) = (told.retry_after_s, told.cause);
+        failure
     }
 
     /// Compares sums with the record's.
@@ -217,7 +227,8 @@ mod tests {
         let log = TestLog::new(5);
         let by = json!({ "verified_by": "log.example" });
         let nothing = json!({});
-        let rows: [(Value, &[(&str, &str)], Result<(bool, &Value), &str>); 10] = [
+        type Row<'a> = (Value, &'a [(&'a str, &'a str)], Result<(bool, &'a Value), &'a str>);
+        let rows: [Row<'_>; 10] = [
             (json!({}), &[ZIP], Ok((true, &by))),
             (json!({}), &[MOD], Ok((true, &by))),
             (json!({}), &[EVIL], Err("upstream_checksum_mismatch")),

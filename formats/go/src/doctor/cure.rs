@@ -1,6 +1,7 @@
 //! The settings as they should be, worked out once so that all findings agree.
 
 use keeper_core::format::DoctorTarget;
+use keeper_core::repository::RepositoryKind;
 
 use super::chain::{Address, entries};
 use super::report::Report;
@@ -40,8 +41,11 @@ impl Cure {
 }
 
 /// The repository first, behind it what was there: without other addresses of this server, and without anything
-/// if that would repeat a password.
+/// if that would repeat a password, or if the repository has the modules of the world itself.
 fn good_chain(report: &Report, target: &DoctorTarget<'_>) -> String {
+    if target.repository.kind != RepositoryKind::Hosted {
+        return proxies(&target.repository);
+    }
     let ours = Address::parse(target.repository.repository_url);
     let mut rest = String::new();
     for entry in entries(report.value("GOPROXY")) {

@@ -42,8 +42,8 @@ fn bypassed(report: &Report, cure: &Cure) -> Option<Finding> {
 
 /// The checksum database is asked about modules that only this repository has.
 fn database_asked(report: &Report, target: &DoctorTarget<'_>, cure: &Cure) -> Option<Finding> {
-    // All that a hosted repository holds is unknown to the public.
-    if target.repository.kind != RepositoryKind::Hosted {
+    // What a remote repository holds the public knows; all else has modules that it does not.
+    if target.repository.kind == RepositoryKind::Remote {
         return None;
     }
     let list = report.get("GONOSUMDB")?;

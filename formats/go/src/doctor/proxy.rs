@@ -1,6 +1,7 @@
 //! GOPROXY: whether this repository is asked, and what is asked before and after it.
 
 use keeper_core::format::{DoctorTarget, Finding, Severity};
+use keeper_core::repository::RepositoryKind;
 
 use super::chain::{Address, Entry, entries};
 use super::cure::Cure;
@@ -16,7 +17,7 @@ pub(super) fn findings(report: &Report, target: &DoctorTarget<'_>, cure: &Cure) 
     let commands = report.keep(NAME, &cure.proxies);
     let position = list.iter().position(|entry| entry.address().is_some_and(|address| address.is(&ours)));
     let mut findings = match position {
-        Some(position) => placed(&list, position, &commands),
+        Some(position) => placed(&list, position, target.repository.kind, &commands),
         None => vec![missing(&list, &ours, target, &commands)],
     };
     findings.extend(password(&list, &ours, &commands));
@@ -25,7 +26,7 @@ pub(super) fn findings(report: &Report, target: &DoctorTarget<'_>, cure: &Cure) 
 }
 
 /// The repository is in the list: where?
-fn placed(list: &[Entry<'_>], position: usize, commands: &[String]) -> Vec<Finding> {
+fn placed(list: &[Entry<'_>], position: usize, kind: RepositoryKind, commands: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let before = &list[..position];
     if let Some(end) = before.iter().find(|entry| entry.is_last()) {
@@ -48,6 +49,17 @@ fn placed(list: &[Entry<'_>], position: usize, commands: &[String]) -> Vec<Findi
             ),
             commands.to_vec(),
         ));
+    }
+    let next = list.get(position + 1).filter(|next| next.text != "off");
+    if kind != RepositoryKind::Hosted
+        && let Some(next) = next
+    {
+        let to = next.address().map_or("version control".to_owned(), |address| shown(&address.to_string()));
+        let text = format!(
+            "This repository has the modules of its upstreams as well, so nothing is needed behind it. What it does not \
+             know is asked of {to}, names of private modules that are mistyped or not published yet among them."
+        );
+        findings.push(finding("proxy_not_last", Severity::Warning, NAME, text, commands.to_vec()));
     }
     if list[position].pipe && position + 1 < list.len() {
         findings.push(finding(

@@ -58,6 +58,7 @@ impl Client {
 /// A private repository at `https://h.example/go/local`, in whose settings `corp.example` is private.
 struct Case {
     url: &'static str,
+    kind: RepositoryKind,
     settings: Settings,
     package: Option<PackageName>,
 }
@@ -65,7 +66,7 @@ struct Case {
 impl Case {
     fn usual() -> Self {
         let Value::Object(settings) = json!({ "nosumdb": ["corp.example"] }) else { panic!("an object") };
-        Self { url: "https://h.example", settings: Settings(settings), package: None }
+        Self { url: "https://h.example", kind: RepositoryKind::Hosted, settings: Settings(settings), package: None }
     }
 
     fn findings(&self, report: &str) -> Vec<Finding> {
@@ -75,7 +76,7 @@ impl Case {
             server_url: self.url,
             repository_url: &repository_url,
             repository: "local",
-            kind: RepositoryKind::Hosted,
+            kind: self.kind,
             private: true,
             may_publish: false,
             own_authority: false,
@@ -191,6 +192,31 @@ fn what_is_private_is_known_from_the_settings_or_the_package_or_not_at_all() {
 }
 
 #[test]
+fn nothing_stands_behind_a_repository_that_has_it_all() {
+    let rows = [
+        ("https://h.example/go/local", &[][..]),
+        ("https://h.example/go/local,off", &[]),
+        ("https://h.example/go/local,direct", &["proxy_not_last"]),
+        ("https://h.example/go/local,https://u:secret@other.example", &["proxy_not_last"]),
+        ("https://h.example/go/local|direct", &["proxy_not_last", "proxy_pipe"]),
+    ];
+    for kind in [RepositoryKind::Remote, RepositoryKind::Virtual] {
+        let case = Case { kind, ..Case::usual() };
+        for (chain, wanted) in rows {
+            let mut client = Client::with(&[("GOPROXY", chain)]);
+            assert_eq!(case.codes(&client), wanted, "{chain}");
+            for finding in case.findings(&client.report()) {
+                assert!(!finding.explanation.contains("secret"), "{}", finding.explanation);
+                finding.commands.iter().for_each(|command| client.run(command));
+            }
+            assert_eq!(case.codes(&client), [""; 0], "{chain} became {:?}", client.0);
+        }
+        let asked = case.codes(&Client::with(&[("GOPROXY", rows[0].0), ("GONOSUMDB", "elsewhere.example")]));
+        assert_eq!(asked.is_empty(), kind == RepositoryKind::Remote, "{asked:?}");
+    }
+}
+
+#[test]
 fn a_private_repository_needs_https() {
     let plain = Case { url: "http://h.example", ..Case::usual() };
     let client = Client::with(&[("GOPROXY", "http://h.example/go/local"), ("GOAUTH", "off")]);
@@ -225,7 +251,8 @@ fn every_code_is_found_in_a_test_and_explained_in_the_guide() {
     let guide = include_str!("../../../../docs/go-modules.md");
     let tested: BTreeSet<_> = FAULTS.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
     for code in CODES {
-        assert!(tested.contains(code) || code == "https_needed", "{code} is in no row");
+        let has_own_test = matches!(code, "https_needed" | "proxy_not_last");
+        assert!(tested.contains(code) || has_own_test, "{code} is in no row");
         assert!(guide.contains(&format!("`{code}`")), "docs/go-modules.md lacks {code}");
     }
 }

@@ -1,9 +1,9 @@
 //! Texts for people who get modules: a shell, its environment, credentials, an image.
 
+use keeper_core::format::template::{fill, shell_word};
 use keeper_core::format::{Purpose, SetupTarget, SetupText};
 
-use super::template::{fill, shell_word};
-use super::{HTTPS_ONLY, TOKEN, private_line, proxies, write_line};
+use super::{HTTPS_ONLY, TOKEN, kind_note, private_line, proxies, write_line};
 
 /// What to know of a text that keeps settings with `go env -w`.
 const STRONGER: &str = "A variable of the same name in the environment is stronger than what go env -w keeps.";
@@ -23,7 +23,7 @@ pub(super) fn texts(target: &SetupTarget<'_>) -> Vec<SetupText> {
 /// Everything that reading needs: the lines of `shell`, which pipelines run as well.
 pub(super) fn all_lines(target: &SetupTarget<'_>) -> String {
     let mut text = format!(
-        "{}\n{}\n",
+        "{}\n{}",
         write_line("GOPROXY", &proxies(target)),
         private_line(target, |patterns| write_line("GONOSUMDB", patterns))
     );
@@ -72,6 +72,7 @@ fn trust(target: &SetupTarget<'_>) -> SetupText {
 
 fn shell(target: &SetupTarget<'_>) -> SetupText {
     let mut notes = credential_notes(target);
+    notes.extend(kind_note(target));
     notes.push(STRONGER.to_owned());
     SetupText {
         id: "shell",
@@ -93,7 +94,7 @@ fn environment(target: &SetupTarget<'_>) -> SetupText {
         language: "sh",
         path: None,
         text: format!(
-            "{}\n{}\n",
+            "{}\n{}",
             export("GOPROXY", &proxies(target)),
             private_line(target, |patterns| export("GONOSUMDB", patterns))
         ),

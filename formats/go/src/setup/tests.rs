@@ -42,6 +42,20 @@ fn the_shell_text_depends_on_who_may_read_and_how() {
 }
 
 #[test]
+fn a_repository_with_the_modules_of_the_world_stands_alone() {
+    for (kind, has_private) in [(RepositoryKind::Virtual, true), (RepositoryKind::Remote, false)] {
+        for id in ["shell", "environment", "dockerfile"] {
+            let text = text("https://h.example", id, |target| target.kind = kind).expect("always there");
+            assert!(!text.text.contains("direct"), "{id}: {}", text.text);
+            assert_eq!(text.text.contains("GONOSUMDB"), has_private, "{id}: {}", text.text);
+        }
+        let shell = text("https://h.example", "shell", |target| target.kind = kind).expect("always there");
+        assert!(shell.text.starts_with("go env -w GOPROXY=https://h.example/go/local\n"), "{}", shell.text);
+        assert!(shell.notes.iter().any(|note| note.contains("toolchains")), "{:?}", shell.notes);
+    }
+}
+
+#[test]
 fn private_patterns_of_the_settings_are_real_advice() {
     let Value::Object(map) = json!({ "nosumdb": ["corp.example", "github.com/corp/*"] }) else { panic!("an object") };
     let settings = Settings(map);
@@ -71,10 +85,13 @@ fn those_who_may_not_publish_get_no_recipe_for_it() {
 #[test]
 fn no_text_makes_the_client_go_around_the_repository_or_holds_a_mark() {
     let settings = Settings::default();
-    for (private, own_authority) in [(false, false), (true, false), (true, true)] {
+    let kinds = [RepositoryKind::Hosted, RepositoryKind::Remote, RepositoryKind::Virtual];
+    let cases =
+        kinds.into_iter().flat_map(|kind| [(false, false), (true, false), (true, true)].map(|case| (kind, case)));
+    for (kind, (private, own_authority)) in cases {
         let url = "https://h.example/go/local";
-        let target =
-            SetupTarget { private, own_authority, may_publish: true, ..target("https://h.example", url, &settings) };
+        let target = target("https://h.example", url, &settings);
+        let target = SetupTarget { kind, private, own_authority, may_publish: true, ..target };
         let all = texts(&target);
         let ids: BTreeSet<_> = all.iter().map(|text| text.id).collect();
         assert_eq!(ids.len(), all.len(), "ids are unique");

@@ -10,6 +10,7 @@ use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde_json::{Map, Value};
 
+use super::credentials::CredentialChange;
 use super::members::{MembersForm, ReservationView};
 use super::shorten;
 use super::upstream::UpstreamForm;
@@ -83,6 +84,12 @@ pub(super) struct RepositoryChange {
     settings: Option<Any<Map<String, Value>>>,
 }
 
+/// What a repository shall be.
+pub(super) struct Wanted {
+    pub(super) details: RepositoryDetails,
+    pub(super) credentials: CredentialChange,
+}
+
 /// What is said of the content's source, of whatever kind.
 struct SourceForm {
     upstream: Option<UpstreamForm>,
@@ -97,7 +104,7 @@ impl SourceForm {
         before: Option<&Source>,
         handler: &dyn FormatHandler,
         problems: &mut Vec<Problem>,
-    ) -> Option<Source> {
+    ) -> Option<(Source, CredentialChange)> {
         let foreign = match kind {
             RepositoryKind::Hosted => self.upstream.as_ref().map(|_| "upstream").or(self.members.first_given()),
             RepositoryKind::Remote => self.members.first_given(),
@@ -109,23 +116,23 @@ impl SourceForm {
             problems.push(invalid(field, detail));
         }
         match kind {
-            RepositoryKind::Hosted => Some(Source::Hosted),
+            RepositoryKind::Hosted => Some((Source::Hosted, CredentialChange::Keep)),
             RepositoryKind::Remote => {
                 let before = before.and_then(Source::remote);
                 let remote = match self.upstream {
                     Some(upstream) => upstream.applied(before, handler, problems),
-                    None if before.is_some() => before.cloned(),
+                    None if before.is_some() => before.cloned().map(|remote| (remote, CredentialChange::Keep)),
                     None => {
                         let detail = "a remote repository needs an upstream with a url";
                         problems.push(Problem::new(&codes::FIELD_MISSING, detail).field("upstream"));
                         None
                     }
                 };
-                remote.map(|remote| Source::Remote(Box::new(remote)))
+                remote.map(|(remote, credentials)| (Source::Remote(Box::new(remote)), credentials))
             }
             RepositoryKind::Virtual => {
                 let members = self.members.applied(before.and_then(Source::members), handler, problems);
-                Some(Source::Virtual(Box::new(members)))
+                Some((Source::Virtual(Box::new(members)), CredentialChange::Keep))
             }
         }
     }
@@ -135,7 +142,7 @@ impl SourceForm {
 ///
 /// # Errors
 /// All faults at once.
-pub(super) fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, RepositoryDetails), Failure> {
+pub(super) fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddress, Wanted), Failure> {
     let mut problems = Vec::new();
     let format = app.keeper.ports().registry.named(&new.format);
     let format = format.map_err(|failure| problems.push(failure.first().clone())).ok();
@@ -165,17 +172,17 @@ pub(super) fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddres
     };
     default_upload(new.default_upload, kind, &mut problems);
     match (format, name, source, settings) {
-        (Some((format, _)), Some(name), Some(source), Some(settings)) if problems.is_empty() => Ok((
-            RepositoryAddress { format, name },
-            RepositoryDetails {
+        (Some((format, _)), Some(name), Some((source, credentials)), Some(settings)) if problems.is_empty() => {
+            let details = RepositoryDetails {
                 source,
                 description: new.description,
                 anonymous_read: new.anonymous_read,
                 default_upload: new.default_upload,
                 deletion,
                 settings,
-            },
-        )),
+            };
+            Ok((RepositoryAddress { format, name }, Wanted { details, credentials }))
+        }
         _ => Err(refusal(problems)),
     }
 }
@@ -184,11 +191,7 @@ pub(super) fn checked(app: &App, new: NewRepository) -> Result<(RepositoryAddres
 ///
 /// # Errors
 /// `immutable_field`; all faults of the rest at once.
-pub(super) fn changed(
-    app: &App,
-    repository: &Repository,
-    change: RepositoryChange,
-) -> Result<RepositoryDetails, Failure> {
+pub(super) fn changed(app: &App, repository: &Repository, change: RepositoryChange) -> Result<Wanted, Failure> {
     immutable(repository, &change)?;
     let mut problems = Vec::new();
     let deletion = deletion(change.deletion.as_deref(), &mut problems).unwrap_or(repository.deletion);
@@ -213,14 +216,17 @@ pub(super) fn changed(
     let takes_uploads = change.default_upload.unwrap_or(repository.default_upload);
     default_upload(takes_uploads, Some(repository.kind()), &mut problems);
     match (settings, source) {
-        (Ok(settings), Some(source)) if problems.is_empty() => Ok(RepositoryDetails {
-            source,
-            description: change.description.unwrap_or_else(|| repository.description.clone()),
-            anonymous_read: change.anonymous_read.unwrap_or(repository.anonymous_read),
-            default_upload: takes_uploads,
-            deletion,
-            settings,
-        }),
+        (Ok(settings), Some((source, credentials))) if problems.is_empty() => {
+            let details = RepositoryDetails {
+                source,
+                description: change.description.unwrap_or_else(|| repository.description.clone()),
+                anonymous_read: change.anonymous_read.unwrap_or(repository.anonymous_read),
+                default_upload: takes_uploads,
+                deletion,
+                settings,
+            };
+            Ok(Wanted { details, credentials })
+        }
         _ => Err(refusal(problems)),
     }
 }

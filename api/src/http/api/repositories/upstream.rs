@@ -5,10 +5,13 @@
 use keeper_core::error::{Problem, codes};
 use keeper_core::format::FormatHandler;
 use keeper_core::source::{Chain, Range, Remote, Rule, Rules};
+use keeper_core::upstream::UpstreamHealth;
 use poem_openapi::Object;
 use poem_openapi::types::MaybeUndefined;
 
+use super::credentials::{self, CredentialChange, CredentialsForm, CredentialsView};
 use super::form::invalid;
+use crate::http::api::upstreams::SourceView;
 
 /// Seconds for which an index may be believed: longer, and nobody would see a new version for a week.
 const INDEX_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
@@ -26,6 +29,8 @@ pub(super) struct UpstreamForm {
     url: Option<String>,
     /// Whether addresses may begin with `http://`. What they lead to has to be in `network_allow` then.
     allow_http: MaybeUndefined<bool>,
+    /// What proves this server to the first of its sources; `null` takes it away.
+    credentials: MaybeUndefined<CredentialsForm>,
     /// Whether 403 means that there is no such thing: some upstreams refuse what they do not know.
     forbidden_as_not_found: MaybeUndefined<bool>,
     /// Seconds for which an index is believed before the upstream is asked again; 60 by default.
@@ -33,17 +38,17 @@ pub(super) struct UpstreamForm {
     /// Seconds for which an index that could not be asked again is still given out; seven days by default.
     stale_seconds: MaybeUndefined<u32>,
     /// What may come in.
-    rules: MaybeUndefined<RulesForm>,
+    rules: MaybeUndefined<AdmissionForm>,
 }
 
 /// What may come in; a denial wins over a permission.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct RulesForm {
+struct AdmissionForm {
     /// What is refused.
-    deny: MaybeUndefined<Vec<RuleView>>,
+    deny: MaybeUndefined<Vec<AdmissionRule>>,
     /// When there is any, what is not named here is refused.
-    allow: MaybeUndefined<Vec<RuleView>>,
+    allow: MaybeUndefined<Vec<AdmissionRule>>,
     /// Seconds that must have passed since a version was made.
     min_age_seconds: MaybeUndefined<u64>,
 }
@@ -51,7 +56,7 @@ struct RulesForm {
 /// Names, and perhaps some versions of them.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct RuleView {
+struct AdmissionRule {
     /// A pattern of package names, as the format reads it.
     packages: String,
     /// Bounds like `>=v1.2.0 <v1.2.5`, all of which must hold; empty for all versions.
@@ -69,6 +74,8 @@ pub(super) struct UpstreamView {
     url: String,
     /// Whether addresses may begin with `http://`.
     allow_http: bool,
+    /// Whether credentials are kept; they are shown to nobody.
+    credentials: CredentialsView,
     /// Whether 403 means that there is no such thing.
     forbidden_as_not_found: bool,
     /// Seconds for which an index is believed.
@@ -76,39 +83,43 @@ pub(super) struct UpstreamView {
     /// Seconds for which an index that could not be asked again is still given out.
     stale_seconds: u32,
     /// What may come in.
-    rules: RulesView,
+    rules: AdmissionView,
+    /// How each source of the chain fares.
+    sources: Vec<SourceView>,
 }
 
 /// What may come in.
 #[derive(Object)]
-struct RulesView {
+struct AdmissionView {
     /// What is refused.
-    deny: Vec<RuleView>,
+    deny: Vec<AdmissionRule>,
     /// When there is any, what is not named here is refused.
-    allow: Vec<RuleView>,
+    allow: Vec<AdmissionRule>,
     /// Seconds that must have passed since a version was made.
     min_age_seconds: u64,
 }
 
 impl UpstreamView {
-    pub(super) fn of(remote: &Remote) -> Self {
-        let rules = |rules: &[Rule]| rules.iter().map(RuleView::of).collect();
+    pub(super) fn of(remote: &Remote, health: Vec<UpstreamHealth>) -> Self {
+        let rules = |rules: &[Rule]| rules.iter().map(AdmissionRule::of).collect();
         Self {
             url: remote.chain.to_string(),
             allow_http: remote.allow_http,
+            credentials: CredentialsView { set: remote.has_credentials },
             forbidden_as_not_found: remote.forbidden_as_not_found,
             index_seconds: remote.index_seconds,
             stale_seconds: remote.stale_seconds,
-            rules: RulesView {
+            rules: AdmissionView {
                 deny: rules(&remote.rules.deny),
                 allow: rules(&remote.rules.allow),
                 min_age_seconds: remote.rules.min_age_seconds,
             },
+            sources: health.into_iter().map(SourceView::of).collect(),
         }
     }
 }
 
-impl RuleView {
+impl AdmissionRule {
     fn of(rule: &Rule) -> Self {
         Self { packages: rule.packages.clone(), versions: rule.versions.to_string(), reason: rule.reason.clone() }
     }
@@ -121,7 +132,7 @@ impl UpstreamForm {
         before: Option<&Remote>,
         handler: &dyn FormatHandler,
         problems: &mut Vec<Problem>,
-    ) -> Option<Remote> {
+    ) -> Option<(Remote, CredentialChange)> {
         let allow_http = pick(self.allow_http, before.map(|before| before.allow_http), false);
         let url = self.url.or_else(|| before.map(|before| before.chain.to_string()));
         let chain = match url {
@@ -134,7 +145,6 @@ impl UpstreamForm {
                 None
             }
         };
-        let defaults = chain.map(Remote::of);
         let index_seconds =
             pick(self.index_seconds, before.map(|before| before.index_seconds), Remote::default_index_seconds());
         let stale_seconds =
@@ -148,15 +158,18 @@ impl UpstreamForm {
         }
         let forbidden = before.map(|before| before.forbidden_as_not_found);
         let rules = rules(self.rules, before.map(|before| &before.rules), handler, problems);
-        Some(Remote {
+        let chain = chain?;
+        let credentials = credentials::change(self.credentials, &chain, before, problems);
+        let remote = Remote {
             allow_http,
-            has_credentials: before.is_some_and(|before| before.has_credentials),
+            has_credentials: credentials.leaves_some(before.is_some_and(|before| before.has_credentials)),
             forbidden_as_not_found: pick(self.forbidden_as_not_found, forbidden, false),
             index_seconds,
             stale_seconds,
             rules,
-            ..defaults?
-        })
+            chain,
+        };
+        Some((remote, credentials))
     }
 }
 
@@ -170,7 +183,7 @@ fn pick<T>(said: MaybeUndefined<T>, before: Option<T>, default: T) -> T {
 }
 
 fn rules(
-    said: MaybeUndefined<RulesForm>,
+    said: MaybeUndefined<AdmissionForm>,
     before: Option<&Rules>,
     handler: &dyn FormatHandler,
     problems: &mut Vec<Problem>,
@@ -181,7 +194,7 @@ fn rules(
         MaybeUndefined::Null => return Rules::default(),
         MaybeUndefined::Value(said) => said,
     };
-    let mut list = |said: MaybeUndefined<Vec<RuleView>>, before: Vec<Rule>, field: &str| match said {
+    let mut list = |said: MaybeUndefined<Vec<AdmissionRule>>, before: Vec<Rule>, field: &str| match said {
         MaybeUndefined::Undefined => before,
         MaybeUndefined::Null => Vec::new(),
         MaybeUndefined::Value(said) => {
@@ -204,8 +217,8 @@ fn rules(
     rules
 }
 
-fn read(rule: RuleView, field: &str, handler: &dyn FormatHandler, problems: &mut Vec<Problem>) -> Option<Rule> {
-    let RuleView { packages, versions, reason } = rule;
+fn read(rule: AdmissionRule, field: &str, handler: &dyn FormatHandler, problems: &mut Vec<Problem>) -> Option<Rule> {
+    let AdmissionRule { packages, versions, reason } = rule;
     if let Err(why) = handler.check_pattern(&packages) {
         problems.push(invalid(field, format!("{:?}: {why}", super::shorten(&packages))));
     }

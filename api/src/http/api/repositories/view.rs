@@ -1,6 +1,7 @@
 //! What is shown of a repository: only the part of its kind.
 
 use keeper_core::repository::{Counts, Repository};
+use keeper_core::upstream::Upstreams;
 use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde_json::Value;
@@ -62,9 +63,9 @@ struct CountsView {
 }
 
 impl RepositoryView {
-    /// A repository with its totals.
-    pub(super) fn of(repository: &Repository, counts: Counts) -> Self {
-        let members = repository.source.members();
+    /// A repository with its totals, and how its upstreams fare.
+    pub(super) fn of(repository: &Repository, counts: Counts, upstreams: &dyn Upstreams) -> Self {
+        let (remote, members) = (repository.source.remote(), repository.source.members());
         Self {
             format: repository.address.format.to_string(),
             name: repository.address.name.to_string(),
@@ -73,7 +74,7 @@ impl RepositoryView {
             anonymous_read: repository.anonymous_read,
             default_upload: repository.default_upload,
             deletion: repository.deletion.as_str().to_owned(),
-            upstream: repository.source.remote().map(UpstreamView::of),
+            upstream: remote.map(|remote| UpstreamView::of(remote, upstreams.health(repository.id, remote))),
             members: members.map(|members| words(&members.members)),
             optional_members: members.map(|members| words(&members.optional)),
             reserved: members.map(|members| members.reserved.iter().map(ReservationView::of).collect()),

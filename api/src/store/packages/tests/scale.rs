@@ -35,7 +35,7 @@ const ROWS: [&str; 4] = [
 ];
 
 async fn filled(packages: i64) -> (Folder, Store, [RepositoryId; 2]) {
-    let folder = Folder::new();
+    let folder = Folder::of_sqlite();
     let store = folder.open().await;
     let places = [repository(&store, "one").await.id, repository(&store, "two").await.id];
     let beside = Database::connect(folder.url()).await.expect("a connection");

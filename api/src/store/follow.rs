@@ -1,0 +1,178 @@
+//! What other servers on the same database have done, brought into the memory of this one.
+//!
+//! Each group of changes says so on a channel of PostgreSQL when it is committed; whoever listens reads the numbers of
+//! the repositories and of the identities and forgets what was made under others. A message can be lost with its
+//! connection, so the numbers are also read every [`PERIOD`]. Memory follows the order of the commits: a reading that
+//! began before a commit of our own never comes after it (`order`).
+//!
+//! What was not read for longer than [`TRUSTED`] is not believed: a right that was taken away elsewhere counts no more
+//! within that time, also while the database cannot be asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use keeper_core::artifact::StoreError;
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::{DatabaseConnection, FromQueryResult, TransactionTrait};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::catalog::Catalog;
+use super::identity::Generation;
+use super::place::postgres::{CHANNEL, Server};
+use super::sql::{failed, one};
+use super::{OpenError, repositories};
+
+/// Time between two readings when no message comes.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How old a reading may be for memory to be believed.
+const TRUSTED: Duration = Duration::from_secs(5);
+/// How long a reading may take.
+const READING: Duration = Duration::from_secs(2);
+/// What is waited before the channel is listened to again after trouble.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// What belongs to a database that others use, too.
+pub(super) struct Shared {
+    watchers: DatabaseConnection,
+    clock: Arc<Clock>,
+    stop: CancellationToken,
+    task: std::sync::Mutex<Vec<JoinHandle<Option<()>>>>,
+}
+
+/// When the last reading began.
+struct Clock {
+    started: Instant,
+    read_ms: AtomicU64,
+}
+
+impl Clock {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Shared {
+    /// Reads once and then follows.
+    pub(super) async fn start(
+        server: &Server,
+        catalog: Arc<Catalog>,
+        identities: Arc<Generation>,
+        order: Arc<Mutex<()>>,
+    ) -> Result<Self, OpenError> {
+        let watchers = server.watchers().await?;
+        let clock = Arc::new(Clock { started: Instant::now(), read_ms: AtomicU64::new(0) });
+        let (said, hears) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let mut follower =
+            Follower { watchers: watchers.clone(), clock: clock.clone(), catalog, identities, order, seen: None };
+        follower.read().await.map_err(OpenError::Unreadable)?;
+        let listening = listen(watchers.clone(), server.node().to_owned(), said);
+        let task = vec![
+            tokio::spawn(stop.clone().run_until_cancelled_owned(listening)),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(follower.follow(hears))),
+        ];
+        Ok(Self { watchers, clock, stop, task: std::sync::Mutex::new(task) })
+    }
+
+    /// Whether the last reading is too old.
+    pub(super) fn is_behind(&self) -> bool {
+        let age = self.clock.now_ms().saturating_sub(self.clock.read_ms.load(Ordering::Acquire));
+        Duration::from_millis(age) > TRUSTED
+    }
+
+    /// Connections that are not part of the readers' pool.
+    pub(super) fn connections(&self) -> &DatabaseConnection {
+        &self.watchers
+    }
+
+    /// Follows no more.
+    pub(super) async fn end(&self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.task.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "following other servers ended abnormally");
+            }
+        }
+        if let Err(error) = self.watchers.close_by_ref().await {
+            tracing::warn!(%error, "the database's watchers did not close");
+        }
+    }
+}
+
+/// Listens for ever; each message of another server, and each new beginning, asks for a reading.
+async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()>) {
+    loop {
+        match PgListener::connect_with(watchers.get_postgres_connection_pool()).await {
+            Ok(mut listener) => {
+                if let Err(error) = hear(&mut listener, &own, &said).await {
+                    tracing::warn!(%error, "the changes of other servers are not heard of; they are read regularly");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the changes of other servers cannot be listened to"),
+        }
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
+}
+
+async fn hear(listener: &mut PgListener, own: &str, said: &mpsc::Sender<()>) -> Result<(), sea_orm::sqlx::Error> {
+    listener.listen(CHANNEL).await?;
+    loop {
+        // One that waits already stands for all: what was said before it is read will be read.
+        match listener.try_recv().await? {
+            Some(message) if message.payload() == own => {}
+            _ => drop(said.try_send(())),
+        }
+    }
+}
+
+struct Follower {
+    watchers: DatabaseConnection,
+    clock: Arc<Clock>,
+    catalog: Arc<Catalog>,
+    identities: Arc<Generation>,
+    order: Arc<Mutex<()>>,
+    /// The number of the identities that was read last.
+    seen: Option<i64>,
+}
+
+#[derive(FromQueryResult)]
+struct NumberRow {
+    identity_generation: i64,
+}
+
+impl Follower {
+    async fn follow(mut self, mut hears: mpsc::Receiver<()>) {
+        loop {
+            tokio::select! {
+                _ = hears.recv() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+            let read = tokio::time::timeout(READING, self.read()).await;
+            if let Err(error) = read.unwrap_or(Err(StoreError::Busy)) {
+                tracing::warn!(%error, "the changes of other servers cannot be read");
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), StoreError> {
+        let order = self.order.lock().await;
+        let began = self.clock.now_ms();
+        let snapshot = self.watchers.begin().await.map_err(failed)?;
+        let all = repositories::load(&snapshot).await?;
+        let number: Option<NumberRow> = one(&snapshot, "SELECT identity_generation FROM instance", []).await?;
+        snapshot.rollback().await.map_err(failed)?;
+        self.catalog.replace(all);
+        drop(order);
+        let number = number.map(|row| row.identity_generation);
+        if self.seen != number {
+            self.seen = number;
+            self.identities.raise();
+        }
+        self.clock.read_ms.store(began, Ordering::Release);
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! What proves us to upstreams: kept sealed, opened when it is needed, sent to one origin only.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use data_encoding::BASE64;
+use http::HeaderValue;
+use keeper_core::artifact::StoreError;
+use keeper_core::error::{Failure, codes};
+use keeper_core::repository::{Actor, RepositoryId};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Secret;
+use crate::secrets::SecretsKey;
+use crate::store::Store;
+
+/// A credential as somebody gives it.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A user and a password.
+    Basic {
+        /// The user, without a colon.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token.
+    Bearer(Secret),
+}
+
+impl Credential {
+    /// The value of the header that carries it.
+    fn header(&self) -> String {
+        match self {
+            Self::Basic { username, password } => {
+                format!("Basic {}", BASE64.encode(format!("{username}:{}", password.reveal()).as_bytes()))
+            }
+            Self::Bearer(token) => format!("Bearer {}", token.reveal()),
+        }
+    }
+}
+
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The only origin that it is sent to.
+    origin: String,
+    authorization: String,
+}
+
+/// An opened credential.
+#[derive(Clone)]
+struct Opened {
+    origin: String,
+    header: HeaderValue,
+}
+
+/// Keeps the credentials of remote repositories.
+pub struct Vault {
+    key: SecretsKey,
+    store: Arc<Store>,
+    opened: Mutex<HashMap<RepositoryId, Option<Opened>>>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault(…)")
+    }
+}
+
+impl Vault {
+    /// The vault of this key.
+    #[must_use]
+    pub fn new(key: SecretsKey, store: Arc<Store>) -> Self {
+        Self { key, store, opened: Mutex::default() }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<RepositoryId, Option<Opened>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a credential for an origin; `None` forgets the one that was there.
+    ///
+    /// # Errors
+    /// What the store or the system reports.
+    pub async fn keep(
+        &self,
+        of: RepositoryId,
+        credential: Option<(&Credential, &str)>,
+        by: &Actor,
+    ) -> Result<(), Failure> {
+        let sealed = match credential {
+            None => None,
+            Some((credential, origin)) => {
+                let kept = Kept { origin: origin.to_owned(), authorization: credential.header() };
+                let text = serde_json::to_vec(&kept).map_err(|error| fault(&error))?;
+                Some(self.key.seal(&purpose(of), &text).map_err(|error| fault(&error))?)
+            }
+        };
+        self.store.keep_sealed_credential(of, sealed, by).await?;
+        self.opened().remove(&of);
+        Ok(())
+    }
+
+    /// What to send to an origin for a repository; `None` when nothing is kept that is for it.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(super) async fn header(&self, of: RepositoryId, origin: &str) -> Result<Option<HeaderValue>, StoreError> {
+        let known = self.opened().get(&of).cloned();
+        let opened = match known {
+            Some(known) => known,
+            None => {
+                let sealed = self.store.sealed_credential(of).await?;
+                let opened = sealed.and_then(|sealed| open(&self.key, of, &sealed));
+                self.opened().insert(of, opened.clone());
+                opened
+            }
+        };
+        Ok(opened.filter(|opened| opened.origin == origin).map(|opened| opened.header))
+    }
+}
+
+/// Whether a sealed credential of a repository can be opened with this key.
+#[must_use]
+pub fn opens(key: &SecretsKey, of: RepositoryId, sealed: &[u8]) -> bool {
+    open(key, of, sealed).is_some()
+}
+
+fn open(key: &SecretsKey, of: RepositoryId, sealed: &[u8]) -> Option<Opened> {
+    let kept: Kept = serde_json::from_slice(&key.open(&purpose(of), sealed)?).ok()?;
+    let mut header = HeaderValue::try_from(kept.authorization).ok()?;
+    header.set_sensitive(true);
+    Some(Opened { origin: kept.origin, header })
+}
+
+fn purpose(of: RepositoryId) -> String {
+    format!("upstream credentials of repository {}", of.0)
+}
+
+fn fault(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(error)
+}

@@ -1,0 +1,174 @@
+//! PostgreSQL for the tests: one server for a whole run, a database of its own for everybody who asks.
+//!
+//! The server is Debian's, made by `initdb` in a temporary folder, with everything that keeps data safe left on, and
+//! reachable by a Unix socket only. A shell stands between it and the tests: when the tests end, however they do,
+//! their end of a pipe closes, and the shell stops the server and removes the folder.
+
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The variable that makes tests use PostgreSQL where they would use SQLite.
+pub(crate) const VARIABLE: &str = "KEEPER_TEST_DATABASE";
+
+/// A server refuses to run as root; this user owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// Time for a start on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the tests shall use it instead of SQLite.
+pub(crate) fn is_wanted() -> bool {
+    match std::env::var(VARIABLE).as_deref() {
+        Ok("postgres") => true,
+        Ok("sqlite") | Err(_) => false,
+        Ok(other) => panic!("{VARIABLE}={other}: expected sqlite or postgres"),
+    }
+}
+
+/// The server of this run.
+pub(crate) fn shared() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(Postgres::start)
+}
+
+/// A server.
+pub(crate) struct Postgres {
+    folder: PathBuf,
+    /// Closing its standard input ends everything.
+    keeper: Option<Child>,
+}
+
+/// What the shell does: it starts the server whenever a line comes, and ends with its input.
+const KEEPER: &str = "while read -r order; do case $order in \
+    start) \"$1/postgres\" -D \"$0/data\" -k \"$0\" >>\"$0/log\" 2>&1 & echo $! >\"$0/pid\";; esac; done; \
+    kill -INT \"$(cat \"$0/pid\")\" 2>/dev/null; wait; cd /; rm -rf \"$0\"";
+
+const SETTINGS: &str = "listen_addresses = ''\nmax_connections = 300\nshared_buffers = 64MB\nfsync = on\n\
+    logging_collector = off\n";
+
+impl Postgres {
+    /// A new server with no database of ours.
+    pub(crate) fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("keeper-pg-").tempdir().expect("a temporary folder").keep();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("the folder is ours");
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+        }
+        let data = folder.join("data");
+        let made = unprivileged(root, &programs.join("initdb"))
+            .args(["--username=keeper", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(&data)
+            .current_dir(&folder)
+            .output()
+            .expect("initdb runs");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let settings = data.join("postgresql.conf");
+        let text = std::fs::read_to_string(&settings).expect("initdb makes it");
+        std::fs::write(&settings, text + SETTINGS).expect("the folder is ours");
+        let keeper = unprivileged(root, Path::new("sh"))
+            .args(["-c", KEEPER])
+            .arg(&folder)
+            .arg(&programs)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh runs");
+        let mut server = Self { folder, keeper: Some(keeper) };
+        server.start_again();
+        server
+    }
+
+    /// Starts it again after a kill.
+    pub(crate) fn start_again(&mut self) {
+        let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
+        keeper.write_all(b"start\n").expect("the shell listens");
+        let began = Instant::now();
+        while !self.psql("postgres", "SELECT 1").status.success() {
+            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(began.elapsed() < PATIENCE, "PostgreSQL is not ready: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The number of its first process.
+    pub(crate) fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.folder.join("pid")).expect("the shell writes it");
+        text.trim().parse().expect("a number")
+    }
+
+    /// The folder of its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The address of a new, empty database.
+    pub(crate) fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("k{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        format!("postgres:///{name}?host={}&user=keeper", self.folder.display())
+    }
+
+    /// Runs statements in a database, as a person at its shell would; what they print.
+    pub(crate) fn execute(&self, database: &str, statements: &str) -> String {
+        let ran = self.psql(database, statements);
+        assert!(ran.status.success(), "{statements}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+
+    fn psql(&self, database: &str, statements: &str) -> std::process::Output {
+        Command::new(programs().join("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "keeper", "-h"])
+            .arg(&self.folder)
+            .args(["-d", database, "-c", statements])
+            .current_dir("/")
+            .output()
+            .expect("psql runs")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            // It removes the folder; a failure of that is no failure of a test.
+            let _ = keeper.wait();
+        }
+    }
+}
+
+/// The name of the database in an address that [`Postgres::database`] gave.
+pub(crate) fn name(address: &str) -> &str {
+    let path = address.strip_prefix("postgres:///").expect("one of ours");
+    path.split('?').next().unwrap_or(path)
+}
+
+fn unprivileged(root: bool, program: &Path) -> Command {
+    if !root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups", "--"]).arg(program);
+    command
+}
+
+/// The folder of the server's programs: Debian has them beside each other for each version.
+fn programs() -> PathBuf {
+    let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().collect();
+    versions.sort_by_key(|entry| entry.file_name().to_string_lossy().parse::<u32>().unwrap_or(0));
+    let newest = versions.pop().map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").is_file());
+    let in_path = || {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&paths).find(|folder| folder.join("initdb").is_file())
+    };
+    newest.or_else(in_path).expect("PostgreSQL is missing. On Debian: sudo apt-get install postgresql")
+}
