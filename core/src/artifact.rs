@@ -419,6 +419,15 @@ pub trait ArtifactStore: Send + Sync {
         state: ArtifactState,
     ) -> Result<Vec<ArtifactSummary>, StoreError>;
 
+    /// The same of the highest ones only, at most `limit`, the highest first; no slower for more versions.
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
+    ) -> Result<Vec<ArtifactSummary>, StoreError>;
+
     /// The files of all versions of a package that are in this state, in the ecosystem's order, then by name.
     async fn file_summaries(
         &self,

@@ -73,6 +73,18 @@ impl ArtifactStore for Store {
         rows.into_iter().map(SummaryRow::parse).collect()
     }
 
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
+    ) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let values = [of.0.into(), package.as_str().into(), state.as_str().into(), i64::from(limit).into()];
+        let rows: Vec<SummaryRow> = all(&self.readers, HIGHEST, values).await?;
+        rows.into_iter().map(SummaryRow::parse).collect()
+    }
+
     async fn file_summaries(
         &self,
         of: RepositoryId,
@@ -278,6 +290,11 @@ struct VersionRow {
 const SUMMARIES: &str = "SELECT a.version, a.published_at, a.checksums, a.metadata \
     FROM artifacts a JOIN packages p ON p.id = a.package \
     WHERE p.repository = $1 AND p.name = $2 AND a.state = $3 ORDER BY a.sort_key, a.version";
+
+/// Follows the index from its end and stops.
+const HIGHEST: &str = "SELECT a.version, a.published_at, a.checksums, a.metadata \
+    FROM artifacts a JOIN packages p ON p.id = a.package \
+    WHERE p.repository = $1 AND p.name = $2 AND a.state = $3 ORDER BY a.sort_key DESC, a.version DESC LIMIT $4";
 
 #[derive(FromQueryResult)]
 struct SummaryRow {

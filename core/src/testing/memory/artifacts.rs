@@ -74,6 +74,19 @@ impl ArtifactStore for MemoryStore {
         Ok(summaries.collect())
     }
 
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
+    ) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let mut summaries = self.summaries(of, package, state).await?;
+        summaries.reverse();
+        summaries.truncate(limit as usize);
+        Ok(summaries)
+    }
+
     async fn file_summaries(
         &self,
         of: RepositoryId,
