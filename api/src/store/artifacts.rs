@@ -36,6 +36,12 @@ impl ArtifactStore for Store {
     }
 
     async fn find(&self, of: RepositoryId, what: &Coordinate) -> Result<Option<Artifact>, StoreError> {
+        // Most who ask are about to publish something new, which needs no transaction to be known as absent.
+        let values = [of.0.into(), what.package.as_str().into(), what.version.as_str().into()];
+        let there: Option<VersionRow> = one(&self.readers, IS_THERE, values).await?;
+        if there.is_none() {
+            return Ok(None);
+        }
         let snapshot = self.readers.begin().await.map_err(failed)?;
         let found = by_coordinate(&snapshot, of, what).await?;
         snapshot.rollback().await.map_err(failed)?;
@@ -286,6 +292,9 @@ struct VersionRow {
     version: String,
     state: String,
 }
+
+const IS_THERE: &str = "SELECT a.version, a.state FROM artifacts a JOIN packages p ON p.id = a.package \
+    WHERE p.repository = $1 AND p.name = $2 AND a.version = $3";
 
 const SUMMARIES: &str = "SELECT a.version, a.published_at, a.checksums, a.metadata \
     FROM artifacts a JOIN packages p ON p.id = a.package \

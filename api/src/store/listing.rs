@@ -9,6 +9,7 @@ use keeper_core::repository::RepositoryId;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
+use super::publishing::PackageRow;
 use super::rows::json as parsed;
 use super::sql::{execute, one};
 
@@ -16,12 +17,17 @@ use super::sql::{execute, one};
 pub(super) async fn added(
     on: &impl ConnectionTrait,
     of: RepositoryId,
-    package: i64,
+    package: &PackageRow,
     what: &Publication,
 ) -> Result<(), StoreError> {
-    execute(on, FIRST_PARTS, [package.into()]).await?;
-    execute(on, RENEW, [package.into(), what.id.to_string().into()]).await?;
-    words(on, package, what.coordinate.package.as_str(), &what.about).await?;
+    if !package.is_shown() {
+        execute(on, FIRST_PARTS, [package.id.into()]).await?;
+    }
+    execute(on, RENEW, [package.id.into(), what.id.to_string().into()]).await?;
+    // Most versions of a package describe it in the same words, and indexing them again is the dearest of all this.
+    if !package.tells(&what.about) {
+        words(on, package.id, what.coordinate.package.as_str(), &what.about).await?;
+    }
     needs(on, of, what.id, &what.dependencies).await
 }
 

@@ -315,6 +315,9 @@ impl Task {
             ..Default::default()
         };
         let transaction = connection.begin_with_options(immediate).await?;
+        if let [only] = group {
+            return alone(only.as_mut(), transaction).await;
+        }
         for command in group {
             self.pulse.beat();
             let savepoint = transaction.begin().await?;
@@ -362,6 +365,16 @@ impl Task {
             Err(error) => tracing::warn!(%error, "the database's log could not be folded into the file"),
         }
     }
+}
+
+/// A group of one: the transaction itself is what its command goes back to.
+async fn alone(command: &mut dyn Command, transaction: DatabaseTransaction) -> Result<(), Lost> {
+    match command.run(&transaction).await {
+        Ran::Well => transaction.commit().await?,
+        Ran::Refused => transaction.rollback().await?,
+        Ran::Full => transaction.rollback().await.map_err(|_| Lost::Full)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]
