@@ -3,6 +3,7 @@
 //! Shape: `go/local` is the address of the repository `local` of the format `go`. The pair is unique;
 //! another format may use the same name.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +39,13 @@ pub struct FormatKey(Arc<str>);
 /// The name of a repository within its format: `[a-z0-9][a-z0-9._-]{0,99}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName(Arc<str>);
+
+/// Keys are looked up by their text, which every request does.
+impl Borrow<str> for FormatKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl TryFrom<&str> for FormatKey {
     type Error = InvalidName;
