@@ -207,6 +207,15 @@ pub trait RepositoryView: Send + Sync {
     /// All that an index page needs of the versions that may be listed, in order.
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
 
+    /// The highest of them, at most `limit`, the highest first. What it costs does not grow with the number of
+    /// versions, where the view is one stored repository.
+    async fn highest(&self, package: &PackageName, limit: u32) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let mut all = self.artifacts(package).await?;
+        all.reverse();
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
     /// The files of the versions that may be listed, in order.
     async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError>;
 
