@@ -71,13 +71,15 @@ fn the_same_address_in_several_repositories_is_never_mixed_up() {
         form.file(archives::zip(&files)).send(&scene.server).expect(201);
     }
     let token = |repositories: &str| {
-        Some(scene.server.token(&format!(
-            "--name {repositories} --actions read {}",
-            repositories.split('+').map(|one| format!("--repositories go/{one} ")).collect::<String>()
-        )))
+        Some(scene.server.token(&format!("--name reader --actions read --repositories {repositories}")))
     };
-    let places =
-        [("open", None), ("one", token("one")), ("two", token("two")), ("copies", None), ("all", token("all+two"))];
+    let places = [
+        ("open", None),
+        ("one", token("go/one")),
+        ("two", token("go/two")),
+        ("copies", None),
+        ("all", token("go/all,go/two")),
+    ];
     let places: Vec<_> = places
         .into_iter()
         .map(|(repository, token)| {
