@@ -32,6 +32,7 @@ mod monitoring;
 mod openapi;
 mod private_over_https;
 mod reading;
+mod remote;
 mod remote_administration;
 mod scale;
 mod secrets;

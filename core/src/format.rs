@@ -450,6 +450,11 @@ pub trait FormatHandler: Debug + Send + Sync {
         }
     }
 
+    /// Bytes of the upstream's file that the route wants, at most: of a longer one no more is taken in.
+    fn upstream_limit_bytes(&self, _route: &Route) -> u64 {
+        self.info().max_upload_bytes
+    }
+
     /// The index that proves a package known (Go: its list); `None` where only the very request can tell.
     fn proof(&self, _package: &PackageName) -> Option<Route> {
         None

@@ -15,6 +15,7 @@ import platform
 import subprocess
 import tempfile
 
+import fills
 import growth
 import reads
 import writes
@@ -31,6 +32,9 @@ RUNS = {
     "publish-large": writes.publish_large,
     "publish-many": writes.publish_many,
     "scale": growth.scale,
+    "miss": fills.miss,
+    "stampede": fills.stampede,
+    "go": fills.go,
 }
 
 

@@ -75,6 +75,7 @@ class Keeper:
             "KEEPER_ADMIN_TOKEN": TOKEN,
             "KEEPER_ANONYMOUS_READ": "true",
             "KEEPER_MAX_CONNECTIONS_PER_ADDRESS": "1024",
+            "KEEPER_NETWORK_ALLOW": "127.0.0.1",
             **({"KEEPER_TLS_CERT": str(certificate.file), "KEEPER_TLS_KEY": str(certificate.key)} if certificate else {}),
             **settings,
         }
@@ -107,6 +108,13 @@ class Keeper:
     def get(self, path):
         return json.loads(self.text(path))
 
+    def remote(self, name, url):
+        """Makes go/<name>, a copy of what this upstream has; sums are checked nowhere but here."""
+        repository = {"format": "go", "name": name, "kind": "remote", "anonymous_read": True,
+                      "upstream": {"url": url, "allow_http": True}, "settings": {"checksum_database": "off"}}
+        subprocess.run([*self.curl, "-H", AUTHORIZATION, "-H", "Content-Type: application/json", "-d", json.dumps(repository),
+                        f"{self.url}/api/repositories"], capture_output=True, check=True)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
@@ -115,18 +123,20 @@ class Keeper:
 class Nginx:
     """nginx serving a folder; `tuned` opens what it has for static files."""
 
-    def __init__(self, folder, root, tuned=False, certificate=None):
+    def __init__(self, folder, root, tuned=False, certificate=None, access_log=False):
         self.port = free_port()
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         work = folder / f"nginx-{'tuned' if tuned else 'default'}"
         work.mkdir()
+        self.access_log = work / "access.log"
+        log = f"log_format path '$request_uri'; access_log {self.access_log} path;" if access_log else "access_log off;"
         extra = "open_file_cache max=10000 inactive=60s; open_file_cache_valid 60s; open_file_cache_min_uses 1; keepalive_requests 1000000;" if tuned else ""
         keys = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key}; ssl_protocols TLSv1.3;" if certificate else ""
         config = work / "nginx.conf"
         config.write_text(
             f"worker_processes auto; pid {work}/pid; error_log {work}/error.log; daemon off;"
             "events { worker_connections 768; }"
-            f"http {{ sendfile on; tcp_nopush on; types_hash_max_size 2048; access_log off; {extra}"
+            f"http {{ sendfile on; tcp_nopush on; types_hash_max_size 2048; {log} {extra}"
             f"client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;"
             f"server {{ listen 127.0.0.1:{self.port}{' ssl' if certificate else ''}; {keys} root {root}; }} }}")
         self.process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config), "-e", f"{work}/error.log"])
@@ -136,6 +146,10 @@ class Nginx:
                 break
             except OSError:
                 time.sleep(0.01)
+
+    def requests(self):
+        """The paths that were asked for, of one with an access log."""
+        return self.access_log.read_text().splitlines()
 
     @property
     def pids(self):
