@@ -32,6 +32,7 @@ mod monitoring;
 mod openapi;
 mod private_over_https;
 mod reading;
+mod replicas;
 mod secrets;
 mod sums_equal_version_control;
 mod tidy;

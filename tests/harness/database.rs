@@ -1,13 +1,18 @@
 //! Changes to the database that no request can make: what another program wrote, or the passing of time.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::command::run;
+use super::postgres;
+use super::server::Server;
 
 /// Changes the database behind the server's back.
-pub(crate) fn sql(data: &Path, statement: &str) {
+pub(crate) fn sql(server: &Server, statement: &str) {
+    if let Some(address) = server.database() {
+        postgres::shared().execute(postgres::name(address), statement);
+        return;
+    }
     let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
                   db.execute(sys.argv[2])\ndb.commit()\ndb.close()\n";
-    run(Command::new("python3").args(["-c", script]).arg(data.join("keeper.db")).arg(statement)).succeeded();
+    run(Command::new("python3").args(["-c", script]).arg(server.data().join("keeper.db")).arg(statement)).succeeded();
 }

@@ -145,6 +145,17 @@ impl StagedBlob for DiskStage {
 }
 
 impl DiskStage {
+    /// Puts what is left into the file, for a store that takes it from there.
+    pub(super) async fn end(&mut self) -> Result<(), BlobError> {
+        self.refuse_spoilt()?;
+        self.flush_buffer().await
+    }
+
+    /// The file of what was written.
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.doomed.path()
+    }
+
     /// Bytes, then name, then folder (P3–P5). On any error the file goes, whatever name it has by then.
     fn finish(mut self) -> Result<BlobInfo, BlobError> {
         let file = self.file.take()?;
@@ -164,7 +175,7 @@ impl DiskStage {
 
 /// Fifty random bits beside the digest. Two copies of one digest meet on a name once in 2^50, and then the
 /// rename puts the same bytes over the same bytes.
-fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
+pub(super) fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
     let mut random = [0_u8; BlobLocation::INCARNATION_CHARACTERS];
     getrandom::fill(&mut random).map_err(|error| BlobError::Io(io::Error::other(error.to_string())))?;
     let incarnation: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
