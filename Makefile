@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+NODE := target/node
+export PATH := $(HOME)/.cargo/bin:$(PATH):$(CURDIR)/$(NODE)/bin
 CARGO := cargo
 TOOLCHAIN := $(shell tests/tools/toolchain.sh)
 ifneq ($(TOOLCHAIN),)
@@ -12,7 +13,7 @@ endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
 
-.PHONY: help run test check bench generate tools-build tools-test
+.PHONY: help run test test-long check bench generate tools-build tools-test
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,25 +25,32 @@ run: tools-build ## build everything and start the server on SQLite and a local 
 test: tools-build tools-test ## install what the tests need, and run all of them
 	$(CARGO) test --workspace --locked
 
+test-long: tools-build tools-test ## the same tests with long budgets: more rounds, more random requests, a million versions
+	KEEPER_LONG=1 $(CARGO) test --workspace --locked
+
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) test --workspace --lib --bins --locked --quiet
+	cd web-ui && npm run --silent check && npm run --silent lint && npm test --silent
+	cd web-ui && npm run --silent build && npm run --silent size
 
 bench: tools-build ## measure, for example: make bench ONLY=small,zip
 	$(CARGO) build --release --locked -p keeper-api
 	tests/bench/tools.sh
 	python3 tests/bench/run.py --only "$(ONLY)"
 
-generate: tools-build ## write what is generated from the code: api/openapi.json, docs/errors.md
+generate: tools-build ## write what is generated from the code: api/openapi.json, docs/errors.md, the web UI's types
 	$(CARGO) run --quiet --locked -p keeper-api -- openapi > target/openapi.json
 	$(CARGO) run --quiet --locked -p keeper-api -- errors > target/errors.md
 	mv target/openapi.json api/openapi.json
 	mv target/errors.md docs/errors.md
+	cd web-ui && npm run --silent gen >/dev/null
 
 tools-build:
 	@tests/tools/build.sh
+	@tests/tools/node.sh "$(NODE)"
 
 tools-test:
 	@tests/tools/test.sh "$(VENV)"

@@ -4,18 +4,22 @@
 //! http, http2           A  framing, hosts, methods, slow and endless clients
 //! paths                 B  spellings of addresses
 //! credentials           C  tokens that are none, not good enough, or sent twice
+//! administration        D  repositories, conditions, JSON
 //! ranges                H  parts and conditions
+//! lists                 I  limits, cursors, words, times, ids
 //! configuration, start  J  what stops the program before it serves, and what is only warned of
 //! ```
 //!
 //! A row names its case (`A7`), the request and the answer. What all refusals have in common is judged for each
 //! row by `harness::refusal`. The parts E to G are in files of their own.
 
+mod administration;
 mod attempt;
 mod configuration;
 mod credentials;
 mod http;
 mod http2;
+mod lists;
 mod paths;
 mod ranges;
 mod start;

@@ -3,6 +3,7 @@
 //! Every text is run by the real `bash`, `go`, `git` and `curl`: what is shell as a whole, of the definitions for
 //! continuous integration and of the Dockerfile the parts that a shell gets (`shell_of`).
 
+mod generic;
 mod shell_of;
 
 use std::path::Path;
@@ -15,10 +16,15 @@ use crate::harness::http;
 use crate::harness::machine::Machine;
 use crate::harness::server::{ADMIN_TOKEN, Server};
 
-/// The texts of a repository for the holder of a token, or for a stranger.
+/// The texts of a Go repository for the holder of a token, or for a stranger.
 fn texts(server: &Server, repository: &str, token: Option<&str>) -> Texts {
+    texts_of(server, "go", repository, token)
+}
+
+/// The same of any format.
+fn texts_of(server: &Server, format: &str, repository: &str, token: Option<&str>) -> Texts {
     let machine = trusting(server);
-    let url = format!("{}/api/repositories/go/{repository}/setup", server.url);
+    let url = format!("{}/api/repositories/{format}/{repository}/setup", server.url);
     let header = format!("Authorization: Bearer {}", token.unwrap_or_default());
     let credential = ["-H", header.as_str()];
     let arguments = [&["-sS", "--fail-with-body", url.as_str()], &credential[..2 * usize::from(token.is_some())]];

@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::archives;
 use crate::harness::random::Random;
 use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
+use crate::harness::{archives, is_long};
 
 use clients::{Key, World};
 use model::Seen;
@@ -35,11 +35,6 @@ const QUIET: (&str, &str) = ("KEEPER_LOG", "info,keeper_core=warn");
 
 /// Versions looked at after each kill, besides those to which something has happened.
 const SAMPLE: usize = 8;
-
-/// Whether the long variant is wanted.
-fn is_long() -> bool {
-    std::env::var_os("KEEPER_LONG").is_some_and(|value| value == "1")
-}
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {

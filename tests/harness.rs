@@ -13,20 +13,32 @@
 //! raw_form the same as bytes, for forms that no program would send
 //! refusal  what all refusals have in common, and that nothing changed
 //! http     requests and answers, as bytes
+//! document what the API's document promises, held against every answer
 //! exchange a request whose answer may never come
 //! outside  stands for the world outside and writes down what arrives there
+//! scripted an upstream that answers what the test says, and goes wrong in every way
+//! goproxy  modules as such an upstream has them, and their sums
+//! checksum_database  a checksum database with a key of its own, which can lie
 //! command  runs a program to its end
 //! random   chance that can be repeated
 //! wait     for what happens by itself
 //! ```
 
+/// Whether tests with a budget have the long one: `make test-long`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("KEEPER_LONG").is_some_and(|value| value == "1")
+}
+
 pub(crate) mod archives;
+pub(crate) mod checksum_database;
 pub(crate) mod command;
 pub(crate) mod company;
 pub(crate) mod database;
+pub(crate) mod document;
 pub(crate) mod exchange;
 pub(crate) mod git;
 pub(crate) mod go;
+pub(crate) mod goproxy;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod outside;
@@ -34,6 +46,7 @@ pub(crate) mod people;
 pub(crate) mod random;
 pub(crate) mod raw_form;
 pub(crate) mod refusal;
+pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod upload;
 pub(crate) mod wait;

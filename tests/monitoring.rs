@@ -206,7 +206,7 @@ fn series_do_not_grow_with_names_and_hold_none() {
             format!("/go/secret-{number}/example.com/x/@v/list"),
             format!("/go/local/example.com/secret-{number}/@v/list"),
             format!("/go/absent-{number}/x"),
-            format!("/api/repositories?x={number}"),
+            format!("/api/artifacts?q=secret-{number}"),
         ] {
             ask(&server, "GET", &path, &[("User-Agent", &format!("agent-{number}"))]);
         }

@@ -22,7 +22,6 @@ mod fault;
 mod file;
 pub mod first_start;
 mod hosts;
-mod nearest;
 mod network;
 mod public_url;
 pub mod report;

@@ -17,6 +17,7 @@ pub mod http;
 pub mod jobs;
 mod logging;
 pub mod monitoring;
+mod nearest;
 mod process;
 mod program;
 pub mod run;

@@ -4,20 +4,21 @@
 //! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
 //! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
 
+mod outgoing;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keeper_core::artifact::{PackageName, StoreError};
+use keeper_core::artifact::PackageName;
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::{Keeper, Ports};
 use keeper_core::plugin::{Registry, RegistryError};
-use keeper_core::repository::{Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryStore as _};
-use keeper_core::source::Source;
+use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -32,7 +33,7 @@ use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
-use crate::config::{Config, PublicUrl, TlsSource, UpstreamBounds};
+use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
 use crate::jobs::Runner;
@@ -41,7 +42,6 @@ use crate::jobs::retention::{LastUse, Retention};
 use crate::jobs::upkeep::Upkeep;
 use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
-use crate::secrets::SecretsKey;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
@@ -49,7 +49,7 @@ use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
-use crate::upstream::{GuardedClient, Network, OwnAddress, UpstreamLimits, Vault, opens};
+use crate::upstream::{OwnAddress, Vault};
 
 /// How often certificates are looked at for changes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
@@ -168,8 +168,8 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
-    let vault = Arc::new(Vault::new(secrets_key(&config, &store, reset_secrets).await?, store.clone()));
-    let network = network(&config, vault.clone())?;
+    let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
+    let network = outgoing::network(&config, vault.clone())?;
     let ports = Ports {
         registry: registry.clone(),
         repositories: store.clone(),
@@ -274,82 +274,6 @@ async fn name_families(store: &Store, registry: &Registry) -> Result<(), StartEr
         tracing::info!(packages = named, "packages of an older version got their families");
     }
     Ok(())
-}
-
-/// The way out.
-fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClient, StartError> {
-    let authorities = match &config.network_ca_file {
-        None => Vec::new(),
-        Some(path) => certificates(path).map_err(|why| StartError::Authorities { path: path.clone(), why })?,
-    };
-    let allow = config.network_allow.iter().cloned().collect();
-    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
-    if network.proxy.is_some() {
-        tracing::warn!(
-            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
-        );
-    }
-    let UpstreamBounds {
-        connect_timeout,
-        first_byte_timeout,
-        idle_timeout,
-        total_timeout,
-        min_bytes_per_second,
-        rate_window,
-        rest,
-    } = config.upstream;
-    let limits = UpstreamLimits {
-        connect_timeout,
-        first_byte_timeout,
-        idle_timeout,
-        total_timeout,
-        min_bytes_per_second,
-        rate_window,
-        rest,
-        ..UpstreamLimits::default()
-    };
-    GuardedClient::new(network, limits, Some(vault)).map_err(|error| StartError::Network(error.to_string()))
-}
-
-/// The key of secrets; made when there is none and nothing is sealed that it would be needed for.
-async fn secrets_key(config: &Config, store: &Store, reset: bool) -> Result<SecretsKey, StartError> {
-    let path = &config.secrets_key_file;
-    let unusable = |error: io::Error| StartError::SecretsKey { path: path.clone(), why: error.to_string() };
-    let key = SecretsKey::read(path).map_err(unusable)?;
-    let repositories = store.list().await.map_err(OpenError::Unreadable)?;
-    let mut lost = Vec::new();
-    for row in store.sealed_credentials().await.map_err(OpenError::Unreadable)? {
-        let id = RepositoryId(row.repository);
-        if !key.as_ref().is_some_and(|key| opens(key, id, &row.sealed)) {
-            lost.extend(repositories.iter().find(|repository| repository.id == id).cloned());
-        }
-    }
-    if !lost.is_empty() && !reset {
-        let names: Vec<_> = lost.iter().map(|repository| repository.address.to_string()).collect();
-        return Err(StartError::SecretsLost { path: path.clone(), repositories: names.join(", ") });
-    }
-    for repository in lost {
-        forget_credentials(store, &repository).await.map_err(OpenError::Unreadable)?;
-        tracing::warn!(repository.name = %repository.address, "the credentials of its upstream were forgotten");
-    }
-    key.map_or_else(|| SecretsKey::make(path).map_err(unusable), Ok)
-}
-
-async fn forget_credentials(store: &Store, repository: &Repository) -> Result<(), StoreError> {
-    let mut source = repository.source.clone();
-    if let Source::Remote(remote) = &mut source {
-        remote.has_credentials = false;
-    }
-    let (details, by) = (RepositoryDetails { source, ..repository.into() }, Actor::system());
-    store.update(repository.id, repository.revision, details, &by).await?;
-    store.keep_sealed_credential(repository.id, None, &by).await
-}
-
-/// The certificates of a PEM file, at least one.
-fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
-    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
 }
 
 async fn first_start(

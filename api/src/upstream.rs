@@ -15,7 +15,7 @@ mod own;
 mod source;
 
 pub(crate) use client::origin;
-pub use client::{GuardedClient, Network};
+pub use client::{GuardedClient, Network, certificates};
 pub use credentials::{Credential, Vault, opens};
 pub use guard::{NetworkAllow, Refused};
 pub use limits::UpstreamLimits;

@@ -6,6 +6,7 @@
 //! [`MAX_PROBLEMS`](crate::limits::MAX_PROBLEMS)). Platform codes live here; each format declares its own
 //! with the same macro and lists them in its [`FormatInfo`](crate::format::FormatInfo).
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// What a caller can do about a refusal. The border maps each class to exactly one status.
@@ -278,7 +279,7 @@ pub struct Failure {
     /// Seconds after which a repeat makes sense (`Retry-After`).
     pub retry_after_s: Option<u32>,
     /// The verbs that are available (`Allow`), for [`Class::MethodNotAllowed`].
-    pub allow: Option<&'static str>,
+    pub allow: Option<Cow<'static, str>>,
     /// The whole length in bytes of the file, for [`Class::RangeNotSatisfiable`].
     pub complete_length: Option<u64>,
     /// Seconds for which a cache may believe an absence; `None` for all other failures.
@@ -357,7 +358,7 @@ impl Failure {
             &codes::METHOD_NOT_ALLOWED,
             format!("{verb} is not available at this address; allowed here: {allow}"),
         );
-        failure.allow = Some(allow);
+        failure.allow = Some(allow.into());
         failure
     }
 }

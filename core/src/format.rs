@@ -27,7 +27,9 @@ use crate::repository::{RepositoryKind, Settings};
 use crate::upstream::{Authority, AuthoritySpec};
 
 pub mod help;
+pub mod recipes;
 mod remote;
+pub mod template;
 mod write;
 
 pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
@@ -204,6 +206,15 @@ pub trait RepositoryView: Send + Sync {
 
     /// All that an index page needs of the versions that may be listed, in order.
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// The highest of them, at most `limit`, the highest first. What it costs does not grow with the number of
+    /// versions, where the view is one stored repository.
+    async fn highest(&self, package: &PackageName, limit: u32) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let mut all = self.artifacts(package).await?;
+        all.reverse();
+        all.truncate(limit as usize);
+        Ok(all)
+    }
 
     /// The files of the versions that may be listed, in order.
     async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError>;
@@ -439,6 +450,11 @@ pub trait FormatHandler: Debug + Send + Sync {
         }
     }
 
+    /// Bytes of the upstream's file that the route wants, at most: of a longer one no more is taken in.
+    fn upstream_limit_bytes(&self, _route: &Route) -> u64 {
+        self.info().max_upload_bytes
+    }
+
     /// The index that proves a package known (Go: its list); `None` where only the very request can tell.
     fn proof(&self, _package: &PackageName) -> Option<Route> {
         None
@@ -530,9 +546,10 @@ pub trait FormatHandler: Debug + Send + Sync {
         &[Capability::Publish]
     }
 
-    /// Client set-up texts for a repository, the one that most need first.
-    fn setup(&self, _target: &SetupTarget<'_>) -> Vec<SetupText> {
-        Vec::new()
+    /// Client set-up texts for a repository, the one that most need first; by default what works for every format:
+    /// curl, a token in `.netrc`, and an upload through the API.
+    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
+        recipes::plain(self.info().key, target)
     }
 
     /// What is wrong with the settings that a client reports, the worst first.

@@ -43,6 +43,14 @@ pub struct Usage {
     pub limit: Option<SetQuota>,
 }
 
+impl Usage {
+    /// Names the limit that is set, for changes that are made for just that one; 0 names none.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.limit.as_ref().map_or(0, |limit| limit.at.as_microsecond())
+    }
+}
+
 impl Quota {
     /// Whether more still fits beside what is there. Files for a version that is there are no further version.
     #[must_use]
@@ -72,8 +80,14 @@ pub trait QuotaStore: Send + Sync {
     /// What a repository holds and may hold. Costs the same however much that is.
     async fn usage(&self, of: RepositoryId) -> Result<Usage, StoreError>;
 
-    /// Sets both limits.
-    async fn set_quota(&self, of: RepositoryId, quota: Quota, by: &Actor) -> Result<Usage, StoreError>;
+    /// Sets both limits, under a new revision. `None` when the present one is not the expected one.
+    async fn set_quota(
+        &self,
+        of: RepositoryId,
+        quota: Quota,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<Option<Usage>, StoreError>;
 }
 
 #[cfg(test)]

@@ -189,6 +189,14 @@ pub struct SetRules {
     pub at: Timestamp,
 }
 
+impl SetRules {
+    /// Names these rules, for changes that are made for just these; 0 names none.
+    #[must_use]
+    pub fn revision(set: Option<&Self>) -> i64 {
+        set.map_or(0, |set| set.at.as_microsecond())
+    }
+}
+
 /// Keeps rules, pins and last uses. Changes of rules and pins write their audit row in the same transaction,
 /// and so does what rules remove.
 #[async_trait]
@@ -196,8 +204,15 @@ pub trait RetentionStore: Send + Sync {
     /// The rules of a repository, if somebody set some.
     async fn rules(&self, of: RepositoryId) -> Result<Option<SetRules>, StoreError>;
 
-    /// Replaces them; no rule is none.
-    async fn set_rules(&self, of: RepositoryId, rules: Rules, by: &Actor) -> Result<(), StoreError>;
+    /// Replaces them, under a new revision; no rule is none. `false` when the present revision is not the
+    /// expected one.
+    async fn set_rules(
+        &self,
+        of: RepositoryId,
+        rules: Rules,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<bool, StoreError>;
 
     /// The first day whose uses are recorded.
     async fn uses_known_since(&self) -> Result<Day, StoreError>;

@@ -264,8 +264,9 @@ fn a_body_that_is_read_whole_has_a_bound() {
     let server = server(&[]);
     let refusals = Refusals::by(&server);
     let path = "/api/repositories";
-    // White space is good JSON as far as the bound lets it be read; what is missing is found behind it.
-    let body = |bytes: usize| format!("{{{}}}", " ".repeat(bytes - 2));
+    // White space is good JSON as far as the bound lets it be read; what is wrong is found behind it.
+    let wrong = r#"{"format":"go","name":"A","kind":"hosted""#;
+    let body = |bytes: usize| format!("{wrong}{}}}", " ".repeat(bytes - wrong.len() - 1));
     for (row, bytes, status, code) in
         [("D15 at its bound", 1 << 20, 400, "invalid_field"), ("D15 beyond", (1 << 20) + 1, 413, "too_large")]
     {

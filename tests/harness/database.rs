@@ -5,9 +5,9 @@ use std::process::Command;
 
 use super::command::run;
 
-/// Changes the database behind the server's back.
-pub(crate) fn sql(data: &Path, statement: &str) {
+/// Changes the database behind the server's back, by one statement or several.
+pub(crate) fn sql(data: &Path, statements: &str) {
     let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
-                  db.execute(sys.argv[2])\ndb.commit()\ndb.close()\n";
-    run(Command::new("python3").args(["-c", script]).arg(data.join("keeper.db")).arg(statement)).succeeded();
+                  db.executescript(sys.argv[2])\ndb.commit()\ndb.close()\n";
+    run(Command::new("python3").args(["-c", script]).arg(data.join("keeper.db")).arg(statements)).succeeded();
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::document;
+
 /// Time for an answer on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,7 +31,7 @@ pub(crate) fn get(url: &str) -> Response {
     send("GET", url, &[], &[])
 }
 
-/// A request; its connection is closed behind the answer.
+/// A request; its connection is closed behind the answer. What the API answers must be declared in its document.
 pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
     let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not a plain address"));
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -42,7 +44,9 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
-    raw(host, &[head.as_bytes(), body].concat())
+    let response = raw(host, &[head.as_bytes(), body].concat());
+    document::hold(method, path, &response);
+    response
 }
 
 /// Sends bytes as they are to `host:port` and reads one answer.

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::workshop::{assert_sound, blobs, delete, gc, publish, publish_to, server};
-use crate::harness::http;
 use crate::harness::random::Random;
 use crate::harness::server::Server;
+use crate::harness::{http, is_long};
 
 #[test]
 fn what_no_version_needs_is_told_first_and_removed_when_confirmed() {
@@ -147,7 +147,7 @@ fn publishers_of_the_very_bytes_that_are_collected_lose_nothing() {
         server.create_repository(&settings);
     }
     let ends = AtomicBool::new(false);
-    let rounds = if std::env::var_os("KEEPER_LONG").is_some() { 500 } else { 15 };
+    let rounds = if is_long() { 500 } else { 15 };
     let published: u64 = thread::scope(|scope| {
         let publishers: Vec<_> = repositories
             .iter()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the tests have what they drive: git, curl, go, unshare (for a disk that can be full), and Python packages in a folder of their own.
+# Makes sure that the tests have what they drive: git, curl, go, chromium, unshare (for a disk that can be full), and
+# Python packages in a folder of their own.
 # Usage: test.sh VENV
 set -euo pipefail
 venv=$1
@@ -12,6 +13,7 @@ need curl curl
 need cc gcc
 need unshare util-linux
 need python3 python3
+[ -n "${CHROMIUM_PATH:-}" ] || command -v chromium-browser >/dev/null 2>&1 || need chromium chromium
 python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -23,8 +25,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-# Python packages: the OpenAPI validator and client generator, and go where the machine has none that is new enough.
-wanted=(openapi-spec-validator==0.9.0 openapi-python-client==0.29.1)
+# Python packages: the OpenAPI validator, client generator and fuzzer, and go where the machine has none that is new enough.
+wanted=(openapi-spec-validator==0.9.0 openapi-python-client==0.29.1 schemathesis==4.32.5)
 go_is_new() {
   command -v go >/dev/null 2>&1 && GOTOOLCHAIN=local go version | awk '{split(substr($3,3),v,"."); exit !(v[1]>1 || v[2]>=24)}'
 }

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use keeper_core::format::SetupTarget;
+use keeper_core::format::template::shell_word;
 use keeper_core::plugin::Registry;
 use keeper_core::repository::RepositoryKind;
 
@@ -110,12 +111,6 @@ fn token_line(welcome: &Welcome<'_>) -> String {
     format!(
         "artifact-keeper token create --data-dir {folder} --name laptop --actions read,publish --repositories '{repositories}'"
     )
-}
-
-/// A text as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

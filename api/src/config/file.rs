@@ -10,10 +10,10 @@ use std::path::Path;
 
 use toml_edit::{Document, Item, TomlError, Value};
 
-use super::nearest::nearest;
 use super::settings::{Kind, SETTINGS, Setting};
 use super::source::{Given, Source, without_password};
 use super::{DEFAULT_FILE, FILE_BYTES, Fault};
+use crate::nearest::nearest;
 
 /// The values of the named file, or of the default one if it is there.
 pub(super) fn read(named: Option<&Path>, faults: &mut Vec<Fault>) -> Vec<Given> {

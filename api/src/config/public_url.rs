@@ -1,16 +1,16 @@
 //! The address that users see.
 //!
-//! Shape: `https://registry.example.com`, `http://host:8080`. Scheme, host and port only: clients build
-//! `/go/…` below the root of a host, and the server does not know of a prefix that a proxy takes away.
+//! Shape: `https://registry.example.com`, `http://host:8080`, `https://host/keeper`. A path is one that a proxy takes
+//! away before it passes a request on: the server answers at its own root and writes the path into what it shows.
 
 use std::fmt;
 
 use url::Url;
 
-/// An origin (`https://host[:port]`) without a slash at its end.
+/// An origin (`https://host[:port]`), perhaps with a path, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
-    origin: String,
+    text: String,
     host: String,
     https: bool,
 }
@@ -37,20 +37,23 @@ impl PublicUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("the public address holds no user name and no password".to_owned());
         }
-        if url.path() != "/" {
-            return Err("the public address has no path: the server answers at the root of a host".to_owned());
+        let path = url.path().trim_end_matches('/');
+        if !path.split('/').skip(1).all(plain_segment) {
+            return Err(
+                "the path of the public address has letters, digits and . _ ~ - between single slashes".to_owned()
+            );
         }
         if url.port() == Some(0) {
             return Err("port 0 is no address that users can type".to_owned());
         }
-        let origin = url.origin().ascii_serialization();
-        Ok(Self { origin, host: host.to_owned(), https: url.scheme() == "https" })
+        let text = format!("{}{path}", url.origin().ascii_serialization());
+        Ok(Self { text, host: host.to_owned(), https: url.scheme() == "https" })
     }
 
-    /// `https://host[:port]`, no slash at the end.
+    /// `https://host[:port][/path]`, no slash at the end.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.origin
+        &self.text
     }
 
     /// The host without port, lower case; IPv6 in brackets.
@@ -66,9 +69,14 @@ impl PublicUrl {
     }
 }
 
+/// A segment that stands in pages, scripts and shell lines as it is. The URL parser has resolved dots.
+fn plain_segment(segment: &str) -> bool {
+    !segment.is_empty() && segment.chars().all(|c| c.is_ascii_alphanumeric() || "._~-".contains(c))
+}
+
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)
+        f.write_str(&self.text)
     }
 }
 
@@ -77,12 +85,14 @@ mod tests {
     use super::PublicUrl;
 
     #[test]
-    fn an_origin_is_kept_and_all_else_refused() {
+    fn an_origin_with_its_path_is_kept_and_all_else_refused() {
         let good = [
             ("https://registry.example.com", "https://registry.example.com", "registry.example.com"),
             ("https://Registry.Example.com:443/", "https://registry.example.com", "registry.example.com"),
             ("http://h:8080/", "http://h:8080", "h"),
             ("http://[::1]:8080", "http://[::1]:8080", "[::1]"),
+            ("https://h/keeper/", "https://h/keeper", "h"),
+            ("https://h:8443/a/b.c", "https://h:8443/a/b.c", "h"),
         ];
         for (text, origin, host) in good {
             let url = PublicUrl::parse(text).expect(text);
@@ -96,7 +106,9 @@ mod tests {
             "https://",
             "https://h?x=1",
             "https://h#top",
-            "https://h/registry",
+            "https://h/a//b",
+            "https://h/a%20b",
+            "https://h/a'b",
             "https://u:p@h",
             "https://h:0",
             "https://h:99999",

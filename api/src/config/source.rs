@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Fault;
-use super::nearest::nearest;
 use super::settings::{Kind, SETTINGS, Setting};
+use crate::nearest::nearest;
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,13 @@
 //! The generic API below `/api`, described to OpenAPI by poem-openapi.
 
+mod addresses;
 mod artifacts;
 mod audit;
 mod caller;
 mod cursor;
+mod document;
 mod explain;
+mod fault;
 mod files;
 mod formats;
 mod grants;
@@ -21,9 +24,11 @@ mod repositories;
 mod retention;
 mod revision;
 mod session;
+mod shape;
 mod similar;
 mod size;
 mod status;
+mod strict_json;
 mod tokens;
 mod upload;
 mod upstreams;
@@ -34,13 +39,14 @@ use std::sync::Arc;
 
 use keeper_core::error::{Class, Failure, codes};
 use poem::endpoint::{DynEndpoint, EndpointExt as _, ToDynEndpoint};
+use poem::http::Method;
 use poem::{Request, Response, Route};
 use poem_openapi::{LicenseObject, OpenApiService, ServerObject, Tags};
 
 use super::App;
-use super::error::from_poem;
 use super::request::excludes_json;
 use crate::server::body::Pace;
+pub(super) use addresses::Addresses;
 
 /// Groups of operations.
 #[derive(Tags)]
@@ -102,104 +108,29 @@ fn service() -> OpenApiService<Operations, ()> {
 
 /// The document with a line end, as it is committed.
 fn document(service: &OpenApiService<Operations, ()>) -> String {
-    service.spec() + "\n"
+    document::complete(&service.spec())
 }
 
 /// What all calls of the API must hold. Afterwards the body is bounded: read whole, or the upload's own.
-pub(super) async fn check(request: &mut Request, pace: Pace) -> Result<(), Failure> {
+pub(super) async fn check(request: &mut Request, pace: Pace, addresses: &Addresses) -> Result<(), Failure> {
     let path = request.original_uri().path();
     keeper_core::path::segments(path)
         .map_err(|fault| Failure::new(&codes::INVALID_PATH, format!("the path holds {fault}")))?;
     if excludes_json(request.headers()) {
         return Err(Failure::new(&codes::NOT_ACCEPTABLE, codes::NOT_ACCEPTABLE.title));
     }
-    json_body::collect(request, pace).await
+    let operation = addresses.operation(request.method(), path);
+    if let Some(operation) = operation {
+        operation.check_query(request.original_uri().query().unwrap_or_default())?;
+    }
+    json_body::collect(request, pace, operation).await
 }
-
-/// The methods of each address below `/api`. poem knows them and does not say.
-const METHODS: &[(&str, &str)] = &[
-    ("/artifacts", "GET, HEAD, POST"),
-    ("/artifacts/{id}", "GET, HEAD, PATCH, DELETE"),
-    ("/artifacts/{id}/contents", "GET, HEAD"),
-    ("/artifacts/{id}/files", "GET, HEAD"),
-    ("/artifacts/{id}/files/{file}", "GET, HEAD"),
-    ("/artifacts/{id}/readme", "GET, HEAD"),
-    ("/audit", "GET, HEAD"),
-    ("/audit/export", "GET, HEAD"),
-    ("/audit/verification", "GET, HEAD"),
-    ("/doctor", "POST"),
-    ("/explain", "GET, HEAD"),
-    ("/formats", "GET, HEAD"),
-    ("/grants", "GET, HEAD, POST"),
-    ("/grants/{id}", "DELETE"),
-    ("/groups", "GET, HEAD, POST"),
-    ("/groups/{name}", "GET, HEAD, PATCH, DELETE"),
-    ("/groups/{name}/members", "GET, HEAD"),
-    ("/groups/{name}/members/{login}", "PUT, DELETE"),
-    ("/me", "GET, HEAD"),
-    ("/me/password", "PUT"),
-    ("/me/sessions", "GET, HEAD"),
-    ("/me/sessions/{id}", "DELETE"),
-    ("/packages", "GET, HEAD"),
-    ("/packages/{id}", "GET, HEAD"),
-    ("/packages/{id}/dependents", "GET, HEAD"),
-    ("/packages/{id}/versions", "GET, HEAD"),
-    ("/repositories", "GET, HEAD, POST"),
-    ("/repositories/{format}/{name}", "GET, HEAD, PATCH, DELETE"),
-    ("/repositories/{format}/{name}/quota", "GET, HEAD, PUT"),
-    ("/repositories/{format}/{name}/refresh", "POST"),
-    ("/repositories/{format}/{name}/retention", "GET, HEAD, PUT"),
-    ("/repositories/{format}/{name}/setup", "GET, HEAD"),
-    ("/search", "GET, HEAD"),
-    ("/session", "POST, DELETE"),
-    ("/status", "GET, HEAD"),
-    ("/tokens", "GET, HEAD, POST"),
-    ("/tokens/{id}", "GET, HEAD, DELETE"),
-    ("/users", "GET, HEAD, POST"),
-    ("/users/{login}", "GET, HEAD, PATCH, DELETE"),
-];
 
 /// What poem and the handlers report at this address.
-pub(super) fn failure(error: poem::Error, path: &str) -> Failure {
-    let mut failure = from_poem(error);
-    if failure.code().class == Class::MethodNotAllowed {
-        failure.allow = failure.allow.or_else(|| methods(path));
+pub(super) fn failure(error: poem::Error, method: &Method, path: &str, addresses: &Addresses) -> Failure {
+    let mut failure = fault::of(error, addresses.operation(method, path));
+    if failure.code().class == Class::MethodNotAllowed && failure.allow.is_none() {
+        failure.allow = addresses.methods(path).map(|allow| allow.to_owned().into());
     }
     failure
-}
-
-fn methods(path: &str) -> Option<&'static str> {
-    let asked: Vec<_> = path.strip_prefix("/api")?.split('/').collect();
-    let fits = |template: &str| {
-        let parts: Vec<_> = template.split('/').collect();
-        parts.len() == asked.len()
-            && parts.iter().zip(&asked).all(|(part, asked)| part.starts_with('{') || part == asked)
-    };
-    METHODS.iter().find(|(template, _)| fits(template)).map(|(_, allow)| *allow)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_methods_are_those_of_the_document() {
-        let document: serde_json::Value = serde_json::from_str(&openapi()).expect("JSON");
-        let described = document["paths"].as_object().expect("paths").iter().map(|(path, operations)| {
-            let methods = operations.as_object().expect("operations").keys().map(|method| method.to_ascii_uppercase());
-            let mut methods: Vec<_> = methods.collect();
-            // poem answers HEAD wherever it answers GET.
-            methods.extend(methods.contains(&"GET".to_owned()).then(|| "HEAD".to_owned()));
-            methods.sort();
-            (path.clone(), methods)
-        });
-        let known = METHODS.iter().map(|(path, allow)| {
-            let mut methods: Vec<_> = allow.split(", ").map(str::to_owned).collect();
-            methods.sort();
-            ((*path).to_owned(), methods)
-        });
-        assert_eq!(known.collect::<Vec<_>>(), described.collect::<Vec<_>>());
-        assert_eq!(methods("/api/artifacts/1"), Some("GET, HEAD, PATCH, DELETE"));
-        assert_eq!(methods("/api/artifacts/1/2"), None);
-    }
 }

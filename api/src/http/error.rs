@@ -7,7 +7,7 @@
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use keeper_core::error::{Class, Failure, codes};
+use keeper_core::error::{Class, Failure};
 use keeper_core::redaction::redact;
 use poem::{Body, Response};
 
@@ -112,8 +112,8 @@ pub(crate) fn answer(failure: &Failure, shape: Shape, request_id: &str) -> Respo
     if code.class == Class::Unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if let Some(allow) = failure.allow {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    if let Some(allow) = failure.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        headers.insert(ALLOW, allow);
     }
     if let Some(seconds) = failure.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -177,47 +177,11 @@ fn shorten(line: &str, bytes: usize) -> String {
     format!("{}…{}", &line[..head], &line[tail..])
 }
 
-/// What poem and poem-openapi report by themselves, in our codes.
-pub(super) fn from_poem(error: poem::Error) -> Failure {
-    let error = match error.downcast::<Refused>() {
-        Ok(Refused(failure)) => return failure,
-        Err(error) => error,
-    };
-    let detail = error.to_string();
-    match error.status() {
-        StatusCode::NOT_FOUND => Failure::new(&codes::NOT_FOUND, "there is nothing at this address of the API")
-            .hint("GET /api/openapi.json describes all addresses."),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Failure::new(&codes::METHOD_NOT_ALLOWED, "this method is not available at this address of the API")
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Failure::new(&codes::UNSUPPORTED_MEDIA_TYPE, detail),
-        StatusCode::PAYLOAD_TOO_LARGE => Failure::new(&codes::TOO_LARGE, detail),
-        StatusCode::BAD_REQUEST if detail.contains("unknown field") => Failure::new(&codes::UNKNOWN_FIELD, detail),
-        StatusCode::BAD_REQUEST if names_position(&detail) => Failure::new(&codes::INVALID_JSON, detail),
-        status if status.is_client_error() => Failure::new(&codes::INVALID_FIELD, detail),
-        _ => Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(detail),
-    }
-}
-
-/// Whether a text ends as those of serde_json do that tell where JSON broke off: `… at line 1 column 7`.
-fn names_position(detail: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let position = detail.rsplit_once(" at line ").and_then(|(_, position)| position.split_once(" column "));
-    position.is_some_and(|(line, column)| is_number(line) && is_number(column))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use keeper_core::error::codes;
 
-    #[test]
-    fn json_that_breaks_off_is_told_from_json_that_does_not_fit() {
-        let broken = serde_json::from_str::<serde_json::Value>("{").expect_err("broken").to_string();
-        assert!(names_position(&format!("parse request payload error: {broken}")));
-        for other in ["", "failed to parse \"x\": at line column", "unknown field ` at line 1 column x`"] {
-            assert!(!names_position(other), "{other}");
-        }
-    }
+    use super::*;
 
     fn lines_of(failure: &Failure) -> (String, usize) {
         let text = text(failure, "7Q2M9K4T1XWB");

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::burial::bury;
 use super::publishing::{Ended, next_generation};
-use super::sql::{all, corrupt, execute, failed, micros, one, timestamp};
-use super::usage::number;
+use super::sql::{all, corrupt, execute, failed, one, timestamp};
+use super::usage::{later_than, number};
 use super::{Store, audit, rows};
 
 /// Uses written down in one transaction.
@@ -26,9 +26,15 @@ impl RetentionStore for Store {
         rules(&self.readers, of).await
     }
 
-    async fn set_rules(&self, of: RepositoryId, rules: Rules, by: &Actor) -> Result<(), StoreError> {
+    async fn set_rules(
+        &self,
+        of: RepositoryId,
+        rules: Rules,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
         let (address, by) = (self.catalog.address(of)?, by.clone());
-        self.writer.submit(move |on| Box::pin(set_rules(on, of, address, rules, by)), |()| ()).await
+        self.writer.submit(move |on| Box::pin(set_rules(on, of, address, rules, expected, by)), |_| ()).await
     }
 
     async fn uses_known_since(&self) -> Result<Day, StoreError> {
@@ -89,16 +95,22 @@ async fn set_rules(
     of: RepositoryId,
     address: RepositoryAddress,
     rules: Rules,
+    expected: Option<i64>,
     by: Actor,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let present = SetRules::revision(self::rules(on, of).await?.as_ref());
+    if expected.is_some_and(|expected| expected != present) {
+        return Ok(false);
+    }
     execute(on, "DELETE FROM retention WHERE repository = $1", [of.0.into()]).await?;
     if !rules.list().is_empty() {
         let insert = "INSERT INTO retention (repository, rules, set_by, set_at) VALUES ($1, $2, $3, $4)";
-        let now = micros(Timestamp::now());
+        let now = later_than(present);
         execute(on, insert, [of.0.into(), json!(rules).to_string().into(), by.login.as_str().into(), now.into()])
             .await?;
     }
-    audit::record(on, &by, "repository.retention", address.to_string(), json!({ "rules": rules })).await
+    audit::record(on, &by, "repository.retention", address.to_string(), json!({ "rules": rules })).await?;
+    Ok(true)
 }
 
 #[derive(FromQueryResult)]

@@ -22,9 +22,15 @@ impl QuotaStore for Store {
         read(&self.readers, of).await
     }
 
-    async fn set_quota(&self, of: RepositoryId, quota: Quota, by: &Actor) -> Result<Usage, StoreError> {
+    async fn set_quota(
+        &self,
+        of: RepositoryId,
+        quota: Quota,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<Option<Usage>, StoreError> {
         let (address, by) = (self.catalog.address(of)?, by.clone());
-        self.writer.submit(move |on| Box::pin(set(on, of, address, quota, by)), |_| ()).await
+        self.writer.submit(move |on| Box::pin(set(on, of, address, quota, expected, by)), |_| ()).await
     }
 }
 
@@ -69,21 +75,32 @@ async fn set(
     of: RepositoryId,
     address: RepositoryAddress,
     quota: Quota,
+    expected: Option<i64>,
     by: Actor,
-) -> Result<Usage, StoreError> {
-    let before = read(on, of).await?.limit.map(|limit| limit.quota).unwrap_or_default();
+) -> Result<Option<Usage>, StoreError> {
+    let present = read(on, of).await?;
+    let revision = present.revision();
+    if expected.is_some_and(|expected| expected != revision) {
+        return Ok(None);
+    }
+    let before = present.limit.map(|limit| limit.quota).unwrap_or_default();
     let values = [
         of.0.into(),
         quota.bytes.map(stored).into(),
         quota.artifacts.map(stored).into(),
         by.login.as_str().into(),
-        micros(Timestamp::now()).into(),
+        later_than(revision).into(),
     ];
     execute(on, SET, values).await?;
     let told = |quota: Quota| json!({ "bytes": quota.bytes, "artifacts": quota.artifacts });
     let detail = json!({ "from": told(before), "to": told(quota) });
     audit::record(on, &by, "repository.quota", address.to_string(), detail).await?;
-    read(on, of).await
+    read(on, of).await.map(Some)
+}
+
+/// The time now in microseconds, later than a revision, which is one: two changes never have the same.
+pub(super) fn later_than(revision: i64) -> i64 {
+    micros(Timestamp::now()).max(revision.saturating_add(1))
 }
 
 const SELECT: &str = "SELECT packages, artifacts, bytes, limit_bytes, limit_artifacts, limit_by, limit_at \

@@ -45,6 +45,15 @@ pub struct Network {
 #[derive(Debug, Clone)]
 pub struct GuardedClient(Arc<Inner>);
 
+/// The certificates of a PEM file, at least one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let found = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(found) }
+}
+
 #[derive(Debug)]
 struct Inner {
     /// Two clients, because a resolver is not told the scheme, and http may reach less than https.

@@ -223,7 +223,7 @@ impl Keeper {
         let read_only = |what: &str| {
             let detail = format!("\"{}\" is a {} repository{what}", named.address, named.kind().as_str());
             let mut failure = Failure::new(&codes::READ_ONLY, detail);
-            failure.allow = Some("GET, HEAD");
+            failure.allow = Some("GET, HEAD".into());
             failure
         };
         let members = match &named.source {

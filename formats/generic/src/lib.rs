@@ -8,8 +8,8 @@
 //!
 //! A version gets its files one by one, or by several uploads at once; a file that is there never changes.
 //! [`GenericFiles`] joins the parts to the platform and registers itself: [`route`] understands addresses,
-//! [`names`] judges them, [`inspect`] takes an upload, [`order`] sorts versions, [`listing`] writes folders, and
-//! `merge` joins them.
+//! [`names`] judges them, [`inspect`] takes an upload, [`order`] sorts versions, [`listing`] writes folders, `merge`
+//! joins them, and [`setup`] tells users how to send and fetch.
 //!
 //! Any file server is an upstream that lays its files out as name, version and path; its own listings are not read.
 
@@ -21,7 +21,7 @@ use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{
     Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, Gate, InspectError, Inspection,
-    RepositoryView, Route, UploadField, Want,
+    RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 
@@ -33,6 +33,7 @@ mod merge;
 pub mod names;
 pub mod order;
 pub mod route;
+pub mod setup;
 
 /// Bytes of one file at most: 5 GiB, beyond which a single upload is no longer sensible.
 pub const FILE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -106,6 +107,10 @@ impl FormatHandler for GenericFiles {
 
     fn sort_key(&self, version: &VersionName) -> SortKey {
         order::sort_key(version.as_str())
+    }
+
+    fn setup(&self, target: &SetupTarget<'_>) -> Vec<SetupText> {
+        setup::texts(target)
     }
 
     fn login_hint(&self, _host: &str, _https: bool) -> String {

@@ -24,6 +24,11 @@ mod copied;
 /// The setting under which paths must differ in more than case.
 pub const UNIQUE_IGNORING_CASE: &str = "unique_ignoring_case";
 
+/// How many of the highest versions are asked for retractions. A directive stays in the `go.mod` of those that
+/// follow, so the last one has it; the others are for the time in which a prerelease or another line of versions
+/// comes behind it. Publishing costs the same however many versions there are.
+const SPEAKERS: u32 = 16;
+
 /// Compares a candidate with what the repository holds.
 ///
 /// # Errors
@@ -44,9 +49,9 @@ pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Resul
 async fn retracted(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Warning>, StoreError> {
     let coordinate = &candidate.coordinate;
     let version = coordinate.version.as_str();
-    let others = view.artifacts(&coordinate.package).await?;
-    // The newest one has the last word in Go, too.
-    for other in others.iter().rev().filter(|other| other.version != coordinate.version) {
+    let others = view.highest(&coordinate.package, SPEAKERS).await?;
+    // The highest one has the last word in Go, too.
+    for other in others.iter().filter(|other| other.version != coordinate.version) {
         let retracts = Metadata::of(&other.metadata).retracts.into_iter();
         let mut ranges = retracts.map(|range| Retract { low: range.low, high: range.high, rationale: range.rationale });
         if let Some(range) = ranges.find(|range| range.covers(version)) {
@@ -125,6 +130,19 @@ mod tests {
         let toolchain = candidate("golang.org/toolchain", "v0.0.1-go1.21.0.linux-amd64");
         assert_eq!(ready(confirm(&toolchain, &view)).expect_err("Go's own").code().name, "name_reserved");
         assert!(ready(confirm(&toolchain, &MemoryView::default().of_kind(RepositoryKind::Remote))).is_ok());
+    }
+
+    #[test]
+    fn only_the_highest_versions_have_a_say_whatever_their_number() {
+        let mut view = MemoryView::default();
+        view.add("ex.com/m", "v1.1.0", json!({ "retracts": [{"low": "v1.0.0", "high": "v1.0.0"}] }));
+        for (higher, is_told) in [(0, true), (SPEAKERS - 1, true), (SPEAKERS, false)] {
+            for number in 1..=higher {
+                view.add("ex.com/m", &format!("v1.2.{number}"), json!({}));
+            }
+            let warnings = ready(confirm(&candidate("ex.com/m", "v1.0.0"), &view)).expect("no refusal").warnings;
+            assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{higher} above");
+        }
     }
 
     #[test]

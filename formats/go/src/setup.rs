@@ -7,7 +7,7 @@
 //! publish, github-actions-publish, …       for those who may publish
 //! ```
 //!
-//! The longer ones are templates beside this file, in the language that they are written in (see [`template`]).
+//! The longer ones are templates beside this file, in the language that they are written in (see [`keeper_core::format::template`]).
 //! Every text works as it is: secrets come from `ARTIFACT_KEEPER_TOKEN`, and what cannot be known stands in a
 //! comment, because pasting an example would replace a good value.
 //!
@@ -21,13 +21,12 @@
 mod pipelines;
 mod publishing;
 mod reading;
-mod template;
 
+use keeper_core::format::template::shell_word;
 use keeper_core::format::{SetupTarget, SetupText};
 use keeper_core::repository::RepositoryKind;
 
 use crate::settings;
-pub(crate) use template::shell_word;
 
 /// What users replace by the beginning of their own module paths.
 pub const EXAMPLE_PATTERN: &str = "github.com/yourcompany";

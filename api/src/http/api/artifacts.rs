@@ -14,7 +14,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
+use super::cursor::NextCursor;
 use super::listing::{self, Readable, default_limit, shorten};
 use super::upload::UploadForm;
 use super::views::ArtifactView;
@@ -149,7 +149,7 @@ impl Artifacts {
         let limit = listing::limit(limit.0)?;
         let text = listing::text(q.0.as_deref())?;
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
-        let filter = Filter::new("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
+        let filter = caller.filter("artifacts", &[&format.0, &repository.0, &name.0, &version.0, &state.0, &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?;
         let query = ArtifactQuery {
             repositories: readable.ids(),

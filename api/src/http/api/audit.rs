@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
+use super::cursor::NextCursor;
 use super::listing::{self, default_limit, shorten};
 use crate::http::{App, Refused};
 
@@ -157,7 +157,7 @@ impl Audit {
         app.keeper.require_admin(&caller.principal)?;
         let limit = listing::limit(limit.0)?;
         let sealed = [&actor.0, &action.0, &repository.0, &package.0, &outcome.0, &request_id.0, &from.0, &to.0];
-        let sealed = Filter::new("audit", &sealed);
+        let sealed = caller.filter("audit", &sealed);
         let before = cursor.0.as_deref().map(|text| sealed.open_bytes(text, opened)).transpose()?;
         let filter = AuditFilter {
             outcome: outcome.0.as_deref().map(parse_outcome).transpose()?,

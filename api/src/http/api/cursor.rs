@@ -1,7 +1,7 @@
-//! Cursors of lists: the last key shown, bound to the list and its filter; and how an answer carries one.
+//! Cursors of lists: the last key shown, bound to the list, its filter and who asked; and how an answer carries one.
 //!
-//! Shape: URL-safe base64 of the key (most often 16 bytes of an id) and 8 bytes of a digest over list name, filter and key. The
-//! digest is no secret: it only tells a cursor of another list, another filter or a damaged one from a right
+//! Shape: URL-safe base64 of the key (most often 16 bytes of an id) and 8 bytes of a digest over login, list name, filter and key.
+//! The digest is no secret: it only tells a cursor of another caller, list or filter, or a damaged one, from a right
 //! one. A cursor grants nothing; rights are asked for on every page.
 
 use std::borrow::Cow;
@@ -17,13 +17,13 @@ use uuid::Uuid;
 
 const CHECK_BYTES: usize = 8;
 
-/// A list and the filter it is asked with.
+/// A list, the filter it is asked with, and who asks.
 pub(super) struct Filter(String);
 
 impl Filter {
     /// The list of this name with these filter values in their fixed order.
-    pub(super) fn new(list: &str, values: &[&Option<String>]) -> Self {
-        Self(format!("{list}{values:?}"))
+    pub(super) fn new(login: &str, list: &str, values: &[&Option<String>]) -> Self {
+        Self(format!("{login:?} {list}{values:?}"))
     }
 
     /// The cursor that continues after `key`.
@@ -118,10 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_good_for_its_own_list_and_filter_only() {
+    fn a_cursor_is_good_for_its_own_caller_list_and_filter_only() {
         let key = Uuid::from_u128(7);
-        let filter = |list, value: &str| Filter::new(list, &[&Some(value.to_owned()), &None]);
+        let of = |login, list, value: &str| Filter::new(login, list, &[&Some(value.to_owned()), &None]);
+        let filter = |list, value: &str| of("ann", list, value);
         let cursor = filter("artifacts", "go").seal(key);
+        assert!(of("ben", "artifacts", "go").open(&cursor).is_err(), "of another user");
         assert_eq!(filter("artifacts", "go").open(&cursor).expect("its own"), key);
         assert!(filter("artifacts", "npm").open(&cursor).is_err());
         assert!(filter("packages", "go").open(&cursor).is_err());

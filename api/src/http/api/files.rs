@@ -21,7 +21,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use super::Group;
 use super::artifacts::parse_id;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
+use super::cursor::NextCursor;
 use super::listing::{self, default_limit, shorten};
 use super::views::FileView;
 use crate::archive;
@@ -38,7 +38,7 @@ pub(super) struct Files;
 struct FilePage {
     /// In order of their names.
     items: Vec<FileView>,
-    /// Always `null`: the files of an artifact fit on one page.
+    /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
 }
 
@@ -106,11 +106,22 @@ impl Files {
         caller: Caller,
         /// The id of the artifact.
         id: Path<String>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
     ) -> Result<Json<FilePage>, Refused> {
-        let (repository, artifact) = app.keeper.artifact(&caller.principal, parse_id(&id)?).await?;
+        let limit = listing::limit(limit.0)?;
+        let id = parse_id(&id)?;
+        let filter = caller.filter("files", &[&Some(id.to_string())]);
+        let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
+        let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
+        let (repository, artifact) = app.keeper.artifact(&caller.principal, id).await?;
+        let page = listing::page(artifact.files, |file| file.name.clone(), after.as_deref(), limit);
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.name.as_bytes()));
         let view = |file| FileView::of(file, &repository.address, &caller.facts.base_url);
-        let items = artifact.files.into_iter().map(view).collect();
-        Ok(Json(FilePage { items, next_cursor: NextCursor(None) }))
+        Ok(Json(FilePage { items: page.items.into_iter().map(view).collect(), next_cursor }))
     }
 
     /// Download a file of an artifact.
@@ -170,7 +181,7 @@ impl Files {
         if !(path.is_empty() || path.ends_with('/')) {
             return Err(no_entry(&path).into());
         }
-        let filter = Filter::new("contents", &[&Some(id.to_string()), &Some(file.clone()), &Some(path.clone())]);
+        let filter = caller.filter("contents", &[&Some(id.to_string()), &Some(file.clone()), &Some(path.clone())]);
         let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
         let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
         let page = archive::folder(&listing, &path, after.as_deref(), limit);
@@ -283,7 +294,8 @@ impl IntoResponse for Download {
 impl ApiResponse for Download {
     fn meta() -> MetaResponses {
         let bytes = MetaMediaType {
-            content_type: "application/octet-stream",
+            // Each file has the type of its kind.
+            content_type: "*/*",
             schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary"))),
         };
         let response = |status, description, content| MetaResponse {

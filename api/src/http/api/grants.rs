@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
-use super::paging::{default_limit, next_cursor, window};
+use super::cursor::NextCursor;
+use super::listing::default_limit;
+use super::paging::{next_cursor, window};
 use super::views::time;
 use crate::http::{App, Refused};
 
@@ -121,7 +122,7 @@ impl Grants {
         cursor: Query<Option<String>>,
     ) -> Result<Json<GrantPage>, Refused> {
         app.keeper.require_some_grants(&caller.principal)?;
-        let filter = Filter::new("grants", &[&user.0, &group.0]);
+        let filter = caller.filter("grants", &[&user.0, &group.0]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let to = match (&user.0, &group.0) {
             (None, None) => None,

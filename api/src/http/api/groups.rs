@@ -12,8 +12,9 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
-use super::paging::{default_limit, next_cursor, window};
+use super::cursor::NextCursor;
+use super::listing::default_limit;
+use super::paging::{next_cursor, window};
 use super::revision::{Tagged, etag, expected, stale};
 use super::users::{self, UserPage, UserView, parse_login};
 use super::views::time;
@@ -111,7 +112,7 @@ impl Groups {
         cursor: Query<Option<String>>,
     ) -> Result<Json<GroupPage>, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let filter = Filter::new("groups", &[]);
+        let filter = caller.filter("groups", &[]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let page = app.keeper.ports().identity.groups(window).await.map_err(Failure::from)?;
         let next_cursor = next_cursor(&filter, &page, |group| group.id.0);
@@ -218,7 +219,7 @@ impl Groups {
     ) -> Result<Json<UserPage>, Refused> {
         app.keeper.require_admin(&caller.principal)?;
         let group = existing(&app, &parse(&name)?).await?;
-        let filter = Filter::new("members", &[&Some(group.id.to_string())]);
+        let filter = caller.filter("members", &[&Some(group.id.to_string())]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let page = app.keeper.ports().identity.members(&group.name, window).await.map_err(Failure::from)?;
         let next_cursor = next_cursor(&filter, &page, |user| user.id.0);

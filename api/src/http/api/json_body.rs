@@ -1,12 +1,18 @@
-//! Bodies that are read whole before they are parsed: all but the upload's.
+//! Bodies that are read whole and judged before they are parsed: all but the upload's.
 //!
 //! poem-openapi collects a body without a bound of size or time, and does so before the caller's rights are
 //! asked for. Bounds: [`JSON_BYTES`], and the pace of uploads. Errors: `too_large`, `request_timeout`,
-//! `invalid_framing`.
+//! `invalid_framing`; of JSON what [`strict_json`] and the operation's [`Shape`](super::shape::Shape) find.
 
 use keeper_core::error::{Failure, codes};
 use poem::Request;
 use poem::http::Method;
+use poem::http::header::CONTENT_TYPE;
+use poem_openapi::payload::{Json, Payload as _};
+use serde_json::Value;
+
+use super::addresses::Operation;
+use super::strict_json;
 
 use crate::http::shared_body::{SharedBody, stated_length};
 use crate::server::body::{Pace, PacedBody};
@@ -20,8 +26,8 @@ const UPLOAD: &str = "/api/artifacts";
 /// Puts the whole body in the place of the one that is still to come.
 ///
 /// # Errors
-/// When it is too long, too slow, or breaks off.
-pub(super) async fn collect(request: &mut Request, pace: Pace) -> Result<(), Failure> {
+/// When it is too long, too slow, or breaks off, and when it is JSON that the operation cannot take.
+pub(super) async fn collect(request: &mut Request, pace: Pace, operation: Option<&Operation>) -> Result<(), Failure> {
     if request.method() == Method::POST && request.original_uri().path() == UPLOAD {
         return Ok(());
     }
@@ -32,8 +38,20 @@ pub(super) async fn collect(request: &mut Request, pace: Pace) -> Result<(), Fai
         return Err(too_large());
     }
     let whole = body.whole(JSON_BYTES, too_large).await?;
+    if is_json(request) && !whole.is_empty() {
+        strict_json::check(&whole)?;
+        if let (Some(operation), Ok(body)) = (operation, serde_json::from_slice::<Value>(&whole)) {
+            operation.check_body(&body)?;
+        }
+    }
     request.set_body(whole.freeze());
     Ok(())
+}
+
+/// Whether the body says that it is JSON; what says something else is refused where it is parsed.
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(Json::<Value>::check_content_type)
 }
 
 fn too_large() -> Failure {

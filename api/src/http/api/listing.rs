@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keeper_core::artifact::Page;
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, SEARCH_CHARACTERS};
 use keeper_core::repository::{Repository, RepositoryAddress, RepositoryId};
@@ -70,6 +71,13 @@ impl Readable {
 fn holds(asked: &Repository, at: &RepositoryAddress) -> bool {
     let is_member = |members: &Virtual| asked.address.format == at.format && members.members.contains(&at.name);
     asked.address == *at || asked.source.members().is_some_and(is_member)
+}
+
+/// A page of what is in memory anyway, in the order of its keys.
+pub(super) fn page<T>(mut all: Vec<T>, key: impl Fn(&T) -> String, after: Option<&str>, limit: u32) -> Page<T> {
+    all.retain(|one| after.is_none_or(|after| key(one).as_str() > after));
+    all.sort_by_cached_key(key);
+    Page::cut(all, limit as usize)
 }
 
 /// The id of `what` in an address.

@@ -106,7 +106,7 @@ impl Packages {
         let sort = sort.0.unwrap_or(Sort::Name);
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
         let list = if sort == Sort::Name { "packages by name" } else { "packages by time" };
-        let filter = Filter::new(list, &[&format.0, &repository.0, &name.0, &q.0]);
+        let filter = caller.filter(list, &[&format.0, &repository.0, &name.0, &q.0]);
         let order = order(sort, &filter, cursor.0.as_deref())?;
         let query = PackageQuery { repositories: readable.ids(), name: name.0, text, order, limit };
         let page = app.keeper.ports().packages.list_packages(&query).await.map_err(Failure::from)?;
@@ -154,7 +154,7 @@ impl Packages {
         let id = parse_id(&id)?;
         let (repository, package) = app.keeper.package(&caller.principal, id).await?;
         let deleted = deleted.0.unwrap_or(false);
-        let filter = Filter::new("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
+        let filter = caller.filter("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = VersionQuery { package: id, deleted, after, limit };
         let page = app.keeper.ports().packages.package_versions(&query).await.map_err(Failure::from)?;
@@ -188,7 +188,7 @@ impl Packages {
         let (of, package) = app.keeper.package(&caller.principal, id).await?;
         let format = Some(of.address.format.as_str());
         let readable = Readable::of(&app, &caller, format, repository.0.as_deref()).await?;
-        let filter = Filter::new("dependents", &[&Some(id.to_string()), &repository.0]);
+        let filter = caller.filter("dependents", &[&Some(id.to_string()), &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = DependentQuery { repositories: readable.ids(), package: package.name, after, limit };
         let page = app.keeper.ports().packages.dependents(&query).await.map_err(Failure::from)?;
@@ -227,7 +227,7 @@ impl Packages {
         let limit = listing::limit(limit.0)?;
         let terms = terms(&q)?;
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
-        let filter = Filter::new("search", &[&Some(q.0), &format.0, &repository.0]);
+        let filter = caller.filter("search", &[&Some(q.0), &format.0, &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, place)).transpose()?;
         let packages = &app.keeper.ports().packages;
         let query = SearchQuery { repositories: readable.ids(), terms, after, limit };

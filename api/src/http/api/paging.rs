@@ -1,27 +1,19 @@
 //! Pages of lists that follow ids: what `limit` and `cursor` ask for, and the cursor of the next page.
 
 use keeper_core::artifact::Page;
-use keeper_core::error::{Failure, codes};
+use keeper_core::error::Failure;
 use keeper_core::identity::Window;
-use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
 use uuid::Uuid;
 
 use super::cursor::{Filter, NextCursor};
-
-/// `limit` when nobody says otherwise.
-pub(super) fn default_limit() -> u32 {
-    PAGE_LIMIT_DEFAULT
-}
+use super::listing;
 
 /// The part of the list that is asked for.
 ///
 /// # Errors
 /// `invalid_field` for a limit out of bounds, `invalid_cursor`.
 pub(super) fn window(filter: &Filter, limit: u32, cursor: Option<&str>) -> Result<Window, Failure> {
-    if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
-        let detail = format!("limit is 1 to {PAGE_LIMIT_MAX}, not {limit}");
-        return Err(Failure::new(&codes::INVALID_FIELD, detail).field("limit"));
-    }
+    let limit = listing::limit(limit)?;
     let after = cursor.map(|cursor| filter.open(cursor)).transpose()?;
     Ok(Window { after, limit })
 }

@@ -6,13 +6,14 @@ use keeper_core::access::Action;
 use keeper_core::error::Failure;
 use keeper_core::quota::{Quota, Usage};
 use poem::web::Data;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Header, Path};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
 use super::repositories::address;
+use super::revision::{Tagged, expected, stale};
 use super::size::Size;
 use super::views::time;
 use crate::http::{App, Refused};
@@ -79,11 +80,12 @@ impl Quotas {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
-    ) -> Result<Json<QuotaView>, Refused> {
+    ) -> Result<Tagged<QuotaView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Read).await?;
         let usage = app.keeper.ports().lifecycle.usage(repository.id).await.map_err(Failure::from)?;
-        Ok(Json(QuotaView::of(usage)))
+        let revision = usage.revision();
+        Ok(Tagged::new(QuotaView::of(usage), revision))
     }
 
     /// Set the quota of a repository.
@@ -99,15 +101,21 @@ impl Quotas {
         format: Path<String>,
         /// Its name.
         name: Path<String>,
+        /// The ETag that the change was made for; optional.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<NewQuota>,
-    ) -> Result<Json<QuotaView>, Refused> {
+    ) -> Result<Tagged<QuotaView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Read).await?;
         app.keeper.require_admin(&caller.principal)?;
         let quota = checked(&body)?;
         let lifecycle = &app.keeper.ports().lifecycle;
-        let usage = lifecycle.set_quota(repository.id, quota, &caller.actor()).await.map_err(Failure::from)?;
-        Ok(Json(QuotaView::of(usage)))
+        let expected = expected(if_match.0.as_deref())?;
+        let set = lifecycle.set_quota(repository.id, quota, expected, &caller.actor()).await;
+        let usage = set.map_err(Failure::from)?.ok_or_else(stale)?;
+        let revision = usage.revision();
+        Ok(Tagged::new(QuotaView::of(usage), revision))
     }
 }
 

@@ -24,7 +24,7 @@ use self::view::RepositoryView;
 use super::Group;
 use super::caller::Caller;
 use super::cursor::NextCursor;
-use super::listing::shorten;
+use super::listing::{self, default_limit, shorten};
 use super::revision::{Tagged, expected, stale};
 use crate::http::{App, Refused};
 
@@ -48,7 +48,7 @@ enum CreateAnswer {
 struct RepositoryPage {
     /// In order of format and name.
     items: Vec<RepositoryView>,
-    /// Always `null`: all repositories fit on one page.
+    /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
 }
 
@@ -80,12 +80,31 @@ impl Repositories {
     ///
     /// Those that the caller may read, in order of format and name.
     #[oai(path = "/repositories", method = "get", operation_id = "list_repositories")]
-    async fn list(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<RepositoryPage>, Refused> {
-        let mut items = Vec::new();
-        for repository in app.keeper.readable(&caller.principal).await? {
-            items.push(view(&app, &caller, &repository).await?);
+    async fn list(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// Only of this format, for example `go`.
+        format: Query<Option<String>>,
+        /// At most so many, 1 to 200.
+        #[oai(default = "default_limit")]
+        limit: Query<u32>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<RepositoryPage>, Refused> {
+        let limit = listing::limit(limit.0)?;
+        let filter = caller.filter("repositories", &[&format.0]);
+        let key = |key: &[u8]| String::from_utf8(key.to_vec()).ok();
+        let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, key)).transpose()?;
+        let mut readable = app.keeper.readable(&caller.principal).await?;
+        readable.retain(|one| format.0.as_deref().is_none_or(|wanted| one.address.format.as_str() == wanted));
+        let page = listing::page(readable, |one| one.address.to_string(), after.as_deref(), limit);
+        let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.address.to_string().as_bytes()));
+        let mut items = Vec::with_capacity(page.items.len());
+        for repository in &page.items {
+            items.push(view(&app, &caller, repository).await?);
         }
-        Ok(Json(RepositoryPage { items, next_cursor: NextCursor(None) }))
+        Ok(Json(RepositoryPage { items, next_cursor }))
     }
 
     /// Read a repository.

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use keeper_core::access::Action;
 use keeper_core::artifact::ArtifactId;
 use keeper_core::error::{Failure, codes};
-use keeper_core::limits::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
 use keeper_core::repository::{Deletion, Repository};
 use keeper_core::retention::{Doomed, Rule, Rules, SetRules};
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
+use super::cursor::NextCursor;
+use super::listing::{self, default_limit};
 use super::repositories::address;
+use super::revision::{Tagged, expected, stale};
 use super::views::time;
 use crate::http::{App, Refused};
 
@@ -91,7 +92,8 @@ struct DoomedView {
 }
 
 /// Which page of what would be removed.
-struct PageAsked {
+struct PageAsked<'a> {
+    caller: &'a Caller,
     limit: u32,
     cursor: Option<String>,
 }
@@ -120,14 +122,15 @@ impl Retention {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<RetentionView>, Refused> {
+    ) -> Result<Tagged<RetentionView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Read).await?;
         let set = app.keeper.ports().lifecycle.rules(repository.id).await.map_err(Failure::from)?;
-        let page = PageAsked { limit: limit.0, cursor: cursor.0 };
+        let page = PageAsked { caller: &caller, limit: limit.0, cursor: cursor.0 };
         let rules = set.as_ref().map(|set| set.rules.clone()).unwrap_or_default();
         let plan = if dry_run.0 { Some(would_remove(&app, &repository, &rules, page).await?) } else { None };
-        Ok(Json(RetentionView::of(rules, set, plan)))
+        let revision = SetRules::revision(set.as_ref());
+        Ok(Tagged::new(RetentionView::of(rules, set, plan), revision))
     }
 
     /// Set the retention rules of a repository.
@@ -152,8 +155,11 @@ impl Retention {
         limit: Query<u32>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
+        /// The ETag that the change was made for; optional.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<NewRules>,
-    ) -> Result<Json<RetentionView>, Refused> {
+    ) -> Result<Tagged<RetentionView>, Refused> {
         let address = address(&app, &format, &name)?;
         let (repository, _permit) = app.keeper.enter_api(&caller.principal, &address, Action::Manage).await?;
         let rules = checked(body.0)?;
@@ -161,20 +167,25 @@ impl Retention {
             let detail = format!("repository \"{address}\" never deletes, so it has no use for retention rules");
             return Err(Failure::new(&codes::DELETION_FORBIDDEN, detail).into());
         }
-        if dry_run.0 {
-            let page = PageAsked { limit: limit.0, cursor: cursor.0 };
-            let plan = would_remove(&app, &repository, &rules, page).await?;
-            return Ok(Json(RetentionView::of(rules, None, Some(plan))));
-        }
         let lifecycle = &app.keeper.ports().lifecycle;
-        lifecycle.set_rules(repository.id, rules, &caller.actor()).await.map_err(Failure::from)?;
+        let expected = expected(if_match.0.as_deref())?;
+        if dry_run.0 {
+            let page = PageAsked { caller: &caller, limit: limit.0, cursor: cursor.0 };
+            let plan = would_remove(&app, &repository, &rules, page).await?;
+            let present = SetRules::revision(lifecycle.rules(repository.id).await.map_err(Failure::from)?.as_ref());
+            if expected.is_some_and(|expected| expected != present) {
+                return Err(stale().into());
+            }
+            return Ok(Tagged::new(RetentionView::of(rules, None, Some(plan)), present));
+        }
+        if !lifecycle.set_rules(repository.id, rules, expected, &caller.actor()).await.map_err(Failure::from)? {
+            return Err(stale().into());
+        }
         let set = lifecycle.rules(repository.id).await.map_err(Failure::from)?;
-        Ok(Json(RetentionView::of(set.as_ref().map(|set| set.rules.clone()).unwrap_or_default(), set, None)))
+        let revision = SetRules::revision(set.as_ref());
+        let rules = set.as_ref().map(|set| set.rules.clone()).unwrap_or_default();
+        Ok(Tagged::new(RetentionView::of(rules, set, None), revision))
     }
-}
-
-fn default_limit() -> u32 {
-    PAGE_LIMIT_DEFAULT
 }
 
 fn checked(new: NewRules) -> Result<Rules, Failure> {
@@ -192,16 +203,13 @@ async fn would_remove(
     app: &App,
     repository: &Repository,
     rules: &Rules,
-    page: PageAsked,
+    page: PageAsked<'_>,
 ) -> Result<WouldRemove, Failure> {
-    if !(1..=PAGE_LIMIT_MAX).contains(&page.limit) {
-        let detail = format!("limit is 1 to {PAGE_LIMIT_MAX}, not {}", page.limit);
-        return Err(Failure::new(&codes::INVALID_FIELD, detail).field("limit"));
-    }
+    let limit = listing::limit(page.limit)? as usize;
     let bound_to = [Some(repository.address.to_string()), Some(format!("{:?}", rules.list()))];
-    let filter = Filter::new("retention", &[&bound_to[0], &bound_to[1]]);
+    let filter = page.caller.filter("retention", &[&bound_to[0], &bound_to[1]]);
     let after = page.cursor.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
-    let plan = app.keeper.retention_plan(repository, rules, after, page.limit as usize).await?;
+    let plan = app.keeper.retention_plan(repository, rules, after, limit).await?;
     let last = plan.items.last().filter(|_| plan.more).map(|doomed| filter.seal(doomed.candidate.id.0));
     Ok(WouldRemove {
         versions: plan.versions,

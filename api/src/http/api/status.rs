@@ -33,7 +33,7 @@ struct StatusView {
     /// Totals of all repositories; deleted versions do not count.
     counts: TotalsView,
     /// How the upstreams of remote repositories fare.
-    upstreams: Vec<UpstreamView>,
+    upstreams: Vec<RemoteView>,
     /// Background work that has ever run, by name.
     jobs: Vec<JobView>,
 }
@@ -77,7 +77,7 @@ struct TotalsView {
 
 /// The upstream of a remote repository.
 #[derive(Object)]
-struct UpstreamView {
+struct RemoteView {
     /// The repository: `go/upstream`.
     repository: String,
     /// Its sources, in the order in which they are asked.
@@ -115,7 +115,7 @@ impl Status {
         let upstreams = ports.repositories.list().await.map_err(Failure::from)?.into_iter().filter_map(|repository| {
             let health = ports.upstreams.health(repository.id, repository.source.remote()?);
             let sources = health.into_iter().map(SourceView::of).collect();
-            Some(UpstreamView { repository: repository.address.to_string(), sources })
+            Some(RemoteView { repository: repository.address.to_string(), sources })
         });
         let upstreams = upstreams.collect();
         Ok(Json(StatusView::of(app.status.now().await.map_err(Failure::from)?, upstreams)))
@@ -123,7 +123,7 @@ impl Status {
 }
 
 impl StatusView {
-    fn of(now: Snapshot, upstreams: Vec<UpstreamView>) -> Self {
+    fn of(now: Snapshot, upstreams: Vec<RemoteView>) -> Self {
         let counts = now.store.counts;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
-use super::paging::{default_limit, next_cursor, window};
+use super::cursor::NextCursor;
+use super::listing::default_limit;
+use super::paging::{next_cursor, window};
 use super::views::time;
 use crate::http::{App, Refused};
 use crate::token_request::{self, TokenPlan, TokenRequest};
@@ -161,7 +162,7 @@ impl Tokens {
         if owner != user.login {
             app.keeper.require_admin(&caller.principal)?;
         }
-        let filter = Filter::new("tokens", &[&Some(owner.to_owned())]);
+        let filter = caller.filter("tokens", &[&Some(owner.to_owned())]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let owner = if owner == "*" { None } else { Some(super::users::parse_login(owner)?) };
         let page = app.keeper.ports().identity.tokens(owner.as_ref(), window).await.map_err(Failure::from)?;

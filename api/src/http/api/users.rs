@@ -13,8 +13,9 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::Group;
 use super::caller::Caller;
-use super::cursor::{Filter, NextCursor};
-use super::paging::{default_limit, next_cursor, window};
+use super::cursor::NextCursor;
+use super::listing::default_limit;
+use super::paging::{next_cursor, window};
 use super::revision::{Tagged, etag, expected, stale};
 use super::views::time;
 use crate::config::Secret;
@@ -153,7 +154,7 @@ impl Users {
         cursor: Query<Option<String>>,
     ) -> Result<Json<UserPage>, Refused> {
         app.keeper.require_admin(&caller.principal)?;
-        let filter = Filter::new("users", &[]);
+        let filter = caller.filter("users", &[]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let page = app.keeper.ports().identity.users(window).await.map_err(Failure::from)?;
         let next_cursor = next_cursor(&filter, &page, |user| user.id.0);

@@ -71,7 +71,7 @@ async function send(verb, path, inputs, output) {
     if (place === "form") (body ??= new FormData()).append(name, value);
     if (place === "json") { body = value; headers["Content-Type"] = "application/json"; }
   }
-  const address = `/api${path}${query.size ? `?${query}` : ""}`;
+  const address = `.${path}${query.size ? `?${query}` : ""}`;
   try {
     const answer = await fetch(address, { method: verb.toUpperCase(), headers, body, credentials: "omit" });
     const text = await answer.text();
@@ -116,7 +116,7 @@ function operationView(path, verb, operation, components) {
   return view;
 }
 
-fetch("/api/openapi.json").then((answer) => answer.json()).then((document_) => {
+fetch("openapi.json").then((answer) => answer.json()).then((document_) => {
   const components = document_.components?.schemas ?? {};
   const views = [];
   for (const [path, operations] of Object.entries(document_.paths)) {

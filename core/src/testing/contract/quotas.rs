@@ -28,17 +28,24 @@ async fn used(quotas: &dyn QuotaStore, of: RepositoryId) -> Counts {
 }
 
 async fn set(quotas: &dyn QuotaStore, of: RepositoryId, bytes: Option<u64>, artifacts: Option<u64>) {
-    quotas.set_quota(of, Quota { bytes, artifacts }, &ann()).await.expect("a quota is set");
+    quotas.set_quota(of, Quota { bytes, artifacts }, None, &ann()).await.expect("a quota is set");
 }
 
 async fn a_quota_comes_back_with_who_set_it(quotas: &dyn QuotaStore, of: RepositoryId) {
     assert!(quotas.usage(of).await.expect("usage").limit.is_none(), "nobody has set a quota");
     let quota = Quota { bytes: Some(1 << 40), artifacts: None };
-    let answered = quotas.set_quota(of, quota, &ann()).await.expect("set");
+    let answered = quotas.set_quota(of, quota, Some(0), &ann()).await.expect("set").expect("none was there");
     let kept = quotas.usage(of).await.expect("usage");
     assert_eq!(answered, kept, "the answer is what is kept");
     let limit = kept.limit.expect("a limit");
     assert_eq!((limit.quota, limit.by.as_str()), (quota, "ann"), "what was set, and by whom");
+    for expected in [0, answered.revision() - 1] {
+        let stale = quotas.set_quota(of, Quota::default(), Some(expected), &ann()).await.expect("an answer");
+        assert!(stale.is_none(), "another revision is there by now");
+    }
+    let again =
+        quotas.set_quota(of, quota, Some(answered.revision()), &ann()).await.expect("set").expect("the present");
+    assert!(again.revision() > answered.revision(), "each change has a revision of its own");
     set(quotas, of, None, None).await;
     assert!(quotas.usage(of).await.expect("usage").limit.is_none(), "a quota can be taken away");
 }

@@ -6,7 +6,7 @@ use super::artifacts::created;
 use super::fixture::{coordinate, publication};
 use crate::artifact::{Amended, Amendment, ArtifactState, ArtifactStore, Coordinate};
 use crate::repository::{Actor, RepositoryId};
-use crate::retention::{Candidate, PackageVersions, RetentionStore, Rule, Rules};
+use crate::retention::{Candidate, PackageVersions, RetentionStore, Rule, Rules, SetRules};
 
 /// The promises of retention, on a repository that is empty when it is given.
 ///
@@ -16,7 +16,8 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
     let by = Actor { login: "ann".to_owned(), ..Actor::default() };
     assert!(retention.rules(of).await.expect("rules").is_none(), "nobody has set rules");
     let rules = Rules::try_from(vec![Rule { keep_last: Some(2), ..Rule::default() }]).expect("good rules");
-    retention.set_rules(of, rules.clone(), &by).await.expect("set");
+    assert!(retention.set_rules(of, rules.clone(), Some(0), &by).await.expect("set"), "none were there");
+    assert!(!retention.set_rules(of, Rules::default(), Some(0), &by).await.expect("an answer"), "some are by now");
     let kept = retention.rules(of).await.expect("rules").expect("rules");
     assert_eq!((&kept.rules, kept.by.as_str()), (&rules, "ann"), "what was set, and by whom");
 
@@ -54,7 +55,8 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
     assert!(again.is_empty(), "nothing is left to do");
 
     pin(artifacts, of, &coordinate(name, "v1"), false).await;
-    retention.set_rules(of, Rules::default(), &by).await.expect("set");
+    let present = SetRules::revision(retention.rules(of).await.expect("rules").as_ref());
+    assert!(retention.set_rules(of, Rules::default(), Some(present), &by).await.expect("set"), "the present ones");
     assert!(retention.rules(of).await.expect("rules").is_none(), "no rule is none");
     assert!(retention.apply_rules(of, package.key, now, 500).await.expect("applied").is_empty(), "without rules");
 }

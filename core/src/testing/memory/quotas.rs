@@ -14,15 +14,31 @@ impl QuotaStore for MemoryStore {
         Ok(self.call()?.usage(of))
     }
 
-    async fn set_quota(&self, of: RepositoryId, quota: Quota, by: &Actor) -> Result<Usage, StoreError> {
+    async fn set_quota(
+        &self,
+        of: RepositoryId,
+        quota: Quota,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<Option<Usage>, StoreError> {
         let mut rows = self.call()?;
+        let present = rows.usage(of).revision();
+        if expected.is_some_and(|expected| expected != present) {
+            return Ok(None);
+        }
         if quota == Quota::default() {
             rows.quotas.remove(&of);
         } else {
-            rows.quotas.insert(of, SetQuota { quota, by: by.login.clone(), at: Timestamp::now() });
+            rows.quotas.insert(of, SetQuota { quota, by: by.login.clone(), at: after(present) });
         }
-        Ok(rows.usage(of))
+        Ok(Some(rows.usage(of)))
     }
+}
+
+/// The time now, which is later than that of a revision.
+pub(super) fn after(revision: i64) -> Timestamp {
+    let next = Timestamp::from_microsecond(revision.saturating_add(1)).unwrap_or(Timestamp::MAX);
+    Timestamp::now().max(next)
 }
 
 impl Rows {

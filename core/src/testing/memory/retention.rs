@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::quotas::after;
 use super::store::{MemoryStore, Rows};
 use crate::artifact::{ArtifactState, Coordinate, PackageName, StoreError};
 use crate::repository::{Actor, RepositoryId};
@@ -16,14 +17,24 @@ impl RetentionStore for MemoryStore {
         Ok(self.call()?.rules.get(&of).cloned())
     }
 
-    async fn set_rules(&self, of: RepositoryId, rules: Rules, by: &Actor) -> Result<(), StoreError> {
+    async fn set_rules(
+        &self,
+        of: RepositoryId,
+        rules: Rules,
+        expected: Option<i64>,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
         let mut rows = self.call()?;
+        let present = SetRules::revision(rows.rules.get(&of));
+        if expected.is_some_and(|expected| expected != present) {
+            return Ok(false);
+        }
         if rules.list().is_empty() {
             rows.rules.remove(&of);
         } else {
-            rows.rules.insert(of, SetRules { rules, by: by.login.clone(), at: Timestamp::now() });
+            rows.rules.insert(of, SetRules { rules, by: by.login.clone(), at: after(present) });
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn uses_known_since(&self) -> Result<Day, StoreError> {

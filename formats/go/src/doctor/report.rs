@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use keeper_core::error::{Failure, codes};
+use keeper_core::format::template::shell_word;
 
-use crate::setup::{shell_word, write_line};
+use crate::setup::write_line;
 
 /// What a client reports.
 pub(super) struct Report(BTreeMap<String, String>);

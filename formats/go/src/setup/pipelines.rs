@@ -1,9 +1,9 @@
 //! Definitions for continuous integration, around the lines that people paste as well.
 
+use keeper_core::format::template::fill;
 use keeper_core::format::{Purpose, SetupTarget, SetupText};
 
 use super::reading::{all_lines, credential_notes};
-use super::template::fill;
 use super::{publishing, publishing::token_note};
 
 const GITHUB_SECRET: &str = "Keep the token as the secret ARTIFACT_KEEPER_TOKEN of the repository.";

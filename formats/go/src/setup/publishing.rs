@@ -1,9 +1,9 @@
 //! The recipe that publishes a tag of a module: archived as the `go` command would, sent with curl.
 
+use keeper_core::format::template::{fill, shell_word};
 use keeper_core::format::{Purpose, SetupTarget, SetupText};
 
 use super::TOKEN;
-use super::template::{fill, shell_word};
 
 pub(super) fn recipe(target: &SetupTarget<'_>) -> SetupText {
     SetupText {

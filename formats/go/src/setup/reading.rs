@@ -1,8 +1,8 @@
 //! Texts for people who get modules: a shell, its environment, credentials, an image.
 
+use keeper_core::format::template::{fill, shell_word};
 use keeper_core::format::{Purpose, SetupTarget, SetupText};
 
-use super::template::{fill, shell_word};
 use super::{HTTPS_ONLY, TOKEN, kind_note, private_line, proxies, write_line};
 
 /// What to know of a text that keeps settings with `go env -w`.

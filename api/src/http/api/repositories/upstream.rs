@@ -38,17 +38,17 @@ pub(super) struct UpstreamForm {
     /// Seconds for which an index that could not be asked again is still given out; seven days by default.
     stale_seconds: MaybeUndefined<u32>,
     /// What may come in.
-    rules: MaybeUndefined<RulesForm>,
+    rules: MaybeUndefined<AdmissionForm>,
 }
 
 /// What may come in; a denial wins over a permission.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct RulesForm {
+struct AdmissionForm {
     /// What is refused.
-    deny: MaybeUndefined<Vec<RuleView>>,
+    deny: MaybeUndefined<Vec<AdmissionRule>>,
     /// When there is any, what is not named here is refused.
-    allow: MaybeUndefined<Vec<RuleView>>,
+    allow: MaybeUndefined<Vec<AdmissionRule>>,
     /// Seconds that must have passed since a version was made.
     min_age_seconds: MaybeUndefined<u64>,
 }
@@ -56,7 +56,7 @@ struct RulesForm {
 /// Names, and perhaps some versions of them.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct RuleView {
+struct AdmissionRule {
     /// A pattern of package names, as the format reads it.
     packages: String,
     /// Bounds like `>=v1.2.0 <v1.2.5`, all of which must hold; empty for all versions.
@@ -83,25 +83,25 @@ pub(super) struct UpstreamView {
     /// Seconds for which an index that could not be asked again is still given out.
     stale_seconds: u32,
     /// What may come in.
-    rules: RulesView,
+    rules: AdmissionView,
     /// How each source of the chain fares.
     sources: Vec<SourceView>,
 }
 
 /// What may come in.
 #[derive(Object)]
-struct RulesView {
+struct AdmissionView {
     /// What is refused.
-    deny: Vec<RuleView>,
+    deny: Vec<AdmissionRule>,
     /// When there is any, what is not named here is refused.
-    allow: Vec<RuleView>,
+    allow: Vec<AdmissionRule>,
     /// Seconds that must have passed since a version was made.
     min_age_seconds: u64,
 }
 
 impl UpstreamView {
     pub(super) fn of(remote: &Remote, health: Vec<UpstreamHealth>) -> Self {
-        let rules = |rules: &[Rule]| rules.iter().map(RuleView::of).collect();
+        let rules = |rules: &[Rule]| rules.iter().map(AdmissionRule::of).collect();
         Self {
             url: remote.chain.to_string(),
             allow_http: remote.allow_http,
@@ -109,7 +109,7 @@ impl UpstreamView {
             forbidden_as_not_found: remote.forbidden_as_not_found,
             index_seconds: remote.index_seconds,
             stale_seconds: remote.stale_seconds,
-            rules: RulesView {
+            rules: AdmissionView {
                 deny: rules(&remote.rules.deny),
                 allow: rules(&remote.rules.allow),
                 min_age_seconds: remote.rules.min_age_seconds,
@@ -119,7 +119,7 @@ impl UpstreamView {
     }
 }
 
-impl RuleView {
+impl AdmissionRule {
     fn of(rule: &Rule) -> Self {
         Self { packages: rule.packages.clone(), versions: rule.versions.to_string(), reason: rule.reason.clone() }
     }
@@ -183,7 +183,7 @@ fn pick<T>(said: MaybeUndefined<T>, before: Option<T>, default: T) -> T {
 }
 
 fn rules(
-    said: MaybeUndefined<RulesForm>,
+    said: MaybeUndefined<AdmissionForm>,
     before: Option<&Rules>,
     handler: &dyn FormatHandler,
     problems: &mut Vec<Problem>,
@@ -194,7 +194,7 @@ fn rules(
         MaybeUndefined::Null => return Rules::default(),
         MaybeUndefined::Value(said) => said,
     };
-    let mut list = |said: MaybeUndefined<Vec<RuleView>>, before: Vec<Rule>, field: &str| match said {
+    let mut list = |said: MaybeUndefined<Vec<AdmissionRule>>, before: Vec<Rule>, field: &str| match said {
         MaybeUndefined::Undefined => before,
         MaybeUndefined::Null => Vec::new(),
         MaybeUndefined::Value(said) => {
@@ -217,8 +217,8 @@ fn rules(
     rules
 }
 
-fn read(rule: RuleView, field: &str, handler: &dyn FormatHandler, problems: &mut Vec<Problem>) -> Option<Rule> {
-    let RuleView { packages, versions, reason } = rule;
+fn read(rule: AdmissionRule, field: &str, handler: &dyn FormatHandler, problems: &mut Vec<Problem>) -> Option<Rule> {
+    let AdmissionRule { packages, versions, reason } = rule;
     if let Err(why) = handler.check_pattern(&packages) {
         problems.push(invalid(field, format!("{:?}: {why}", super::shorten(&packages))));
     }

@@ -1,0 +1,86 @@
+//! What the server needs to go outside: the client, whom it trusts, and the key of the credentials it carries.
+
+use std::io;
+use std::sync::Arc;
+
+use keeper_core::artifact::StoreError;
+use keeper_core::repository::{Actor, Repository, RepositoryDetails, RepositoryId, RepositoryStore as _};
+use keeper_core::source::Source;
+
+use super::StartError;
+use crate::config::{Config, UpstreamBounds};
+use crate::secrets::SecretsKey;
+use crate::store::{OpenError, Store};
+use crate::upstream::{GuardedClient, Network, UpstreamLimits, Vault, certificates, opens};
+
+/// The way out.
+pub(super) fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClient, StartError> {
+    let authorities = match &config.network_ca_file {
+        None => Vec::new(),
+        Some(path) => {
+            let read = std::fs::read(path).map_err(|error| error.to_string()).and_then(|pem| certificates(&pem));
+            read.map_err(|why| StartError::Authorities { path: path.clone(), why })?
+        }
+    };
+    let allow = config.network_allow.iter().cloned().collect();
+    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
+    if network.proxy.is_some() {
+        tracing::warn!(
+            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
+        );
+    }
+    let UpstreamBounds {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+    } = config.upstream;
+    let limits = UpstreamLimits {
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        total_timeout,
+        min_bytes_per_second,
+        rate_window,
+        rest,
+        ..UpstreamLimits::default()
+    };
+    GuardedClient::new(network, limits, Some(vault)).map_err(|error| StartError::Network(error.to_string()))
+}
+
+/// The key of secrets; made when there is none and nothing is sealed that it would be needed for.
+pub(super) async fn secrets_key(config: &Config, store: &Store, reset: bool) -> Result<SecretsKey, StartError> {
+    let path = &config.secrets_key_file;
+    let unusable = |error: io::Error| StartError::SecretsKey { path: path.clone(), why: error.to_string() };
+    let key = SecretsKey::read(path).map_err(unusable)?;
+    let repositories = store.list().await.map_err(OpenError::Unreadable)?;
+    let mut lost = Vec::new();
+    for row in store.sealed_credentials().await.map_err(OpenError::Unreadable)? {
+        let id = RepositoryId(row.repository);
+        if !key.as_ref().is_some_and(|key| opens(key, id, &row.sealed)) {
+            lost.extend(repositories.iter().find(|repository| repository.id == id).cloned());
+        }
+    }
+    if !lost.is_empty() && !reset {
+        let names: Vec<_> = lost.iter().map(|repository| repository.address.to_string()).collect();
+        return Err(StartError::SecretsLost { path: path.clone(), repositories: names.join(", ") });
+    }
+    for repository in lost {
+        forget_credentials(store, &repository).await.map_err(OpenError::Unreadable)?;
+        tracing::warn!(repository.name = %repository.address, "the credentials of its upstream were forgotten");
+    }
+    key.map_or_else(|| SecretsKey::make(path).map_err(unusable), Ok)
+}
+
+async fn forget_credentials(store: &Store, repository: &Repository) -> Result<(), StoreError> {
+    let mut source = repository.source.clone();
+    if let Source::Remote(remote) = &mut source {
+        remote.has_credentials = false;
+    }
+    let (details, by) = (RepositoryDetails { source, ..repository.into() }, Actor::system());
+    store.update(repository.id, repository.revision, details, &by).await?;
+    store.keep_sealed_credential(repository.id, None, &by).await
+}

@@ -1,0 +1,25 @@
+/** Go modules. Source of the rules: https://go.dev/ref/mod */
+import { type FormatText, lastPart } from './text';
+
+/** The ending that names a major version from 2 on. */
+const MAJOR = /\/v([2-9]|[1-9][0-9]+)$/;
+
+export const go: FormatText = {
+	title: 'Go',
+	noun: ['module', 'modules'],
+	install: (name, version) => `go get ${name}@${version}`,
+	pin: (name, version) => `require ${name} ${version}`,
+	sumLines({ name, version, checksums }) {
+		const zip = checksums.h1;
+		const mod = checksums['go.mod h1'];
+		return [zip && `${name} ${version} ${zip}`, mod && `${name} ${version}/go.mod ${mod}`].filter(Boolean).join('\n');
+	},
+	sumFile: 'go.sum',
+	manifest: { title: 'go.mod', suffix: '.mod' },
+	parts(name) {
+		const ending = MAJOR.exec(name);
+		if (!ending) return lastPart(name);
+		return { ...lastPart(name.slice(0, ending.index)), after: ending[0].slice(1) };
+	},
+	family: (name) => name.replace(MAJOR, ''),
+};

@@ -1,0 +1,53 @@
+/**
+ * What a format found out about a version. The fields belong to the format, so each is read as if it could be anything;
+ * what is not there is not shown.
+ */
+import type { Artifact } from '$lib/api/types';
+
+export type Origin = { url?: string; ref?: string; commit?: string };
+
+export type Facts = {
+	language?: string;
+	licences: string[];
+	packages: string[];
+	files?: number;
+	bytes?: number;
+	timeSource?: string;
+	origin: Origin;
+};
+
+type Fields = Record<string, unknown>;
+
+export function factsOf({ metadata }: Pick<Artifact, 'metadata'>): Facts {
+	const fields = record(metadata);
+	const origin = record(fields.origin);
+	return {
+		language: text(fields.go),
+		licences: texts(fields.licenses),
+		packages: texts(fields.packages),
+		files: number(fields.files),
+		bytes: number(fields.size_bytes),
+		timeSource: text(fields.time_source),
+		origin: {
+			url: text(origin.URL),
+			ref: text(origin.Ref),
+			commit: text(fields.commit) ?? text(origin.Hash),
+		},
+	};
+}
+
+function record(value: unknown): Fields {
+	return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function text(value: unknown): string | undefined {
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+	return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function texts(value: unknown): string[] {
+	return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+}

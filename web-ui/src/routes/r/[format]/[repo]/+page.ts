@@ -1,0 +1,20 @@
+import { api, ask } from '$lib/api/client';
+import type { PageLoad } from './$types';
+
+/** Packages of a page. */
+const LIMIT = 100;
+
+export const load: PageLoad = async ({ params, url }) => {
+	const asked = (name: string) => url.searchParams.get(name) || undefined;
+	const sort = asked('sort') === 'name' ? ('name' as const) : ('newest' as const);
+	const query = {
+		format: params.format,
+		repository: params.repo,
+		q: asked('q'),
+		sort,
+		cursor: asked('cursor'),
+		limit: LIMIT,
+	};
+	const packages = await ask(api.GET('/packages', { params: { query } }));
+	return { packages, sort, q: query.q ?? '', limit: LIMIT };
+};

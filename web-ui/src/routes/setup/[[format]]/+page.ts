@@ -1,0 +1,23 @@
+import { api, ask } from '$lib/api/client';
+import type { PageLoad } from './$types';
+
+export const load: PageLoad = async ({ params, url, parent }) => {
+	const { repositories } = await parent();
+	const formats = [...new Set(repositories.map((one) => one.format))];
+	const format = params.format ?? formats.find((one) => one === 'go') ?? formats[0];
+	const places = repositories.filter((one) => one.format === format);
+	const asked = url.searchParams.get('repo');
+	// A virtual repository is the one address for everything, so it comes first.
+	const order = ['virtual', 'hosted', 'remote'];
+	const first = [...places].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0];
+	const chosen = places.find((one) => one.name === asked) ?? first;
+	if (!format || !chosen) return { formats, format, places, chosen, setup: undefined };
+	const path = { format, name: chosen.name };
+	return {
+		formats,
+		format,
+		places,
+		chosen,
+		setup: await ask(api.GET('/repositories/{format}/{name}/setup', { params: { path } })),
+	};
+};
