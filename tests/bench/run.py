@@ -15,7 +15,7 @@ import platform
 import subprocess
 import tempfile
 
-import fills
+import copies
 import growth
 import reads
 import writes
@@ -32,9 +32,9 @@ RUNS = {
     "publish-large": writes.publish_large,
     "publish-many": writes.publish_many,
     "scale": growth.scale,
-    "miss": fills.miss,
-    "stampede": fills.stampede,
-    "go": fills.go,
+    "miss": copies.miss,
+    "stampede": copies.stampede,
+    "go": copies.go,
 }
 
 

@@ -124,7 +124,7 @@ fn what_is_no_such_file_is_refused_and_not_kept() {
         for _ in 0..2 {
             let said = refusals.text(row, &scene.get("m", &module.at(extension)), 502, code);
             assert!(
-                said.contains("\"go/m\"") && !said.contains("127.0.0.1") && !said.contains("sign in"),
+                said.contains("upstream") && !said.contains("127.0.0.1") && !said.contains("sign in"),
                 "{row}: {said}"
             );
         }

@@ -194,7 +194,7 @@ fn a_command_through_us_does_what_it_does_with_the_upstream() {
 #[test]
 fn the_commands_that_are_meant_to_succeed_do() {
     let sides = Sides::new();
-    let of_each_project = |project: &Project| {
+    let of_each_project = |project: &'static Project| {
         cases::all().into_iter().filter(|case| case.is_meant_to_succeed && case.project.name == project.name).take(2)
     };
     for case in PROJECTS.iter().copied().flat_map(of_each_project) {
