@@ -1,4 +1,5 @@
-//! A module of the greatest size passes through in little memory, and one byte more is refused.
+//! A module of the greatest size passes through in little memory, and one byte more is refused. So does one of as
+//! many files as an archive may have.
 //!
 //! The limit of a Go module is 500 MiB: of the upload, of the zip that clients get, and of all files together.
 //! The module here is noise, so its zip stores it as it is, and both zips are made to have exactly that size:
@@ -14,6 +15,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::harness::archives;
 use crate::harness::exchange::Exchange;
 use crate::harness::http::Response;
 use crate::harness::random::Random;
@@ -183,6 +185,28 @@ fn a_module_at_the_limit_goes_in_and_out_within_96_mib_of_memory() {
     let downloaded = memory_kib(&server, "VmHWM");
     assert!(published - idle <= MEMORY_KIB, "publishing: {published} KiB, idle {idle} KiB");
     assert!(downloaded - idle <= MEMORY_KIB, "downloading: {downloaded} KiB, idle {idle} KiB");
+}
+
+/// As many entries as are accepted, a few bytes each.
+fn many_files(count: usize) -> Vec<u8> {
+    let go_mod = format!("module {NAME}\n");
+    let names: Vec<_> =
+        (1..count).map(|number| format!("internal/generated/d{}/file{number}.go", number % 500)).collect();
+    let files = names.iter().map(|name| (name.as_str(), &b"package d\n"[..]));
+    archives::stored(&[("go.mod", go_mod.as_bytes())].into_iter().chain(files).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_module_of_very_many_files_is_published_within_96_mib_of_memory() {
+    const ENTRIES: usize = 200_000;
+    let _turn = turn();
+    let server = Server::start();
+    let idle = memory_kib(&server, "VmRSS");
+    let archive = many_files(ENTRIES);
+    let artifact = RawForm::module(NAME, "v1.0.0").file(archive).send(&server).expect(201).json();
+    let peak = memory_kib(&server, "VmHWM");
+    assert_eq!(artifact["metadata"]["files"], ENTRIES, "{artifact}");
+    assert!(peak - idle <= MEMORY_KIB, "publishing: {peak} KiB, idle {idle} KiB");
 }
 
 #[test]

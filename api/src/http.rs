@@ -47,8 +47,8 @@ use keeper_core::audit::Denials;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::pipeline::Keeper;
 use keeper_core::redaction::redact;
-use keeper_core::repository::FormatKey;
 use poem::{Endpoint, Request, Response};
+use tracing::Span;
 
 pub use admission::Admission;
 pub use authenticate::{Asked, Authenticator};
@@ -129,8 +129,9 @@ impl Routes {
 
     /// The answer, and what it was asked for as far as only the answer tells.
     async fn route(&self, who: &Principal, mut request: Request, facts: &RequestFacts) -> Answered {
-        let path = request.original_uri().path().to_owned();
-        let first = first_segment(&path);
+        let uri = request.original_uri().clone();
+        let path = uri.path();
+        let first = first_segment(path);
         let response = match first {
             "livez" if path == "/livez" => read_only(&request).map(|()| self.app.health.live()),
             "readyz" if path == "/readyz" => {
@@ -146,28 +147,25 @@ impl Routes {
                 let response = Response::builder().content_type("application/json").body(self.openapi.clone());
                 Ok(no_store(response))
             }
-            "api" => match pages::docs(&path) {
+            "api" => match pages::docs(path) {
                 Some(page) => read_only(&request).map(|()| page),
                 None => {
                     let method = request.method().clone();
-                    api::check(&mut request, self.app.admission.pace, &self.addresses).await?;
+                    // On the heap, so that the many small reads do not carry the room for this.
+                    Box::pin(api::check(&mut request, self.app.admission.pace, &self.addresses)).await?;
                     request.extensions_mut().insert(who.clone());
                     request.extensions_mut().insert(facts.clone());
                     let answered = self.api.call(request).await.map(no_store);
-                    answered.map_err(|error| api::failure(error, &method, &path, &self.addresses))
+                    answered.map_err(|error| api::failure(error, &method, path, &self.addresses))
                 }
             },
-            _ => {
-                let registry = &self.app.keeper.ports().registry;
-                let format = FormatKey::try_from(first).ok();
-                match format.and_then(|key| registry.get(&key).map(|handler| (key, handler))) {
-                    Some((format, handler)) => {
-                        let answered = self.app.native(&format, handler, who, request, facts).await;
-                        return answered.map(|(kind, response)| (Some(kind.into()), response));
-                    }
-                    None => self.ui.answer(&request, &path, &self.first_segments),
+            _ => match self.app.keeper.ports().registry.find(first) {
+                Some((format, handler)) => {
+                    let answered = self.app.native(format, handler, who, request, facts).await;
+                    return answered.map(|(kind, response)| (Some(kind.into()), response));
                 }
-            }
+                None => self.ui.answer(&request, path, &self.first_segments),
+            },
         };
         response.map(|response| (None, response))
     }
@@ -183,14 +181,14 @@ impl Routes {
     }
 
     /// The answer, and who is asking as far as that is known.
-    async fn answered(&self, request: Request, facts: &RequestFacts) -> (Principal, Answered) {
+    async fn answered(&self, request: Request, facts: &RequestFacts, span: &Span) -> (Principal, Answered) {
         let asked =
             Asked { method: request.method(), path: request.original_uri().path(), headers: request.headers(), facts };
         let who = match self.app.authenticator.principal(&asked).await {
             Ok(who) => who,
             Err(failure) => return (Principal::Anonymous, Err(self.with_hint_of_format(failure, &request, facts))),
         };
-        tracing::Span::current().record("principal.name", who.login());
+        span.record("principal.name", who.login());
         let ends = ends_soon(&who);
         let result = AssertUnwindSafe(self.route(&who, request, facts)).catch_unwind().await;
         let panicked = || Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked");
@@ -205,8 +203,8 @@ impl Routes {
     fn with_hint_of_format(&self, failure: Failure, request: &Request, facts: &RequestFacts) -> Failure {
         let first = first_segment(request.original_uri().path());
         let registry = &self.app.keeper.ports().registry;
-        match FormatKey::try_from(first).ok().and_then(|key| registry.get(&key)) {
-            Some(handler) => formats::with_login_hint(failure, handler, facts),
+        match registry.find(first) {
+            Some((_, handler)) => formats::with_login_hint(failure, handler, facts),
             None => failure,
         }
     }
@@ -279,19 +277,21 @@ impl Endpoint for Routes {
         let began = Instant::now();
         let in_flight = self.metrics.begin(began);
         let id = request::new_id();
-        let (method, path) = (request.method().clone(), request.original_uri().path().to_owned());
-        let first = first_segment(&path);
-        if !matches!(method, Method::GET | Method::HEAD) {
+        let (method, uri) = (request.method().clone(), request.original_uri().clone());
+        let path = uri.path();
+        let first = first_segment(path);
+        let is_read = matches!(method, Method::GET | Method::HEAD);
+        if !is_read {
             let body = self.metrics.count_received(request.take_body());
             request.set_body(body);
         }
         let shape = if path == "/api" || path.starts_with("/api/") { Shape::Api } else { Shape::Text };
-        let span = tracing::info_span!(
-            "request", request.id = %id, http.method = %method, principal.name = tracing::field::Empty
-        );
+        let speaks = !is_read || tracing::enabled!(tracing::Level::DEBUG);
+        let mut span = if speaks { span_of(&id, &method) } else { Span::none() };
         let (facts, (who, result)) = match self.app.front.examine(&request, id) {
             Ok(facts) => {
-                let result = tracing::Instrument::instrument(self.answered(request, &facts), span.clone()).await;
+                let answered = self.answered(request, &facts, &span);
+                let result = tracing::Instrument::instrument(answered, span.clone()).await;
                 (facts, result)
             }
             Err(refused) => (refused.0, (Principal::Anonymous, Err(refused.1))),
@@ -300,12 +300,16 @@ impl Endpoint for Routes {
         let response = match result {
             Ok((known, response)) => {
                 class = known.unwrap_or(class);
-                span.in_scope(|| self.log_answer(&response, &path, began));
+                span.in_scope(|| self.log_answer(&response, path, began));
                 response
             }
             Err(failure) => {
-                span.in_scope(|| self.log_failure(&failure, &method, &path, began));
-                self.note_denial(&failure, &who, &method, &path, &facts);
+                if !speaks {
+                    span = span_of(&facts.id, &method);
+                    span.record("principal.name", who.login());
+                }
+                span.in_scope(|| self.log_failure(&failure, &method, path, began));
+                self.note_denial(&failure, &who, &method, path, &facts);
                 answer(&failure, shape, &facts.id)
             }
         };
@@ -313,6 +317,12 @@ impl Endpoint for Routes {
         self.metrics.answered(first, class, in_flight, &mut response);
         Ok(response)
     }
+}
+
+/// What the lines of a request have in common. A read that goes well has none, and its span would be an eighth of
+/// what it costs; so it gets one only when it fails, or for those who want to see everything.
+fn span_of(id: &str, method: &Method) -> Span {
+    tracing::info_span!("request", request.id = id, http.method = %method, principal.name = tracing::field::Empty)
 }
 
 /// When the caller's token ends, if that is soon.

@@ -286,6 +286,34 @@ pub struct Publication {
     pub by: Actor,
 }
 
+impl Publication {
+    /// The version that it becomes in a repository, with these files: its own, but each on the copy of its bytes
+    /// that is live.
+    #[must_use]
+    pub fn into_artifact(self, repository: RepositoryId, mut files: Vec<ArtifactFile>) -> Artifact {
+        files.sort_by(|one, other| one.name.cmp(&other.name));
+        Artifact {
+            id: self.id,
+            repository,
+            coordinate: self.coordinate,
+            state: ArtifactState::Active,
+            state_reason: String::new(),
+            state_changed_at: None,
+            pinned: false,
+            published_at: self.published_at,
+            published_by: self.by.login,
+            content: self.content,
+            purl: self.purl,
+            files,
+            checksums: self.checksums,
+            metadata: self.metadata,
+            dependencies: self.dependencies,
+            warnings: self.warnings,
+            about: self.about,
+        }
+    }
+}
+
 /// How a publication ended.
 #[derive(Debug, Clone)]
 pub enum PublishOutcome {
@@ -422,6 +450,15 @@ pub trait ArtifactStore: Send + Sync {
         of: RepositoryId,
         package: &PackageName,
         state: ArtifactState,
+    ) -> Result<Vec<ArtifactSummary>, StoreError>;
+
+    /// The same of the highest ones only, at most `limit`, the highest first; no slower for more versions.
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
     ) -> Result<Vec<ArtifactSummary>, StoreError>;
 
     /// The files of all versions of a package that are in this state, in the ecosystem's order, then by name.

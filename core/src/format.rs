@@ -207,6 +207,15 @@ pub trait RepositoryView: Send + Sync {
     /// All that an index page needs of the versions that may be listed, in order.
     async fn artifacts(&self, package: &PackageName) -> Result<Vec<ArtifactSummary>, StoreError>;
 
+    /// The highest of them, at most `limit`, the highest first. What it costs does not grow with the number of
+    /// versions, where the view is one stored repository.
+    async fn highest(&self, package: &PackageName, limit: u32) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let mut all = self.artifacts(package).await?;
+        all.reverse();
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
     /// The files of the versions that may be listed, in order.
     async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError>;
 
@@ -439,6 +448,11 @@ pub trait FormatHandler: Debug + Send + Sync {
             Want::File { path, .. } => Some(path.as_str().to_owned()),
             _ => None,
         }
+    }
+
+    /// Bytes of the upstream's file that the route wants, at most: of a longer one no more is taken in.
+    fn upstream_limit_bytes(&self, _route: &Route) -> u64 {
+        self.info().max_upload_bytes
     }
 
     /// The index that proves a package known (Go: its list); `None` where only the very request can tell.

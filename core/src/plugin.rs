@@ -72,12 +72,18 @@ impl Registry {
         self.formats.get(key)
     }
 
+    /// The format whose key is this text, with the key.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<(&FormatKey, &Arc<dyn FormatHandler>)> {
+        self.formats.get_key_value(key)
+    }
+
     /// The format that a caller names.
     ///
     /// # Errors
     /// `unknown_format`, naming the installed ones.
     pub fn named(&self, key: &str) -> Result<(FormatKey, &Arc<dyn FormatHandler>), Failure> {
-        let found = FormatKey::try_from(key).ok().and_then(|key| self.get(&key).map(|handler| (key, handler)));
+        let found = self.find(key).map(|(key, handler)| (key.clone(), handler));
         found.ok_or_else(|| {
             let installed: Vec<_> = self.formats.keys().map(FormatKey::as_str).collect();
             Failure::new(&codes::UNKNOWN_FORMAT, format!("format {key:?} is not installed"))

@@ -3,6 +3,7 @@
 //! Shape: `go/local` is the address of the repository `local` of the format `go`. The pair is unique;
 //! another format may use the same name.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,6 +42,13 @@ pub struct FormatKey(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepositoryName(Arc<str>);
+
+/// Keys are looked up by their text, which every request does.
+impl Borrow<str> for FormatKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl TryFrom<&str> for FormatKey {
     type Error = InvalidName;

@@ -4,7 +4,7 @@
 //! loses at most what that job had not written yet, and then a version looks less used than it is by at most a
 //! day. Bounds: [`USES_IN_MEMORY`] versions; while more wait, further ones are not noted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -24,7 +24,9 @@ pub struct Uses(Mutex<Noted>);
 #[derive(Debug, Default)]
 struct Noted {
     day: Day,
-    today: HashSet<(RepositoryId, Coordinate)>,
+    /// By repository, so that asking needs no copy of the coordinate: most downloads are of what is noted.
+    today: HashMap<RepositoryId, HashSet<Coordinate>>,
+    noted_today: usize,
     waiting: Vec<Use>,
 }
 
@@ -36,11 +38,14 @@ impl Uses {
 
     fn note_on(&self, day: Day, of: RepositoryId, what: &Coordinate) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.day != day || noted.today.len() >= USES_IN_MEMORY {
-            noted.day = day;
+        if noted.day != day || noted.noted_today >= USES_IN_MEMORY {
+            (noted.day, noted.noted_today) = (day, 0);
             noted.today.clear();
         }
-        if noted.waiting.len() < USES_IN_MEMORY && noted.today.insert((of, what.clone())) {
+        let is_noted = noted.today.get(&of).is_some_and(|versions| versions.contains(what));
+        if !is_noted && noted.waiting.len() < USES_IN_MEMORY {
+            noted.today.entry(of).or_default().insert(what.clone());
+            noted.noted_today += 1;
             noted.waiting.push((of, what.clone(), day));
         }
     }

@@ -25,6 +25,7 @@ use keeper_core::digest::Digest;
 use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 use metrics::{Counter, counter};
 
+use super::buffers::Buffers;
 use super::durable::{refused_write, sync_folder};
 use super::lane::Lane;
 use super::{read, staged};
@@ -42,6 +43,7 @@ pub struct DiskBlobs {
     layout: Arc<Layout>,
     reads: Lane,
     writes: Lane,
+    buffers: Arc<Buffers>,
     /// Blobs found missing or damaged when they were read.
     faults: Counter,
 }
@@ -54,6 +56,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// For bytes that are only received here and stored elsewhere.
+    pub(super) fn for_receiving(tmp: &Path) -> Self {
+        Self { blobs: tmp.to_owned(), tmp: tmp.to_owned() }
+    }
+
     /// The folder of a digest: its first two digits.
     pub(super) fn folder(&self, digest: Digest) -> PathBuf {
         self.blobs.join(&digest.to_hex()[..2])
@@ -80,6 +87,7 @@ impl DiskBlobs {
             layout: Arc::new(layout),
             reads: Lane::new("read", READS),
             writes: Lane::new("write", WRITES),
+            buffers: Arc::default(),
             faults: counter!("keeper_blob_faults_total"),
         })
     }
@@ -94,12 +102,12 @@ impl std::fmt::Debug for DiskBlobs {
 #[async_trait]
 impl BlobStore for DiskBlobs {
     async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
-        let staged = staged::DiskStage::create(self.layout.clone(), self.writes.clone(), limit_bytes).await?;
-        Ok(Box::new(staged))
+        Ok(Box::new(staged::DiskStage::new(self.layout.clone(), self.writes.clone(), limit_bytes)))
     }
 
     async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
-        let opened = read::open(self.reads.clone(), self.layout.path(&blob.location), blob, range).await;
+        let (lane, buffers, path) = (self.reads.clone(), self.buffers.clone(), self.layout.path(&blob.location));
+        let opened = read::open(lane, buffers, path, blob, range).await;
         opened.inspect_err(|error| {
             if matches!(error, BlobError::Missing(_) | BlobError::Corrupt(..)) {
                 self.faults.increment(1);
@@ -195,7 +203,7 @@ fn refuse_two_file_systems(layout: &Layout) -> Result<(), BlobError> {
 }
 
 /// Removes the files in `tmp`; anything else there is not ours and stays.
-fn sweep(tmp: &Path) -> io::Result<usize> {
+pub(super) fn sweep(tmp: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(tmp)? {
         let entry = entry?;
@@ -209,6 +217,7 @@ fn sweep(tmp: &Path) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::fs::PermissionsExt;
 
     use bytes::Bytes;
@@ -252,11 +261,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_committed_leaves_nothing() {
         let (root, store) = store();
-        let mut stage = store.stage(1000).await.expect("a stage");
-        stage.write(sample(1000)).await.expect("a write");
-        assert_eq!(staged_files(&root), 1);
-        drop(stage);
-        assert_eq!(staged_files(&root), 0);
+        let plenty = 2 * IO_CHUNK_BYTES;
+        for (length, files) in [(1000, 0), (IO_CHUNK_BYTES - 1, 0), (IO_CHUNK_BYTES, 1), (plenty, 1)] {
+            let mut stage = store.stage(plenty as u64).await.expect("a stage");
+            stage.write(sample(length)).await.expect("a write");
+            let mut seen = Vec::new();
+            stage.reader().await.expect("a reader").read_to_end(&mut seen).expect("readable");
+            assert!(seen == sample(length), "{length} bytes");
+            assert_eq!(staged_files(&root), files, "a small one needs no file: {length} bytes");
+            drop(stage);
+            assert_eq!(staged_files(&root), 0);
+        }
 
         // A stage that refused bytes must not become a blob with a hole.
         let mut stage = store.stage(1000).await.expect("a stage");

@@ -1,7 +1,8 @@
 //! Blobs on their way in: a file in `tmp` that becomes a blob, or nothing.
 //!
 //! Bytes are collected up to [`IO_CHUNK_BYTES`] and then hashed and written in one turn of the blocking
-//! pool. A small upload therefore costs two turns: making the file, and everything else at the commit.
+//! pool. The file is made with the first such turn, so a small upload costs no file until it is committed, and
+//! none at all when what it becomes lives in rows.
 //!
 //! A stage on which anything failed, or whose caller left in the middle of a call, takes no more bytes and
 //! cannot be committed: it may have a hole.
@@ -9,6 +10,7 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,9 +33,8 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// A stage on disk.
 pub(super) struct DiskStage {
-    /// Before `file`: the name goes first, the bytes are freed when the file is closed.
-    doomed: Doomed,
-    file: ClosedLater,
+    /// What was written so far; none while all of it fits into the buffer.
+    unfinished: Option<Unfinished>,
     layout: Arc<Layout>,
     lane: Lane,
     limit_bytes: u64,
@@ -46,17 +47,9 @@ pub(super) struct DiskStage {
 }
 
 impl DiskStage {
-    pub(super) async fn create(layout: Arc<Layout>, lane: Lane, limit_bytes: u64) -> Result<Self, BlobError> {
-        let name = format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let path = layout.tmp.join(name);
-        let (doomed, file) = lane
-            .run(move || {
-                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-                Ok((Doomed::new(path), file.map_err(refused_write)?))
-            })
-            .await?;
-        let (file, buffer, hasher) = (ClosedLater(Some(Arc::new(file))), Vec::new(), Hasher::default());
-        Ok(Self { doomed, file, layout, lane, limit_bytes, buffer, hasher, spoilt: false })
+    pub(super) fn new(layout: Arc<Layout>, lane: Lane, limit_bytes: u64) -> Self {
+        let (buffer, hasher) = (Vec::new(), Hasher::default());
+        Self { unfinished: None, layout, lane, limit_bytes, buffer, hasher, spoilt: false }
     }
 
     fn refuse_spoilt(&self) -> Result<(), BlobError> {
@@ -70,19 +63,21 @@ impl DiskStage {
         self.hasher.size() + self.buffer.len() as u64
     }
 
-    /// Hashes and writes `bytes` behind all earlier ones, in one turn; gives them back.
+    /// Hashes and writes `bytes` behind all earlier ones, in one turn; gives them back. The file goes with the
+    /// turn: when that fails, or the caller leaves, it is removed there.
     async fn append<B: AsRef<[u8]> + Send + 'static>(&mut self, bytes: B) -> Result<B, BlobError> {
         self.spoilt = true;
-        let (file, mut hasher) = (self.file.share()?, self.hasher.clone());
-        let (bytes, hasher) = self
+        let (begun, layout, mut hasher) = (self.unfinished.take(), self.layout.clone(), self.hasher.clone());
+        let (bytes, unfinished, hasher) = self
             .lane
             .run(move || {
+                let unfinished = Unfinished::begun_or_new(begun, &layout)?;
                 hasher.update(bytes.as_ref());
-                (&*file).write_all(bytes.as_ref()).map_err(refused_write)?;
-                Ok((bytes, hasher))
+                unfinished.write(bytes.as_ref())?;
+                Ok((bytes, unfinished, hasher))
             })
             .await?;
-        self.hasher = hasher;
+        (self.unfinished, self.hasher) = (Some(unfinished), hasher);
         self.spoilt = false;
         Ok(bytes)
     }
@@ -121,8 +116,13 @@ impl StagedBlob for DiskStage {
 
     async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
         self.refuse_spoilt()?;
-        self.flush_buffer().await?;
-        let path = self.doomed.path().to_owned();
+        if self.unfinished.is_some() {
+            self.flush_buffer().await?;
+        }
+        let Some(unfinished) = &self.unfinished else {
+            return Ok(Box::new(io::Cursor::new(self.buffer.clone())));
+        };
+        let path = unfinished.doomed.path().to_owned();
         let file = self.lane.run(move || File::open(path).map_err(BlobError::Io)).await?;
         Ok(Box::new(file))
     }
@@ -145,26 +145,64 @@ impl StagedBlob for DiskStage {
 }
 
 impl DiskStage {
+    /// Puts all that was written into the file, for a store that takes it from there; says where it is.
+    pub(super) async fn end(&mut self) -> Result<PathBuf, BlobError> {
+        self.refuse_spoilt()?;
+        let rest = std::mem::take(&mut self.buffer);
+        if !rest.is_empty() || self.unfinished.is_none() {
+            self.append(rest).await?;
+        }
+        let unfinished = self.unfinished.as_ref();
+        unfinished
+            .map(|unfinished| unfinished.doomed.path().to_owned())
+            .ok_or_else(|| BlobError::Io(io::Error::other("a stage without a file")))
+    }
+
     /// Bytes, then name, then folder (P3–P5). On any error the file goes, whatever name it has by then.
     fn finish(mut self) -> Result<BlobInfo, BlobError> {
-        let file = self.file.take()?;
+        let Unfinished { mut doomed, file } = Unfinished::begun_or_new(self.unfinished, &self.layout)?;
         self.hasher.update(&self.buffer);
-        (&*file).write_all(&self.buffer).map_err(refused_write)?;
-        file.set_permissions(Permissions::from_mode(0o440)).map_err(refused_write)?;
-        file.sync_all().map_err(refused_write)?;
+        file.get().write_all(&self.buffer).map_err(refused_write)?;
+        file.get().set_permissions(Permissions::from_mode(0o440)).map_err(refused_write)?;
+        file.get().sync_all().map_err(refused_write)?;
 
         let location = fresh_location(self.hasher.digest())?;
         let folder = self.layout.folder(location.digest());
-        self.doomed.rename(folder.join(location.as_str())).map_err(refused_write)?;
+        doomed.rename(folder.join(location.as_str())).map_err(refused_write)?;
         sync_folder(&folder).map_err(refused_write)?;
-        self.doomed.keep();
+        doomed.keep();
         Ok(BlobInfo { location, size: self.hasher.size() })
+    }
+}
+
+/// A file that disappears unless it is finished.
+struct Unfinished {
+    /// Before `file`: the name goes first, the bytes are freed when the file is closed.
+    doomed: Doomed,
+    file: ClosedLater,
+}
+
+impl Unfinished {
+    /// Blocking.
+    fn begun_or_new(begun: Option<Self>, layout: &Layout) -> Result<Self, BlobError> {
+        if let Some(begun) = begun {
+            return Ok(begun);
+        }
+        let name = format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let path = layout.tmp.join(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let doomed = Doomed::new(path);
+        Ok(Self { doomed, file: ClosedLater(Some(file.map_err(refused_write)?)) })
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), BlobError> {
+        self.file.get().write_all(bytes).map_err(refused_write)
     }
 }
 
 /// Fifty random bits beside the digest. Two copies of one digest meet on a name once in 2^50, and then the
 /// rename puts the same bytes over the same bytes.
-fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
+pub(super) fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
     let mut random = [0_u8; BlobLocation::INCARNATION_CHARACTERS];
     getrandom::fill(&mut random).map_err(|error| BlobError::Io(io::Error::other(error.to_string())))?;
     let incarnation: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
@@ -174,16 +212,11 @@ fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
 
 /// A file that is closed on the blocking pool: closing the last handle of an unlinked file frees its blocks,
 /// which takes long for a large one.
-struct ClosedLater(Option<Arc<File>>);
+struct ClosedLater(Option<File>);
 
 impl ClosedLater {
-    fn share(&self) -> Result<Arc<File>, BlobError> {
-        self.0.clone().ok_or_else(|| BlobError::Io(io::Error::other("the stage is closed")))
-    }
-
-    /// For a holder that may block.
-    fn take(&mut self) -> Result<Arc<File>, BlobError> {
-        self.0.take().ok_or_else(|| BlobError::Io(io::Error::other("the stage is closed")))
+    fn get(&self) -> &File {
+        self.0.as_ref().expect("the file is taken when it is dropped only")
     }
 }
 

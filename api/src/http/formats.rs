@@ -16,13 +16,10 @@ use super::{App, response};
 use crate::upstream::client::HOPS;
 
 /// A raw target below a format: `/go/local/rest` is (`local`, `/rest`).
-fn split(path: &str, format: &str) -> (String, String) {
+fn split<'a>(path: &'a str, format: &str) -> (&'a str, &'a str) {
     let below = path.get(format.len() + 1..).unwrap_or("");
     let below = below.strip_prefix('/').unwrap_or(below);
-    match below.find('/') {
-        Some(at) => (below[..at].to_owned(), below[at..].to_owned()),
-        None => (below.to_owned(), String::new()),
-    }
+    below.split_at(below.find('/').unwrap_or(below.len()))
 }
 
 impl App {
@@ -39,8 +36,8 @@ impl App {
         facts: &RequestFacts,
     ) -> Result<(AnswerKind, Response), Failure> {
         let body = request.take_body();
-        let path = request.original_uri().path();
-        let (repository, rest) = split(path, format.as_str());
+        let uri = request.original_uri().clone();
+        let (repository, rest) = split(uri.path(), format.as_str());
         let headers: Vec<_> = handler
             .info()
             .request_headers
@@ -50,19 +47,20 @@ impl App {
         let head = request.method() == Method::HEAD;
         let asked = FormatRequest {
             verb: if head { "GET" } else { request.method().as_str() },
-            path: &rest,
-            query: request.original_uri().query().unwrap_or(""),
+            path: rest,
+            query: uri.query().unwrap_or(""),
             headers: &headers,
             repository_url: &format!("{}/{format}/{repository}", facts.base_url),
         };
         let with_hint = |failure| with_login_hint(failure, handler, facts);
         if asked.verb != "GET" {
             let incoming = Incoming { who, facts, headers: request.headers(), version: request.version(), body };
-            let written = self.native_write(format, handler, &repository, &asked, incoming).await;
+            // On the heap, so that the many small reads do not carry the room for this.
+            let written = Box::pin(self.native_write(format, handler, repository, &asked, incoming)).await;
             return written.map(|response| (AnswerKind::File, response)).map_err(with_hint);
         }
         let hops = passed(request.headers());
-        let answer = self.keeper.read(who, format, handler, &repository, &asked, hops).await.map_err(with_hint)?;
+        let answer = self.keeper.read(who, format, handler, repository, &asked, hops).await.map_err(with_hint)?;
         let response = response::respond(&self.keeper, &answer, request.headers(), head).await?;
         Ok((answer.kind, response))
     }
@@ -98,7 +96,7 @@ mod tests {
             ("/go//x", "", "/x"),
         ];
         for (path, repository, rest) in rows {
-            assert_eq!(split(path, "go"), (repository.to_owned(), rest.to_owned()), "{path}");
+            assert_eq!(split(path, "go"), (repository, rest), "{path}");
         }
     }
 }

@@ -6,6 +6,7 @@
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use keeper_core::blob::ByteRange;
 
 /// What a request's conditions leave to be sent.
@@ -109,7 +110,9 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 /// A moment as an HTTP date.
 #[must_use]
 pub(crate) fn http_date(at: Timestamp) -> String {
-    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let written = DateTimePrinter::new().timestamp_to_rfc9110_string(&at);
+    // The years that cannot be written are those before 0 and after 9999.
+    written.unwrap_or_default()
 }
 
 #[cfg(test)]

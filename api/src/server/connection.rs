@@ -34,6 +34,9 @@ use super::{App, Notice, ServerLimits};
 /// would take four times the system calls.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Headers that hyper takes as it comes. Told the same number, it fills room for them with copies at each request.
+const HYPER_HEADERS: usize = 100;
+
 /// How often an HTTP/2 client is asked whether it is still there, and how long it has to answer.
 const PING: Duration = Duration::from_secs(20);
 
@@ -123,9 +126,12 @@ impl Call {
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, ready_at: Instant) {
         let limits = &self.shared.limits;
-        let connection = http1::Builder::new()
+        let mut builder = http1::Builder::new();
+        if limits.headers != HYPER_HEADERS {
+            builder.max_headers(limits.headers);
+        }
+        let connection = builder
             .half_close(true)
-            .max_headers(limits.headers)
             .max_header_size(limits.header_bytes)
             .max_buf_size(READ_BYTES)
             // The watch has all deadlines: this one would end idle connections too.

@@ -39,6 +39,12 @@ impl ArtifactStore for Store {
     }
 
     async fn find(&self, of: RepositoryId, what: &Coordinate) -> Result<Option<Artifact>, StoreError> {
+        // Most who ask are about to publish something new, which needs no transaction to be known as absent.
+        let values = [of.0.into(), what.package.as_str().into(), what.version.as_str().into()];
+        let there: Option<VersionRow> = one(&self.readers, IS_THERE, values).await?;
+        if there.is_none() {
+            return Ok(None);
+        }
         let snapshot = self.readers.begin().await.map_err(failed)?;
         let found = by_coordinate(&snapshot, of, what).await?;
         snapshot.rollback().await.map_err(failed)?;
@@ -73,6 +79,18 @@ impl ArtifactStore for Store {
     ) -> Result<Vec<ArtifactSummary>, StoreError> {
         let values = [of.0.into(), package.as_str().into(), state.as_str().into()];
         let rows: Vec<SummaryRow> = all(&self.readers, SUMMARIES, values).await?;
+        rows.into_iter().map(SummaryRow::parse).collect()
+    }
+
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
+    ) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let values = [of.0.into(), package.as_str().into(), state.as_str().into(), i64::from(limit).into()];
+        let rows: Vec<SummaryRow> = all(&self.readers, HIGHEST, values).await?;
         rows.into_iter().map(SummaryRow::parse).collect()
     }
 
@@ -290,9 +308,17 @@ struct VersionRow {
     state: String,
 }
 
+const IS_THERE: &str = "SELECT a.version, a.state FROM artifacts a JOIN packages p ON p.id = a.package \
+    WHERE p.repository = $1 AND p.name = $2 AND a.version = $3";
+
 const SUMMARIES: &str = "SELECT a.version, a.published_at, a.checksums, a.metadata \
     FROM artifacts a JOIN packages p ON p.id = a.package \
     WHERE p.repository = $1 AND p.name = $2 AND a.state = $3 ORDER BY a.sort_key, a.version";
+
+/// Follows the index from its end and stops.
+const HIGHEST: &str = "SELECT a.version, a.published_at, a.checksums, a.metadata \
+    FROM artifacts a JOIN packages p ON p.id = a.package \
+    WHERE p.repository = $1 AND p.name = $2 AND a.state = $3 ORDER BY a.sort_key DESC, a.version DESC LIMIT $4";
 
 #[derive(FromQueryResult)]
 struct SummaryRow {

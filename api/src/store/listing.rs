@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
 use super::dialect::Dialect;
+use super::publishing::PackageRow;
 use super::rows::json as parsed;
 use super::sql::{execute, one};
 use super::words;
@@ -18,12 +19,17 @@ use super::words;
 pub(super) async fn added(
     on: &impl ConnectionTrait,
     of: RepositoryId,
-    package: i64,
+    package: &PackageRow,
     what: &Publication,
 ) -> Result<(), StoreError> {
-    words::begin(on, package).await?;
-    execute(on, RENEW, [package.into(), what.id.to_string().into()]).await?;
-    words::keep(on, package, what.coordinate.package.as_str(), &what.about).await?;
+    if !package.is_shown() {
+        words::begin(on, package.id).await?;
+    }
+    execute(on, RENEW, [package.id.into(), what.id.to_string().into()]).await?;
+    // Most versions of a package describe it in the same words, and indexing them again is the dearest of all this.
+    if !package.tells(&what.about) {
+        words::keep(on, package.id, what.coordinate.package.as_str(), &what.about).await?;
+    }
     needs(on, of, what.id, &what.dependencies).await
 }
 

@@ -11,7 +11,8 @@ use keeper_core::artifact::{
     Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, Extent, FileContent, LabelKind, Publication,
     PublishOutcome, StoreError,
 };
-use keeper_core::blob::BlobLocation;
+use keeper_core::blob::{BlobInfo, BlobLocation};
+use keeper_core::catalog::About;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -21,8 +22,8 @@ use uuid::Uuid;
 use super::artifacts::{by_coordinate, kind_word};
 use super::burial::bury;
 use super::ledger::is_trash;
-use super::sql::{corrupt, execute, micros, one};
-use super::{audit, listing, usage};
+use super::sql::{Places, corrupt, execute, execute_all, micros, one, timestamp};
+use super::{audit, listing, rows, usage};
 use refill::refill;
 
 mod extension;
@@ -46,25 +47,27 @@ pub(super) async fn publish(
         return Err(StoreError::TooLate);
     }
     let package = package(on, of, &what).await?;
-    if !insert_artifact(on, of, package, &what).await? {
+    if !insert_artifact(on, of, package.id, &what).await? {
         return repeat(on, of, address, package, what).await;
     }
     let bytes = what.files.iter().map(|file| file.content.size()).sum();
-    let packages = u64::from(is_first(on, package, what.id).await?);
+    let packages = u64::from(!package.is_shown());
     usage::add(on, of, Counts { packages, artifacts: 1, bytes }).await?;
-    for file in &what.files {
-        insert_file(on, of, what.id, file, what.published_at).await?;
-    }
+    let files = insert_files(on, of, what.id, &what.files, what.published_at).await?;
     for (kind, name) in &what.labels {
-        insert_label(on, package, *kind, name, what.id).await?;
+        insert_label(on, package.id, *kind, name, what.id).await?;
     }
-    listing::added(on, of, package, &what).await?;
+    listing::added(on, of, &package, &what).await?;
     let resource = format!("{address} {}", what.coordinate);
     audit::record(on, &what.by, "publish", resource, told(&what)).await?;
     next_generation(on, of).await?;
-    let artifact = by_coordinate(on, of, &what.coordinate).await?;
-    let artifact = artifact.ok_or_else(|| corrupt(&what.coordinate, "it cannot be read after it was written"))?;
-    Ok(Ended { answer: PublishOutcome::Created(artifact), changed: true })
+    Ok(Ended { answer: PublishOutcome::Created(as_stored(what).into_artifact(of, files)), changed: true })
+}
+
+/// What reading it will give: rows have microseconds.
+fn as_stored(mut what: Publication) -> Publication {
+    what.published_at = timestamp(micros(what.published_at)).unwrap_or(what.published_at);
+    what
 }
 
 /// The version is there: what is there decides.
@@ -72,14 +75,14 @@ async fn repeat(
     on: &impl ConnectionTrait,
     of: RepositoryId,
     address: RepositoryAddress,
-    package: i64,
+    package: PackageRow,
     what: Publication,
 ) -> Result<Ended<PublishOutcome>, StoreError> {
     let there = by_coordinate(on, of, &what.coordinate).await?;
     let there = there.ok_or_else(|| corrupt(&what.coordinate, "it is taken and cannot be read"))?;
     let contradicts = there.contradicts(&what);
     if there.state == ArtifactState::Deleted && what.copied && !contradicts {
-        return refill(on, of, address, package, there, what).await;
+        return refill(on, of, address, &package, there, what).await;
     }
     if there.state == ArtifactState::Deleted {
         return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
@@ -88,12 +91,12 @@ async fn repeat(
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
     }
     if what.extent == Extent::Part {
-        return extension::extend(on, of, address, package, there, what).await;
+        return extension::extend(on, of, address, package.id, there, what).await;
     }
     if there.content != what.content {
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
     }
-    move_names(on, of, address, package, there, &what).await
+    move_names(on, of, address, package.id, there, &what).await
 }
 
 /// Equal content: only names move.
@@ -133,8 +136,9 @@ pub(super) async fn label(
     let Some(there) = there.filter(|artifact| artifact.state != ArtifactState::Deleted) else {
         return Ok(Ended { answer: None, changed: false });
     };
-    let package = package_key(on, of, what.package.as_str()).await?;
-    let changed = insert_label(on, package, LabelKind::Name, &name, there.id).await?;
+    let package = find_package(on, of, what.package.as_str()).await?;
+    let package = package.ok_or_else(|| corrupt(&what, "its package cannot be read"))?;
+    let changed = insert_label(on, package.id, LabelKind::Name, &name, there.id).await?;
     if changed {
         audit::record(on, &by, "label", format!("{address} {what}"), json!({ "names": [name] })).await?;
         next_generation(on, of).await?;
@@ -187,27 +191,51 @@ pub(super) async fn relocate(
 
 const RELOCATE: &str = "UPDATE blobs SET location = $3 WHERE digest = $1 AND location = $2";
 
+/// A package as a publication finds it.
 #[derive(FromQueryResult)]
-struct Key {
-    id: i64,
+pub(super) struct PackageRow {
+    pub(super) id: i64,
+    /// What its newest version tells people, if it has one that is not deleted.
+    about: Option<String>,
 }
 
-/// The package's key; a package begins with its first version.
-async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<i64, StoreError> {
+impl PackageRow {
+    /// Whether it has a version that is not deleted.
+    pub(super) fn is_shown(&self) -> bool {
+        self.about.is_some()
+    }
+
+    /// Whether its newest version tells the same as this.
+    pub(super) fn tells(&self, about: &About) -> bool {
+        let told = self.about.as_deref().and_then(|told| serde_json::from_str::<About>(told).ok());
+        told.is_some_and(|told| told.description == about.description && told.keywords == about.keywords)
+    }
+}
+
+/// The package; it begins with its first version.
+async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<PackageRow, StoreError> {
     let name = what.coordinate.package.as_str();
+    if let Some(there) = find_package(on, of, name).await? {
+        return Ok(there);
+    }
     let insert = "INSERT INTO packages (repository, name, name_folded, created_at, public_id, family) \
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
     let id = Uuid::now_v7().to_string();
     let (at, family) = (micros(what.published_at), what.family.as_str());
     execute(on, insert, [of.0.into(), name.into(), folded.into(), at.into(), id.into(), family.into()]).await?;
-    package_key(on, of, name).await
+    let made = find_package(on, of, name).await?;
+    made.ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
 }
 
-async fn package_key(on: &impl ConnectionTrait, of: RepositoryId, name: &str) -> Result<i64, StoreError> {
-    let question = "SELECT id FROM packages WHERE repository = $1 AND name = $2";
-    let key: Option<Key> = one(on, question, [of.0.into(), name.into()]).await?;
-    key.map(|key| key.id).ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
+async fn find_package(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    name: &str,
+) -> Result<Option<PackageRow>, StoreError> {
+    let question = "SELECT p.id, a.about FROM packages p LEFT JOIN artifacts a ON a.id = p.newest \
+                    WHERE p.repository = $1 AND p.name = $2";
+    one(on, question, [of.0.into(), name.into()]).await
 }
 
 const INSERT_ARTIFACT: &str = "INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, \
@@ -242,52 +270,83 @@ async fn insert_artifact(
     Ok(execute(on, INSERT_ARTIFACT, values).await? == 1)
 }
 
-/// Whether a version is the only one of its package that is not deleted.
-async fn is_first(on: &impl ConnectionTrait, package: i64, version: ArtifactId) -> Result<bool, StoreError> {
-    let question = "SELECT package AS id FROM artifacts WHERE package = $1 AND state <> 'deleted' AND id <> $2 LIMIT 1";
-    let other: Option<Key> = one(on, question, [package.into(), version.to_string().into()]).await?;
-    Ok(other.is_none())
-}
-
 const INSERT_BLOB: &str = "INSERT INTO blobs (digest, size, location, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (digest) DO NOTHING";
-const INSERT_FILE: &str = "INSERT INTO files (artifact, repository, path, name, media_type, digest, size, inline, \
-    blob_digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const INSERT_FILES: &str =
+    "INSERT INTO files (artifact, repository, path, name, media_type, digest, size, inline, blob_digest) VALUES ";
+/// Files of one statement: far below what a database takes of values.
+const FILES_AT_ONCE: usize = 100;
 
-/// A blob that is there already keeps its live copy; the file then names that one. A copy that the collector
-/// has in its trash will be gone: the upload was too slow.
-async fn insert_file(
+/// Gives the files as they are stored then: a blob that is there already keeps its live copy, and the file names
+/// that one.
+async fn insert_files(
     on: &impl ConnectionTrait,
     of: RepositoryId,
     artifact: ArtifactId,
-    file: &ArtifactFile,
+    files: &[ArtifactFile],
     at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<ArtifactFile>, StoreError> {
+    let mut stored = Vec::with_capacity(files.len());
+    for file in files {
+        let content = match &file.content {
+            FileContent::Inline(bytes) => FileContent::Inline(bytes.clone()),
+            FileContent::Stored(blob) => FileContent::Stored(record_blob(on, blob, at).await?),
+        };
+        stored.push(ArtifactFile { content, ..file.clone() });
+    }
+    for some in stored.chunks(FILES_AT_ONCE) {
+        let mut places = Places::default();
+        let rows = some.iter().map(|file| file_row(&mut places, of, artifact, file)).collect::<Result<Vec<_>, _>>()?;
+        execute_all(on, &format!("{INSERT_FILES}{}", rows.join(", ")), places.0).await?;
+    }
+    Ok(stored)
+}
+
+/// The places of a file's values.
+fn file_row(
+    places: &mut Places,
+    of: RepositoryId,
+    artifact: ArtifactId,
+    file: &ArtifactFile,
+) -> Result<String, StoreError> {
     let size = i64::try_from(file.content.size()).map_err(|error| corrupt(&file.path, error))?;
     let (inline, blob) = match &file.content {
         FileContent::Inline(bytes) => (Some(bytes.to_vec()), None),
-        FileContent::Stored(blob) => {
-            let digest = blob.location.digest().to_hex();
-            let location = blob.location.as_str();
-            let values = [digest.as_str().into(), size.into(), location.into(), micros(at).into()];
-            if execute(on, INSERT_BLOB, values).await? == 1 && is_trash(on, &blob.location).await? {
-                return Err(StoreError::TooLate);
-            }
-            (None, Some(digest))
-        }
+        FileContent::Stored(blob) => (None, Some(blob.location.digest().to_hex())),
     };
     let values = [
-        artifact.to_string().into(),
-        of.0.into(),
-        file.path.as_str().into(),
-        file.name.as_str().into(),
-        file.media_type.as_str().into(),
-        file.digest.to_hex().into(),
-        size.into(),
-        inline.into(),
-        blob.into(),
+        places.of(artifact.to_string()),
+        places.of(of.0),
+        places.of(file.path.as_str()),
+        places.of(file.name.as_str()),
+        places.of(file.media_type.as_str()),
+        places.of(file.digest.to_hex()),
+        places.of(size),
+        places.of(inline),
+        places.of(blob),
     ];
-    execute(on, INSERT_FILE, values).await.map(drop)
+    Ok(format!("({})", values.join(", ")))
+}
+
+/// The live copy of a blob: this one, unless there is one. A copy that the collector has in its trash will be
+/// gone: the upload was too slow.
+async fn record_blob(on: &impl ConnectionTrait, blob: &BlobInfo, at: Timestamp) -> Result<BlobInfo, StoreError> {
+    let (digest, location) = (blob.location.digest().to_hex(), blob.location.as_str());
+    let size = i64::try_from(blob.size).map_err(|error| corrupt(location, error))?;
+    let values = [digest.as_str().into(), size.into(), location.into(), micros(at).into()];
+    if execute(on, INSERT_BLOB, values).await? == 1 {
+        return if is_trash(on, &blob.location).await? { Err(StoreError::TooLate) } else { Ok(blob.clone()) };
+    }
+    let question = "SELECT location, size FROM blobs WHERE digest = $1";
+    let live: Option<BlobRow> = one(on, question, [digest.as_str().into()]).await?;
+    let live = live.ok_or_else(|| corrupt(&digest, "the blob cannot be read, though it is there"))?;
+    rows::blob(&live.location, live.size)
+}
+
+#[derive(FromQueryResult)]
+struct BlobRow {
+    location: String,
+    size: i64,
 }
 
 const INSERT_COMMIT: &str = "INSERT INTO labels (package, kind, name, artifact) VALUES ($1, $2, $3, $4) \

@@ -425,6 +425,9 @@ impl Task {
         let connection = self.connection().await?;
         let Turn { transaction, ticket } = self.place.begin(&connection).await?;
         let keep = self.place.is_shared();
+        if let ([only], None) = (&mut *group, &ticket) {
+            return self.alone(only.as_mut(), transaction).await;
+        }
         for command in group {
             self.pulse.beat();
             let savepoint = transaction.begin().await?;
@@ -440,6 +443,23 @@ impl Task {
             Some(ticket) if leaves_in_doubt(&error) => Lost::Unanswered(ticket, error),
             _ => error.into(),
         })?;
+        Ok(order)
+    }
+
+    /// A group of one: the transaction itself is what its command goes back to.
+    async fn alone(
+        &self,
+        command: &mut dyn Command,
+        transaction: DatabaseTransaction,
+    ) -> Result<OwnedMutexGuard<()>, Lost> {
+        self.pulse.beat();
+        let ran = command.run(&transaction, false).await;
+        let order = self.order.clone().lock_owned().await;
+        match ran {
+            Ran::Well => transaction.commit().await?,
+            Ran::Refused => transaction.rollback().await?,
+            Ran::Full => transaction.rollback().await.map_err(|_| Lost::Full)?,
+        }
         Ok(order)
     }
 

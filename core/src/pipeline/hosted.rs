@@ -107,6 +107,10 @@ impl RepositoryView for Hosted<'_> {
         self.keeper.ports.artifacts.summaries(self.repository.id, package, ArtifactState::Active).await
     }
 
+    async fn highest(&self, package: &PackageName, limit: u32) -> Result<Vec<ArtifactSummary>, StoreError> {
+        self.keeper.ports.artifacts.highest(self.repository.id, package, ArtifactState::Active, limit).await
+    }
+
     async fn files(&self, package: &PackageName) -> Result<Vec<FileSummary>, StoreError> {
         self.keeper.ports.artifacts.file_summaries(self.repository.id, package, ArtifactState::Active).await
     }

@@ -37,6 +37,7 @@ use keeper_core::format::InspectError;
 
 use crate::error::{DUPLICATE_ENTRY, Problems};
 use crate::limits::MODULE_BYTES;
+use end::End;
 use entry::Entry;
 
 /// What the central directory says.
@@ -44,12 +45,9 @@ use entry::Entry;
 pub struct Directory {
     /// The entries with usable names, in the order of the directory.
     pub entries: Vec<Entry>,
-    /// How many there are with the others.
-    pub listed: u64,
-    /// The comment of the archive.
-    pub comment: Vec<u8>,
     /// Whether the archive is one that can be opened: names may be wrong, but no structure.
     pub is_sound: bool,
+    end: End,
 }
 
 impl Directory {
@@ -82,7 +80,30 @@ impl Directory {
         let entries = central::read(input, &end, problems)?;
         let is_flaw = |code: &Code| code.name.starts_with("zip_") || *code == DUPLICATE_ENTRY;
         let is_sound = !problems.has(is_flaw);
-        Ok(Self { entries, listed: end.entries, comment: end.comment, is_sound })
+        Ok(Self { entries, is_sound, end })
+    }
+
+    /// How many entries there are with those whose names cannot be used.
+    #[must_use]
+    pub fn listed(&self) -> u64 {
+        self.end.entries
+    }
+
+    /// The comment of the archive.
+    #[must_use]
+    pub fn comment(&self) -> &[u8] {
+        &self.end.comment
+    }
+
+    /// Frees the memory of the entries.
+    fn forget(&mut self) {
+        self.entries = Vec::new();
+    }
+
+    /// Reads the entries anew. What is wrong with them was told the first time.
+    fn recall(&mut self, input: &mut dyn ReadSeek) -> Result<(), InspectError> {
+        self.entries = central::read(input, &self.end, &mut Problems::default())?;
+        Ok(())
     }
 }
 

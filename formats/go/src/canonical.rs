@@ -14,26 +14,26 @@
 //! (30 MB/s), so an entry whose start looks random is stored.
 //!
 //! Units and bounds: the zip has at most [`MODULE_BYTES`]; memory does not grow with its size, but by about
-//! 400 bytes for each entry.
+//! 100 bytes for each entry.
 //! Errors: `zip_crc` for all damaged entries, `too_large`; faults of the storage on either side.
+
+mod zip_writer;
 
 use std::io::{self, BufWriter, Write};
 
 use keeper_core::error::{Problem, codes};
 use keeper_core::format::InspectError;
 use sha2::{Digest as _, Sha256};
-use zip::result::ZipError;
-use zip::write::{SimpleFileOptions, StreamWriter};
-use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use crate::archive::contents::Contents;
 use crate::archive::selection::Kept;
 use crate::dirhash::DirHash;
 use crate::error::Problems;
 use crate::limits::{CHUNK_BYTES, MODULE_BYTES};
+use zip_writer::{Method, ZipWriter};
 
 /// See the measurements above.
-const LEVEL: i64 = 2;
+const LEVEL: u32 = 2;
 
 /// Entries below this size are deflated in any case: storing them would save nothing that can be measured.
 const STORE_FROM_BYTES: u64 = 64 * 1024;
@@ -50,13 +50,13 @@ pub fn write(
     out: &mut dyn Write,
     observe: &mut dyn FnMut(&str, &[u8]),
 ) -> Result<String, InspectError> {
-    let mut zip = CanonicalZip::new(out);
-    let mut tree = DirHash::new();
+    let out = Bounded { out: BufWriter::with_capacity(CHUNK_BYTES, out), left: MODULE_BYTES };
+    let mut zip = ZipWriter::new(out, root, LEVEL);
+    let mut tree = DirHash::of_folder(root);
     let mut problems = Problems::default();
     for file in kept {
-        let name = format!("{root}{}", file.name);
         let mut content =
-            FileWriter { zip: &mut zip, name: &name, size: file.entry.size, digest: Sha256::new(), is_open: false };
+            FileWriter { zip: &mut zip, name: file.name, size: file.entry.size, digest: Sha256::new(), is_open: false };
         let result = contents.stream(file.entry, &mut |piece| {
             if !content.is_open {
                 observe(file.name, piece);
@@ -65,7 +65,9 @@ pub fn write(
             if problems.is_empty() { content.write(piece) } else { Ok(()) }
         });
         match result {
-            Ok(()) if problems.is_empty() => tree.add(&name, content.finish()?).expect("a file path holds no line end"),
+            Ok(()) if problems.is_empty() => {
+                tree.add(file.name, content.finish()?).expect("a file path holds no line end");
+            }
             Ok(()) => {}
             Err(InspectError::Refused(failure)) if failure.code() == &codes::TOO_LARGE => return Err(failure.into()),
             Err(InspectError::Refused(failure)) => problems.extend(&failure),
@@ -76,13 +78,16 @@ pub fn write(
         }
     }
     problems.settle()?;
-    zip.finish()?;
+    zip.finish(kept.iter().map(|file| file.name)).map_err(output)?;
     Ok(tree.h1())
 }
 
+/// The zip, as it goes to the storage.
+type CanonicalZip<'f, 'o> = ZipWriter<'f, Bounded<BufWriter<&'o mut dyn Write>>>;
+
 /// One file on its way into the zip.
-struct FileWriter<'w, 'o> {
-    zip: &'w mut CanonicalZip<'o>,
+struct FileWriter<'w, 'f, 'o> {
+    zip: &'w mut CanonicalZip<'f, 'o>,
     name: &'w str,
     size: u64,
     digest: Sha256,
@@ -90,15 +95,15 @@ struct FileWriter<'w, 'o> {
     is_open: bool,
 }
 
-impl FileWriter<'_, '_> {
+impl FileWriter<'_, '_, '_> {
     fn write(&mut self, piece: &[u8]) -> Result<(), InspectError> {
         if !self.is_open {
             self.is_open = true;
             let is_stored = self.size >= STORE_FROM_BYTES && looks_random(piece);
-            self.zip.start(self.name, is_stored)?;
+            self.zip.start(self.name, if is_stored { Method::Stored } else { Method::Deflated }).map_err(output)?;
         }
         self.digest.update(piece);
-        self.zip.write(piece)
+        self.zip.write(piece).map_err(output)
     }
 
     fn finish(mut self) -> Result<[u8; 32], InspectError> {
@@ -106,37 +111,6 @@ impl FileWriter<'_, '_> {
             self.write(&[])?;
         }
         Ok(self.digest.finalize().into())
-    }
-}
-
-/// The writer of the `zip` crate with fixed facts and one bound.
-struct CanonicalZip<'o>(ZipWriter<StreamWriter<Bounded<BufWriter<&'o mut dyn Write>>>>);
-
-impl<'o> CanonicalZip<'o> {
-    fn new(out: &'o mut dyn Write) -> Self {
-        let out = BufWriter::with_capacity(CHUNK_BYTES, out);
-        Self(ZipWriter::new_stream(Bounded { out, left: MODULE_BYTES }))
-    }
-
-    fn start(&mut self, name: &str, is_stored: bool) -> Result<(), InspectError> {
-        let options = SimpleFileOptions::default()
-            .system(System::Unix)
-            .unix_permissions(0o644)
-            .last_modified_time(DateTime::default());
-        let options = if is_stored {
-            options.compression_method(CompressionMethod::Stored)
-        } else {
-            options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL))
-        };
-        self.0.start_file(name, options).map_err(output)
-    }
-
-    fn write(&mut self, piece: &[u8]) -> Result<(), InspectError> {
-        self.0.write_all(piece).map_err(|error| output(error.into()))
-    }
-
-    fn finish(self) -> Result<(), InspectError> {
-        self.0.finish().map_err(output)?.into_inner().out.flush().map_err(InspectError::Output)
     }
 }
 
@@ -165,12 +139,8 @@ impl<W: Write> Write for Bounded<W> {
     }
 }
 
-/// What an error of the writer means: the crate passes on those of the output.
-fn output(error: ZipError) -> InspectError {
-    let error = match error {
-        ZipError::Io(error) => error,
-        other => io::Error::other(other),
-    };
+/// What an error of the output means.
+fn output(error: io::Error) -> InspectError {
     if error.get_ref().is_some_and(|inner| inner.is::<Overflow>()) {
         return Problem::new(&codes::TOO_LARGE, Overflow.to_string()).field("file").into();
     }
@@ -219,12 +189,12 @@ mod tests {
         let mut bounded = Bounded { out: &mut out, left: 3 };
         assert!(bounded.write_all(b"abc").is_ok());
         let error = bounded.write_all(b"d").expect_err("full");
-        assert!(matches!(output(error.into()), InspectError::Refused(failure) if failure.code().name == "too_large"));
+        assert!(matches!(output(error), InspectError::Refused(failure) if failure.code().name == "too_large"));
     }
 
     #[test]
     fn a_fault_of_the_storage_stays_one() {
-        let error = ZipError::Io(io::Error::from(io::ErrorKind::StorageFull));
+        let error = io::Error::from(io::ErrorKind::StorageFull);
         let InspectError::Output(error) = output(error) else { panic!("a fault of the output") };
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }

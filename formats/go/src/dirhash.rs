@@ -11,7 +11,7 @@
 //! Directory entries are for the caller to leave out or to put in: they enter the hash like empty files. A
 //! name that occurs twice is for the caller to refuse; here it is two lines.
 //!
-//! Units and bounds: 32 bytes and the name are held for each file; the caller bounds the number of files and
+//! Units and bounds: 32 bytes and a reference to the name are held for each file; the caller bounds the number of files and
 //! the length of names.
 //! Errors: [`DirHashFault`].
 //! Sources: `Hash1` in `golang.org/x/mod/sumdb/dirhash` (go 1.26).
@@ -19,10 +19,11 @@
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 
-/// Files of a tree, gathered for their hash.
-#[derive(Clone, Debug, Default)]
-pub struct DirHash {
-    files: Vec<(String, [u8; 32])>,
+/// Files of a folder, gathered for their hash.
+#[derive(Clone, Debug)]
+pub struct DirHash<'a> {
+    folder: &'a str,
+    files: Vec<(&'a str, [u8; 32])>,
 }
 
 /// Why a tree has no hash.
@@ -33,29 +34,30 @@ pub enum DirHashFault {
     Newline(String),
 }
 
-impl DirHash {
-    /// A tree without files.
+impl<'a> DirHash<'a> {
+    /// A folder without files; its name ends with a slash and begins that of each file.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn of_folder(folder: &'a str) -> Self {
+        Self { folder, files: Vec::new() }
     }
 
-    /// Adds a file by its full name and the SHA-256 of its content. The order of calls does not matter.
-    pub fn add(&mut self, name: &str, digest: [u8; 32]) -> Result<(), DirHashFault> {
-        if name.contains('\n') {
-            return Err(DirHashFault::Newline(name.to_owned()));
+    /// Adds a file by its name in the folder and the SHA-256 of its content. The order of calls does not matter.
+    pub fn add(&mut self, name: &'a str, digest: [u8; 32]) -> Result<(), DirHashFault> {
+        if name.contains('\n') || self.folder.contains('\n') {
+            return Err(DirHashFault::Newline(format!("{}{name}", self.folder)));
         }
-        self.files.push((name.to_owned(), digest));
+        self.files.push((name, digest));
         Ok(())
     }
 
     /// The hash, such as `h1:9E3zllyEmg3gLJAsg+u5ATC16VlVuZ4eS+RInAfe5yQ=`.
     #[must_use]
     pub fn h1(mut self) -> String {
+        // All begin with the folder, so the order of the rests is that of the whole names.
         self.files.sort_unstable();
         let mut lines = Sha256::new();
         for (name, digest) in &self.files {
-            line(&mut lines, name, digest);
+            line(&mut lines, self.folder, name, digest);
         }
         finish(lines)
     }
@@ -65,13 +67,14 @@ impl DirHash {
 #[must_use]
 pub fn h1_go_mod(content: &[u8]) -> String {
     let mut lines = Sha256::new();
-    line(&mut lines, "go.mod", &Sha256::digest(content).into());
+    line(&mut lines, "", "go.mod", &Sha256::digest(content).into());
     finish(lines)
 }
 
-fn line(lines: &mut Sha256, name: &str, digest: &[u8; 32]) {
+fn line(lines: &mut Sha256, folder: &str, name: &str, digest: &[u8; 32]) {
     lines.update(HEXLOWER.encode(digest));
     lines.update("  ");
+    lines.update(folder);
     lines.update(name);
     lines.update("\n");
 }
@@ -86,11 +89,12 @@ mod tests {
 
     use super::*;
 
-    const MOD: (&str, &str) = ("ex.com/m@v1.0.0/go.mod", "module ex.com/m\n");
-    const CODE: (&str, &str) = ("ex.com/m@v1.0.0/a.go", "package a\n");
+    const FOLDER: &str = "ex.com/m@v1.0.0/";
+    const MOD: (&str, &str) = ("go.mod", "module ex.com/m\n");
+    const CODE: (&str, &str) = ("a.go", "package a\n");
 
     fn h1(files: &[(&str, &str)]) -> String {
-        let mut hash = DirHash::new();
+        let mut hash = DirHash::of_folder(FOLDER);
         for (name, content) in files {
             hash.add(name, Sha256::digest(content).into()).expect("no newline");
         }
@@ -101,7 +105,7 @@ mod tests {
     fn hashes_equal_those_of_go() {
         for (files, wanted) in [
             (&[MOD, CODE][..], "h1:9E3zllyEmg3gLJAsg+u5ATC16VlVuZ4eS+RInAfe5yQ="),
-            (&[MOD, ("ex.com/m@v1.0.0/", ""), CODE], "h1:e+bIsM46t64GThZKygRhztxDYGk97m2odb6VvALFZH8="),
+            (&[MOD, ("", ""), CODE], "h1:e+bIsM46t64GThZKygRhztxDYGk97m2odb6VvALFZH8="),
             (&[CODE], "h1:WQ55TnrJRREvzfA8xQQZ+cs0fAZTC9aDcraW8Pi+gSY="),
             (&[], "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
         ] {
@@ -113,8 +117,10 @@ mod tests {
 
     #[test]
     fn a_name_with_a_line_end_is_refused() {
-        let fault = DirHashFault::Newline("a\nb".to_owned());
-        assert_eq!(DirHash::new().add("a\nb", [0; 32]), Err(fault));
+        for (folder, name) in [("f/", "a\nb"), ("f\n/", "ab")] {
+            let fault = DirHashFault::Newline(format!("{folder}{name}"));
+            assert_eq!(DirHash::of_folder(folder).add(name, [0; 32]), Err(fault));
+        }
     }
 
     proptest! {

@@ -23,7 +23,7 @@ pub mod upstream;
 pub mod warnings;
 
 mod about;
-mod claim;
+pub(crate) mod claim;
 mod content;
 mod provenance;
 
@@ -83,8 +83,8 @@ pub fn inspect(
         return upstream::inspect(file, claim, input, out);
     }
     let mut problems = Problems::default();
-    let directory = Directory::read(input, &mut problems)?;
-    let contents = match directory.as_ref().filter(|directory| directory.is_sound) {
+    let mut directory = Directory::read(input, &mut problems)?;
+    let contents = match directory.as_mut().filter(|directory| directory.is_sound) {
         Some(directory) => Contents::open(input, directory, &mut problems)?,
         None => None,
     };
@@ -127,9 +127,9 @@ impl<'d> Module<'d> {
         mut problems: Problems,
     ) -> Result<Self, InspectError> {
         let entries = &directory.entries;
-        let commit = Commit::read(&directory.comment, entries);
+        let commit = Commit::read(directory.comment(), entries);
         let files: Vec<&str> =
-            entries.iter().filter(|entry| entry.kind != Kind::Directory).map(|entry| entry.name.as_str()).collect();
+            entries.iter().filter(|entry| entry.kind != Kind::Directory).map(|entry| &*entry.name).collect();
         let prefix = prefix::find(&files, named.wanted(commit.id.is_some()), &mut problems);
         drop(files);
         let root = Search::new(entries, &prefix.text, contents).find(named.name, named.is_fork, &mut problems)?;

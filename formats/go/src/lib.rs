@@ -147,6 +147,10 @@ impl FormatHandler for GoModules {
         remote::upstream_path(route)
     }
 
+    fn upstream_limit_bytes(&self, route: &Route) -> u64 {
+        remote::upstream_limit_bytes(route)
+    }
+
     fn proof(&self, package: &PackageName) -> Option<Route> {
         Some(route::index(route::LIST, "", package.clone()))
     }

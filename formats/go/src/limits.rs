@@ -12,7 +12,7 @@ pub const GO_MOD_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of the LICENSE at the root: the client's bound.
 pub const LICENSE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Entries of an archive, directories included: twice what the largest public modules have. About 500
+/// Entries of an archive, directories included: twice what the largest public modules have. About 400
 /// bytes of memory are used for each.
 pub const ENTRIES: u64 = 200_000;
 

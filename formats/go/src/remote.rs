@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::absent;
 use crate::inspect::metadata::Metadata;
-use crate::limits::GO_MOD_BYTES;
+use crate::limits::{GO_MOD_BYTES, MODULE_BYTES, UPSTREAM_INFO_BYTES};
 use crate::modfile;
 use crate::path::{ModulePath, escape_version};
 use crate::pattern::Pattern;
@@ -46,6 +46,17 @@ pub fn upstream_path(route: &Route) -> Option<String> {
         Want::Page(_) | Want::Upload(_) | Want::Change { .. } => return None,
     };
     Some(path.replace('!', "%21"))
+}
+
+/// Bytes of a file of an upstream at most.
+#[must_use]
+pub fn upstream_limit_bytes(route: &Route) -> u64 {
+    let Want::File { path, .. } = &route.want else { return MODULE_BYTES };
+    match path.as_str().rsplit('.').next() {
+        Some("info") => UPSTREAM_INFO_BYTES,
+        Some("mod") => GO_MOD_BYTES,
+        _ => MODULE_BYTES,
+    }
 }
 
 /// The path without its major version.

@@ -5,8 +5,8 @@ use keeper_core::repository::{Counts, RepositoryAddress, RepositoryId};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use super::{Ended, by_coordinate, digests, insert_file, insert_label, move_names, next_generation};
-use crate::store::sql::{corrupt, execute};
+use super::{Ended, digests, insert_files, insert_label, move_names, next_generation};
+use crate::store::sql::execute;
 use crate::store::{audit, listing, usage};
 
 /// Adds what is missing, or nothing when one file has other bytes.
@@ -28,9 +28,7 @@ pub(super) async fn extend(
     }
     let bytes = new.iter().map(|file| file.content.size()).sum();
     usage::add(on, of, Counts { packages: 0, artifacts: 0, bytes }).await?;
-    for file in &new {
-        insert_file(on, of, there.id, file, what.published_at).await?;
-    }
+    let new = insert_files(on, of, there.id, &new, what.published_at).await?;
     for (kind, name) in &what.labels {
         insert_label(on, package, *kind, name, there.id).await?;
     }
@@ -45,9 +43,7 @@ pub(super) async fn extend(
     });
     audit::record(on, &what.by, "publish", format!("{address} {}", what.coordinate), detail).await?;
     next_generation(on, of).await?;
-    let extended = by_coordinate(on, of, &what.coordinate).await?;
-    let extended = extended.ok_or_else(|| corrupt(&what.coordinate, "it cannot be read after it was extended"))?;
-    Ok(Ended { answer: PublishOutcome::Extended(extended), changed: true })
+    Ok(Ended { answer: PublishOutcome::Extended(there), changed: true })
 }
 
 const UPDATE: &str = "UPDATE artifacts SET content = $2, checksums = $3, metadata = $4, dependencies = $5, \

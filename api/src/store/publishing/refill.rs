@@ -4,9 +4,9 @@ use keeper_core::artifact::{Artifact, ArtifactState, Publication, PublishOutcome
 use keeper_core::repository::{Counts, RepositoryAddress, RepositoryId};
 use sea_orm::ConnectionTrait;
 
-use super::{Ended, extension, is_first};
+use super::{Ended, PackageRow, extension};
 use crate::store::sql::execute;
-use crate::store::usage;
+use crate::store::{listing, usage};
 
 const REVIVE: &str = "UPDATE artifacts SET state = 'active', state_reason = '', state_changed_at = NULL WHERE id = $1 AND state = 'deleted'";
 
@@ -15,7 +15,7 @@ pub(super) async fn refill(
     on: &impl ConnectionTrait,
     of: RepositoryId,
     address: RepositoryAddress,
-    package: i64,
+    package: &PackageRow,
     mut there: Artifact,
     what: Publication,
 ) -> Result<Ended<PublishOutcome>, StoreError> {
@@ -23,7 +23,9 @@ pub(super) async fn refill(
     there.state = ArtifactState::Active;
     there.state_reason.clear();
     there.state_changed_at = None;
-    let packages = u64::from(is_first(on, package, there.id).await?);
+    let what = Publication { id: there.id, ..what };
+    let packages = u64::from(!package.is_shown());
     usage::add(on, of, Counts { packages, artifacts: 1, bytes: 0 }).await?;
-    extension::extend(on, of, address, package, there, what).await
+    listing::added(on, of, package, &what).await?;
+    extension::extend(on, of, address, package.id, there, what).await
 }

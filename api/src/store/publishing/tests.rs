@@ -18,6 +18,9 @@ async fn opened() -> (Folder, Arc<Store>, RepositoryId) {
     (folder, store, local)
 }
 
+#[derive(FromQueryResult)]
+struct Label {}
+
 /// The same version with other content.
 fn other(package: &str, version: &str) -> Publication {
     Publication { content: ContentId("h1:other".into()), ..publication(package, version) }
@@ -93,7 +96,7 @@ async fn a_tombstone_stays_and_can_never_be_published_over() {
     assert_eq!((tombstone.state, tombstone.state_reason.as_str()), (ArtifactState::Deleted, "leaked"));
     assert!(tombstone.files.is_empty() && tombstone.state_changed_at.is_some());
     assert_eq!(tombstone.content, what.content);
-    let label: Option<Key> = one(&store.readers, "SELECT id FROM labels", []).await.expect("an answer");
+    let label: Option<Label> = one(&store.readers, "SELECT id FROM labels", []).await.expect("an answer");
     assert!(label.is_none(), "its labels are gone");
     for file in &what.files {
         assert!(store.file(local, &file.path).await.expect("an answer").is_none());

@@ -52,7 +52,8 @@ impl Copies {
             return Ok(None);
         }
         let (copies, route, path) = (self.clone(), route.clone(), outside.to_owned());
-        let asked = self.keeper.fetches.once(wanted.clone(), async move { copies.ask_for(&route, &path).await }).await;
+        let work = async move { copies.ask_for(&route, &path).await };
+        let asked = self.keeper.fetches.once(wanted.clone(), self.hops, work).await;
         match (asked, kept) {
             (Ok(()), _) => Ok(self.kept(outside).await?.map(|kept| self.index_of(&kept, false))),
             (Err(_), _) if self.keeper.fetches.absence(&wanted).is_some() => Ok(None),

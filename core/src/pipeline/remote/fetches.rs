@@ -2,6 +2,9 @@
 //!
 //! A fetch is a task of its own. Whoever waits may leave, and the fetch goes on; when it ends, all get its result, and
 //! the next who asks begins anew. A fetch that panics is trouble for those who wait and nothing for those who come.
+//!
+//! Only requests that have passed equally many servers share a fetch: among servers that are each other's upstream, one
+//! would else wait for the fetch that waits for it.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,11 +22,14 @@ use crate::upstream::UpstreamError;
 /// What is fetched: for which repository, and the upstream's path.
 pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
 
+/// A fetch: what for, and how many servers like this one the request has passed.
+type Way = (Wanted, u32);
+
 type Outcome = Option<Result<(), Failure>>;
 
 /// All fetches of the program.
 pub(in crate::pipeline) struct Fetches {
-    flights: Mutex<HashMap<Wanted, Flight>>,
+    flights: Mutex<HashMap<Way, Flight>>,
     absences: Cache<Wanted, Absence>,
     slots: Semaphore,
 }
@@ -51,15 +57,16 @@ impl Default for Fetches {
 }
 
 impl Fetches {
-    /// Waits for the fetch of this thing, which `work` does if nobody does it yet.
+    /// Waits for the fetch of this thing, which `work` does if nobody does it yet, for a request that has passed so many
+    /// servers.
     ///
     /// # Errors
     /// What the fetch ended with; `overloaded` when too many wait.
-    pub(super) async fn once<W>(self: &Arc<Self>, what: Wanted, work: W) -> Result<(), Failure>
+    pub(super) async fn once<W>(self: &Arc<Self>, what: Wanted, hops: u32, work: W) -> Result<(), Failure>
     where
         W: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let mut outcome = self.join(what, work)?;
+        let mut outcome = self.join((what, hops), work)?;
         let ended = outcome.wait_for(Option::is_some).await.map(|ended| ended.clone());
         match ended {
             Ok(Some(result)) => result,
@@ -67,7 +74,7 @@ impl Fetches {
         }
     }
 
-    fn join<W>(self: &Arc<Self>, what: Wanted, work: W) -> Result<watch::Receiver<Outcome>, Failure>
+    fn join<W>(self: &Arc<Self>, what: Way, work: W) -> Result<watch::Receiver<Outcome>, Failure>
     where
         W: Future<Output = Result<(), Failure>> + Send + 'static,
     {
@@ -121,7 +128,7 @@ impl Fetches {
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Wanted, Flight>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<Way, Flight>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -129,7 +136,7 @@ impl Fetches {
 /// Takes a fetch out of the table however it ends.
 struct Landing {
     fetches: Arc<Fetches>,
-    what: Wanted,
+    what: Way,
 }
 
 impl Drop for Landing {
@@ -165,11 +172,11 @@ mod tests {
                             go.notified().await;
                             Ok(())
                         };
-                        fetches.once(wanted("a"), work).await
+                        fetches.once(wanted("a"), 0, work).await
                     })
                 })
                 .collect();
-            while fetches.locked().get(&wanted("a")).is_none_or(|flight| flight.joined < 50) {
+            while fetches.locked().get(&(wanted("a"), 0)).is_none_or(|flight| flight.joined < 50) {
                 tokio::task::yield_now().await;
             }
             go.notify_one();
@@ -188,18 +195,26 @@ mod tests {
             inner.notify_one();
             Ok(())
         };
-        let left = tokio::time::timeout(Duration::ZERO, fetches.once(wanted("a"), work)).await;
+        let left = tokio::time::timeout(Duration::ZERO, fetches.once(wanted("a"), 0, work)).await;
         assert!(left.is_err(), "nobody waits any more");
         go.notify_one();
         done.notified().await;
     }
 
     #[tokio::test]
+    async fn a_request_that_came_round_does_not_wait_for_itself() {
+        let fetches = Arc::new(Fetches::default());
+        let inner = fetches.clone();
+        let round = async move { inner.once(wanted("a"), 2, async { Ok(()) }).await };
+        assert!(fetches.once(wanted("a"), 0, round).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn a_panic_is_trouble_for_those_who_wait_and_nothing_for_the_next() {
         let fetches = Arc::new(Fetches::default());
-        let broken = fetches.once(wanted("a"), async { panic!("a fault") }).await;
+        let broken = fetches.once(wanted("a"), 0, async { panic!("a fault") }).await;
         assert_eq!(broken.expect_err("trouble").code().name, "upstream_error");
-        assert!(fetches.once(wanted("a"), async { Ok(()) }).await.is_ok());
+        assert!(fetches.once(wanted("a"), 0, async { Ok(()) }).await.is_ok());
     }
 
     #[test]

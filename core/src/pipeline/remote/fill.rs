@@ -52,14 +52,16 @@ impl Copies {
             return Err(self.nowhere(what, gone).await?);
         }
         let (copies, path, what) = (self.clone(), path.clone(), what.clone());
-        self.keeper.fetches.once(wanted, async move { copies.fill(&outside, &path, &what).await }).await
+        let limit_bytes = self.handler.upstream_limit_bytes(route);
+        let work = async move { copies.fill(&outside, limit_bytes, &path, &what).await };
+        self.keeper.fetches.once(wanted, self.hops, work).await
     }
 
-    async fn fill(&self, outside: &str, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
+    async fn fill(&self, outside: &str, limit_bytes: u64, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
         let began = Instant::now();
         let _turn = self.keeper.fetches.slot().await?;
         let recorded = self.recorded(what).await?.unwrap_or_default();
-        let (source, stage) = match self.staged(outside, &recorded).await {
+        let (source, stage) = match self.staged(outside, limit_bytes, &recorded).await {
             Ok(staged) => staged,
             Err(Trouble::Upstream(error)) if error.is_absence() => {
                 let gone = error == UpstreamError::Gone;
@@ -82,8 +84,12 @@ impl Copies {
 
     /// The bytes in a temporary file, and the source that sent them. The source that a version's first file came from
     /// is asked before all others.
-    async fn staged(&self, outside: &str, recorded: &Recorded) -> Result<(String, Box<dyn StagedBlob>), Trouble> {
-        let limit_bytes = self.handler.info().max_upload_bytes;
+    async fn staged(
+        &self,
+        outside: &str,
+        limit_bytes: u64,
+        recorded: &Recorded,
+    ) -> Result<(String, Box<dyn StagedBlob>), Trouble> {
         let first = recorded.metadata.get(SOURCE).and_then(Value::as_str);
         let mut sources: Vec<_> = self.remote.chain.sources().iter().collect();
         sources.sort_by_key(|source| first.is_some_and(|first| source.url.to_string() != first));
@@ -116,7 +122,7 @@ impl Copies {
                 path: outside,
                 known,
                 limit_bytes,
-                hops: self.hops + 1,
+                hops: self.hops.saturating_add(1),
             };
             match self.keeper.ports.upstreams.fetch(&request).await {
                 Ok(fetched) => return Ok((source, fetched)),

@@ -53,6 +53,8 @@ async fn nothing_is_there_before_it_is_published(store: &dyn ArtifactStore, of: 
     assert!(store.versions(of, &package(name)).await.expect("an answer").is_none(), "an unknown package is None");
     let summaries = store.summaries(of, &package(name), ArtifactState::Active).await.expect("an answer");
     assert!(summaries.is_empty(), "no summaries");
+    let highest = store.highest(of, &package(name), ArtifactState::Active, 1).await.expect("an answer");
+    assert!(highest.is_empty(), "no highest version");
     let id = publication(name, "v1", "x").id;
     assert!(store.by_id(&[of], id).await.expect("an answer").is_none(), "no id");
     let location = super::fixture::location(b"absent");
@@ -76,6 +78,12 @@ async fn versions_are_in_the_order_of_their_sort_keys(store: &dyn ArtifactStore,
     assert_eq!(summaries[0].checksums, sample.checksums, "a summary's sums");
     assert_eq!(summaries[0].metadata, sample.metadata, "a summary's metadata");
     assert_eq!(summaries[0].published_at, sample.published_at, "a summary's time");
+    for (limit, expected) in [(0, &[][..]), (2, &["v300", "v10"]), (9, &["v300", "v10", "v1"])] {
+        let highest = store.highest(of, &package(name), ArtifactState::Active, limit).await.expect("summaries");
+        let shown: Vec<_> = highest.iter().map(|summary| summary.version.as_str()).collect();
+        assert_eq!(shown, expected, "the highest {limit}");
+        assert!(highest.iter().all(|one| !one.metadata.is_null() && !one.checksums.is_empty()), "all of a summary");
+    }
     let gone = store.summaries(of, &package(name), ArtifactState::Deleted).await.expect("summaries");
     assert_eq!(gone.iter().map(|one| one.version.as_str()).collect::<Vec<_>>(), ["v2"], "summaries of tombstones");
 }

@@ -74,6 +74,19 @@ impl ArtifactStore for MemoryStore {
         Ok(summaries.collect())
     }
 
+    async fn highest(
+        &self,
+        of: RepositoryId,
+        package: &PackageName,
+        state: ArtifactState,
+        limit: u32,
+    ) -> Result<Vec<ArtifactSummary>, StoreError> {
+        let mut summaries = self.summaries(of, package, state).await?;
+        summaries.reverse();
+        summaries.truncate(limit as usize);
+        Ok(summaries)
+    }
+
     async fn file_summaries(
         &self,
         of: RepositoryId,
@@ -291,32 +304,15 @@ impl Rows {
         self.refuse_taken_paths(of, &what.files)?;
         self.refuse_over_quota(of, &what.files, 1)?;
         self.refuse_trash(&what.files)?;
-        let mut files: Vec<_> = what.files.into_iter().map(|file| self.on_live_blob(file, what.published_at)).collect();
-        files.sort_by(|one, other| one.name.cmp(&other.name));
-        let artifact = Artifact {
-            id: what.id,
-            repository: of,
-            coordinate: what.coordinate.clone(),
-            state: ArtifactState::Active,
-            state_reason: String::new(),
-            state_changed_at: None,
-            pinned: false,
-            published_at: what.published_at,
-            published_by: what.by.login,
-            content: what.content,
-            purl: what.purl,
-            files,
-            checksums: what.checksums,
-            metadata: what.metadata,
-            dependencies: what.dependencies,
-            warnings: what.warnings,
-            about: what.about,
-        };
-        let Coordinate { package, version } = what.coordinate.clone();
-        let row =
-            VersionRow { artifact: artifact.clone(), family: what.family, sort_key: what.sort_key, last_used_on: None };
+        let live = |file: &ArtifactFile| self.on_live_blob(file.clone(), what.published_at);
+        let files = what.files.iter().map(live).collect();
+        let (coordinate, labels, sort_key) = (what.coordinate.clone(), what.labels.clone(), what.sort_key.clone());
+        let family = what.family.clone();
+        let artifact = what.into_artifact(of, files);
+        let row = VersionRow { artifact: artifact.clone(), family, sort_key, last_used_on: None };
+        let Coordinate { package, version } = coordinate.clone();
         self.versions.insert((of, package, version), row);
-        self.point(of, &what.coordinate, &what.labels);
+        self.point(of, &coordinate, &labels);
         self.bump(of);
         Ok(artifact)
     }

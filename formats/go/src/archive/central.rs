@@ -119,10 +119,13 @@ impl RawHeader {
         let least_end =
             offset.saturating_add(LOCAL_HEADER_BYTES).saturating_add(self.name.len() as u64).saturating_add(packed);
         let entry = Entry {
-            name: self.shown_name(),
+            name: self.shown_name().into_boxed_str(),
             kind: kind(&self.name, self.fixed[5], fields.u32(38)),
             size,
+            packed,
             offset,
+            crc: fields.u32(16),
+            is_deflated: fields.u16(10) == DEFLATED,
             utc_s: self.utc_s(),
             dos: u32::from(fields.u16(14)) << 16 | u32::from(fields.u16(12)),
         };
@@ -197,7 +200,7 @@ fn check_start(places: &[(u64, u64)], end: &End) -> Result<(), InspectError> {
 fn check_names(rows: &[Row], problems: &mut Problems) {
     let mut names = HashSet::with_capacity(rows.len());
     for Row { entry, .. } in rows {
-        if !names.insert(entry.name.as_str()) {
+        if !names.insert(&*entry.name) {
             problems.push(entry_problem(&DUPLICATE_ENTRY, &entry.name, "the archive has this name twice"));
         }
     }

@@ -67,7 +67,7 @@ mod tests {
     const ID: &[u8] = b"0123456789abcdef0123456789abcdef01234567";
 
     fn entry(utc_s: Option<i32>, dos: u32) -> Entry {
-        Entry { name: "a".to_owned(), kind: Kind::File, size: 0, offset: 0, utc_s, dos }
+        Entry { utc_s, dos, ..Entry::named("a", Kind::File) }
     }
 
     fn text(time: Option<Timestamp>) -> String {

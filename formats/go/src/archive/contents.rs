@@ -1,20 +1,20 @@
-//! The content of entries, inflated by the `zip` crate, after it has compared local and central headers.
+//! The content of entries, inflated after the `zip` crate has compared local and central headers.
 //!
 //! Its own rules on top of ours: no local header that the directory does not list, names, flags, method,
-//! sizes, time and checksum equal in both places, no overlap with all extra fields counted. The crate's entries are found
-//! by the offset of their local header, never by name, for it may take another name for the same entry.
+//! sizes, time and checksum equal in both places, no overlap with all extra fields counted. When that is so, the
+//! content of an entry is where our own reading of the directory says, and the crate is not needed any more.
 //!
 //! Units and bounds: one entry gives at most its declared bytes, then its CRC must fit; content goes by in
-//! pieces of at most [`CHUNK_BYTES`]. The crate holds about 400 bytes for each entry.
+//! pieces of at most [`CHUNK_BYTES`]. The crate holds about 400 bytes for each entry while it compares.
 //! Errors: `zip_header_mismatch`, `zip_overlap`, `zip_crc`; a fault of the storage is kept apart from damage
 //! by [`Window`], since both come out of the crate as errors of reading.
 //! Sources: `ZipArchive::validate_header_consistency` of zip 9.8.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
+use flate2::{Decompress, FlushDecompress, Status};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Code, Problem};
 use keeper_core::format::InspectError;
@@ -22,49 +22,42 @@ use zip::ZipReadOptions;
 use zip::read::{ArchiveOffset, Config, ZipArchive};
 use zip::result::ZipError;
 
-use super::Directory;
 use super::entry::Entry;
+use super::{Directory, Fields};
 use crate::error::{Problems, ZIP_CRC, ZIP_HEADER_MISMATCH, ZIP_OVERLAP, entry_problem};
 use crate::limits::CHUNK_BYTES;
 
+const LOCAL_HEADER_BYTES: usize = 30;
+
 /// An archive whose two directories agree.
 pub struct Contents<'a> {
-    zip: ZipArchive<Window<'a>>,
-    /// The crate's number of the entry whose local header is at an offset.
-    numbers: HashMap<u64, usize>,
+    input: Window<'a>,
     fault: Fault,
+    inflate: Decompress,
     buffer: Vec<u8>,
 }
 
 impl<'a> Contents<'a> {
     /// Compares the headers of all entries. `None`: they contradict each other, and the problems say where.
     ///
+    /// The crate holds 400 bytes for each entry, the directory a quarter of it: both at once would be too much
+    /// for an archive of very many. So the directory is read anew behind the crate.
+    ///
     /// # Errors
     /// Only when the staged bytes cannot be read.
     pub fn open(
         input: &'a mut dyn ReadSeek,
-        directory: &Directory,
+        directory: &mut Directory,
         problems: &mut Problems,
     ) -> Result<Option<Self>, InspectError> {
-        let fault = Fault::default();
-        let window = Window::new(input, fault.clone()).map_err(InspectError::Input)?;
-        // Entries begin at 0, as was checked: no search for another beginning.
-        let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let mut zip = match ZipArchive::with_config(config, window) {
-            Ok(zip) => zip,
-            Err(error) => {
-                problems.push(archive_problem(&error));
-                return fault.check(None);
-            }
-        };
-        let is_consistent = judge(&mut zip, directory, problems);
-        fault.check(())?;
-        if !is_consistent {
+        directory.forget();
+        if !is_consistent(input, directory, problems)? {
             return Ok(None);
         }
-        let offset = |number| zip.by_index_data(number).map(|entry| (entry.header_start(), number));
-        let numbers = (0..zip.len()).flat_map(offset).collect();
-        Ok(Some(Self { zip, numbers, fault, buffer: vec![0; CHUNK_BYTES] }))
+        directory.recall(input)?;
+        let fault = Fault::default();
+        let input = Window::new(input, fault.clone()).map_err(InspectError::Input)?;
+        Ok(Some(Self { input, fault, inflate: Decompress::new(false), buffer: vec![0; CHUNK_BYTES] }))
     }
 
     /// Gives the content of an entry in pieces to `each`, and ends with it if it fails.
@@ -78,26 +71,29 @@ impl<'a> Contents<'a> {
         each: &mut dyn FnMut(&[u8]) -> Result<(), InspectError>,
     ) -> Result<(), InspectError> {
         let damaged = |why: &str| entry_problem(&ZIP_CRC, &entry.name, why);
-        let number = self.numbers.get(&entry.offset).copied().ok_or_else(|| damaged("the entry cannot be found"))?;
-        let mut left = entry.size;
-        let mut file = match self.zip.by_index(number) {
-            Ok(file) => file,
-            Err(error) => return self.fault.refuse(damaged(&error.to_string())),
-        };
+        let Self { input, fault, inflate, buffer } = self;
+        if let Err(error) = find_content(input, entry.offset) {
+            return fault.refuse(damaged(&error.to_string()));
+        }
+        let packed = input.take(entry.packed);
+        inflate.reset(false);
+        let mut content: Box<dyn Read + '_> =
+            if entry.is_deflated { Box::new(Inflated { packed, inflate }) } else { Box::new(packed) };
+        let (mut left, mut crc) = (entry.size, crc32fast::Hasher::new());
         loop {
-            let bytes = match fill(&mut file, &mut self.buffer) {
+            let bytes = match fill(&mut content, buffer) {
                 Ok(0) => break,
                 Ok(bytes) => bytes,
-                Err(error) => return self.fault.refuse(damaged(&error.to_string())),
+                Err(error) => return fault.refuse(damaged(&error.to_string())),
             };
             left = left.checked_sub(bytes as u64).ok_or_else(|| damaged("it is longer than it declares"))?;
-            each(&self.buffer[..bytes])?;
+            crc.update(&buffer[..bytes]);
+            each(&buffer[..bytes])?;
         }
-        if left == 0 {
-            Ok(())
-        } else {
-            self.fault.refuse(damaged(&format!("it is {left} bytes shorter than it declares")))
+        if left > 0 {
+            return fault.refuse(damaged(&format!("it is {left} bytes shorter than it declares")));
         }
+        if crc.finalize() == entry.crc { Ok(()) } else { fault.refuse(damaged("its checksum is of other bytes")) }
     }
 
     /// The first bytes of an entry, or all of it if it has no more than `limit_bytes`.
@@ -118,6 +114,48 @@ impl<'a> Contents<'a> {
     }
 }
 
+/// Goes to the content behind a local header, whose own lengths were compared with the directory's but for those
+/// of the extra fields, which may differ.
+fn find_content(input: &mut Window<'_>, offset: u64) -> io::Result<()> {
+    let mut header = [0; LOCAL_HEADER_BYTES];
+    input.seek(SeekFrom::Start(offset))?;
+    input.read_exact(&mut header)?;
+    let fields = Fields(&header);
+    input.seek(SeekFrom::Current(i64::from(fields.u16(26)) + i64::from(fields.u16(28)))).map(drop)
+}
+
+/// What comes out of deflated bytes. One decompressor serves all entries: making one for each costs more than it
+/// does for a small entry.
+struct Inflated<'i, R> {
+    packed: R,
+    inflate: &'i mut Decompress,
+}
+
+impl<R: BufRead> Read for Inflated<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let packed = self.packed.fill_buf()?;
+            let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
+            let flush = if packed.is_empty() { FlushDecompress::Finish } else { FlushDecompress::None };
+            let status = self.inflate.decompress(packed, buffer, flush);
+            let is_over = packed.is_empty();
+            self.packed.consume(difference(self.inflate.total_in(), taken));
+            let given = difference(self.inflate.total_out(), given);
+            match status.map_err(io::Error::from)? {
+                _ if given > 0 => return Ok(given),
+                Status::StreamEnd => return Ok(0),
+                _ if is_over || buffer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What came between two readings of a counter; never more than a slice is long.
+fn difference(now: u64, before: u64) -> usize {
+    usize::try_from(now - before).unwrap_or_default()
+}
+
 /// Reads as much as fits. All pieces but the last of an entry are then equally long, whatever way the
 /// archive was packed: what is made of the first one must not depend on that.
 fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -133,10 +171,30 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
+/// Whether the crate finds nothing wrong; the problems say what it found.
+fn is_consistent(
+    input: &mut dyn ReadSeek,
+    directory: &Directory,
+    problems: &mut Problems,
+) -> Result<bool, InspectError> {
+    let fault = Fault::default();
+    let window = Window::new(input, fault.clone()).map_err(InspectError::Input)?;
+    // Entries begin at 0, as was checked: no search for another beginning.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let is_consistent = match ZipArchive::with_config(config, window) {
+        Ok(mut zip) => judge(&mut zip, directory, problems),
+        Err(error) => {
+            problems.push(archive_problem(&error));
+            false
+        }
+    };
+    fault.check(is_consistent)
+}
+
 /// What the crate holds against the archive, entry by entry where it can be told.
 fn judge(zip: &mut ZipArchive<Window<'_>>, directory: &Directory, problems: &mut Problems) -> bool {
-    if zip.len() as u64 != directory.listed {
-        let detail = format!("{} of {} entries are the only ones of their names", zip.len(), directory.listed);
+    if zip.len() as u64 != directory.listed() {
+        let detail = format!("{} of {} entries are the only ones of their names", zip.len(), directory.listed());
         problems.push(Problem::new(&ZIP_HEADER_MISMATCH, detail).field("file"));
         return false;
     }
@@ -201,6 +259,17 @@ impl Read for Window<'_> {
         let bytes = self.input.read(buffer)?;
         self.at += bytes as u64;
         Ok(bytes)
+    }
+}
+
+impl BufRead for Window<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.input.consume(bytes);
+        self.at += bytes as u64;
     }
 }
 

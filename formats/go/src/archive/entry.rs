@@ -25,13 +25,19 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The whole name; relative and clean unless it is a directory's.
-    pub name: String,
+    pub name: Box<str>,
     /// What it is.
     pub kind: Kind,
     /// The length that is declared for its content.
     pub size: u64,
+    /// The bytes of the archive that hold its content.
+    pub packed: u64,
     /// Where its local header is.
     pub offset: u64,
+    /// The CRC-32 of its content.
+    pub crc: u32,
+    /// Whether its content is deflated, or as it is.
+    pub is_deflated: bool,
     /// When it was changed, in UTC, if it says so.
     pub utc_s: Option<i32>,
     /// The same in local time: date in the upper half, time in the lower.
@@ -43,6 +49,13 @@ impl Entry {
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.kind == Kind::File
+    }
+
+    /// An empty entry.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str, kind: Kind) -> Self {
+        let (size, packed, offset, crc) = (0, 0, 0, 0);
+        Self { name: name.into(), kind, size, packed, offset, crc, is_deflated: false, utc_s: None, dos: 0 }
     }
 
     /// The last element of its name.

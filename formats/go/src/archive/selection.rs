@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &str, kind: Kind) -> Entry {
-        Entry { name: name.to_owned(), kind, size: 1, offset: 0, utc_s: None, dos: 0 }
+        Entry { size: 1, ..Entry::named(name, kind) }
     }
 
     /// Kept, what was left out, codes.

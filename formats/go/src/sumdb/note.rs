@@ -188,8 +188,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The public database's key, and a tree head that it signed (golang.org/x/mod/sumdb, `TestSignedNote`-like data
-    /// are of its own making; this one is of the note package's documentation).
+    /// The example of the documentation of golang.org/x/mod/sumdb/note.
     const PETER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const QUOTE: &str =
         "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
@@ -205,6 +204,9 @@ pub(crate) mod tests {
     #[test]
     fn a_key_must_fit_its_hash() {
         assert!(VerifierKey::parse(crate::settings::PUBLIC_KEY).is_ok());
+        // By note.NewEd25519VerifierKey of golang.org/x/mod v0.43.0.
+        let of_go = "log.example+891bac2d+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+        assert_eq!(Signer::new("log.example", 7).key(), of_go);
         let rows = [
             ("", KeyFault::Form),
             ("a+b", KeyFault::Form),

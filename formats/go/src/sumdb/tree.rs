@@ -197,6 +197,22 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn roots_equal_those_of_go() {
+        // Of the records "record 0\n", "record 1\n", … by golang.org/x/mod/sumdb/tlog v0.43.0.
+        let rows = [
+            (1, "hH2/O6WqM8SXbRrP04wkRcdxBnXjSED3frqPG1Slmqo="),
+            (2, "iDYylbHW0Tfc8TPv9Zsm3tnGSeG45mXMQ+Eqym5W/aw="),
+            (200, "BIyYYkeLcK/G1SS8hEwKiAEpDQhAKhduxDOtZwiHgxA="),
+            (256, "YM4q9B2yxJjQzI3wjS28QSe5lhVenLORq/0HtRJm3q4="),
+            (300, "Ey++6U8jR3/07muS3KCjyN5ywJOyyUIHrJWv/iryBOQ="),
+            (1_000, "/OM0wh4QVBZH2yGIJAxlVIH0IqehjKLfQ+JUXW3B0iM="),
+        ];
+        for (size, hash) in rows {
+            assert_eq!(BASE64.encode(&root_by_edge(&leaves(size))), hash, "{size}");
+        }
+    }
+
+    #[test]
     fn the_edge_of_a_tree_is_what_its_root_is_made_of() {
         let of = |size| edge(size).map(|spot| (spot.level, spot.number, spot.width)).collect::<Vec<_>>();
         assert_eq!(of(0), []);

@@ -55,8 +55,8 @@ fn foreign(failure: &Failure) -> Failure {
 
 fn opened(asked: &Asked<'_>, input: &mut dyn ReadSeek) -> Result<Found, InspectError> {
     let mut problems = Problems::default();
-    let directory = Directory::read(input, &mut problems)?;
-    let contents = match directory.as_ref().filter(|directory| directory.is_sound) {
+    let mut directory = Directory::read(input, &mut problems)?;
+    let contents = match directory.as_mut().filter(|directory| directory.is_sound) {
         Some(directory) => Contents::open(input, directory, &mut problems)?,
         None => None,
     };
@@ -144,7 +144,7 @@ fn hash(
     introduction: &mut Introduction,
 ) -> Result<String, InspectError> {
     let readme = metadata::readme(selection);
-    let mut tree = DirHash::new();
+    let mut tree = DirHash::of_folder(folder);
     for entry in entries {
         let mut digest = Sha256::new();
         if !entry.name.ends_with('/') {
@@ -158,7 +158,7 @@ fn hash(
                 Ok(())
             })?;
         }
-        tree.add(&entry.name, digest.finalize().into()).expect("a checked path holds no line end");
+        tree.add(&entry.name[folder.len()..], digest.finalize().into()).expect("a checked path holds no line end");
     }
     Ok(tree.h1())
 }

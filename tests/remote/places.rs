@@ -1,0 +1,160 @@
+//! Addresses that nobody may name as an upstream, an administrator included, however they are written.
+
+use serde_json::json;
+
+use crate::harness::outside::Outside;
+use crate::harness::server::Server;
+
+/// Spellings of hosts that are closed.
+const CLOSED: &[&str] = &[
+    // this machine
+    "127.0.0.1",
+    "127.0.0.2",
+    "127.255.255.255",
+    "127.1",
+    "127.0.1",
+    "0x7f.1",
+    "0x7f000001",
+    "0x7F.0x0.0x0.0x1",
+    "017700000001",
+    "0177.0.0.1",
+    "2130706433",
+    "127.0.0.1.",
+    "localhost",
+    "LOCALHOST.",
+    "0",
+    "0.0.0.0",
+    "[::]",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::127.0.0.1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:7f00:1]",
+    "１２７.0.0.1",
+    "127。0。0。1",
+    "%6c%6f%63%61%6c%68%6f%73%74",
+    // private and shared networks
+    "10.0.0.1",
+    "0xa.1",
+    "167772161",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "192.168.1",
+    "3232235521",
+    "100.64.0.1",
+    "[fc00::1]",
+    "[fdff::1]",
+    "[::ffff:10.0.0.1]",
+    "169.254.0.1",
+    "[fe80::1]",
+    "[fec0::1]",
+    // where clouds hand out credentials
+    "169.254.169.254",
+    "0xa9fea9fe",
+    "2852039166",
+    "0251.0376.0251.0376",
+    "169.254.43518",
+    "[::ffff:a9fe:a9fe]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[2002:a9fe:a9fe::1]",
+    "[fd00:ec2::254]",
+    "100.100.100.200",
+    "168.63.129.16",
+    "metadata.google.internal",
+    "METADATA.google.internal.",
+    // tunnels, tests, and what is not given out
+    "[2001::1]",
+    "[2002:7f00:1::]",
+    "192.0.2.1",
+    "198.18.0.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "[2001:db8::1]",
+    "[ff02::1]",
+];
+
+/// Addresses that are none for an upstream, whatever they lead to.
+const MALFORMED: &[&str] = &[
+    "ftp://upstream.example",
+    "file:///etc/passwd",
+    "gopher://upstream.example",
+    "data:,x",
+    "//upstream.example",
+    "upstream.example",
+    "https://",
+    "https://user@upstream.example",
+    "https://user:password@upstream.example",
+    "https://upstream.example/?x=1",
+    "https://upstream.example/#x",
+    "https://[::1",
+    "https://upstream.example:99999",
+    "direct",
+    "off",
+    "",
+    "off,https://upstream.example",
+];
+
+#[test]
+fn no_spelling_of_a_closed_address_is_accepted_and_nobody_is_called() {
+    assert!(CLOSED.len() >= 60, "S5 asks for sixty");
+    let (server, there) = (Server::start(), Outside::without_modules());
+    let port = there.url.rsplit(':').next().expect("a port");
+    for (scheme, allow_http) in [("https", false), ("http", true)] {
+        for host in CLOSED {
+            let url = format!("{scheme}://{host}:{port}/go");
+            let repository = json!({
+                "format": "go", "name": "m", "kind": "remote",
+                "upstream": { "url": url, "allow_http": allow_http },
+            });
+            let answer = server.api("POST", "/api/repositories", Some(&repository));
+            assert_eq!(answer.status, 400, "S5 {url}: {}", answer.text());
+            let document = answer.json();
+            assert_eq!(
+                (&document["code"], &document["errors"][0]["field"]),
+                (&json!("invalid_field"), &json!("upstream.url")),
+                "S5 {url}"
+            );
+        }
+    }
+    assert_eq!(there.requests(), [""; 0], "S5: a connection was made");
+}
+
+#[test]
+fn what_is_no_address_of_an_upstream_is_refused_without_showing_a_password() {
+    let server = Server::start();
+    for url in MALFORMED {
+        let repository = json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": url } });
+        let answer = server.api("POST", "/api/repositories", Some(&repository));
+        assert_eq!(answer.status, 400, "{url}: {}", answer.text());
+        assert!(!answer.text().contains("password@") && !answer.text().contains(":password"), "{}", answer.text());
+    }
+    let plain =
+        json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": "http://upstream.example" } });
+    let answer = server.api("POST", "/api/repositories", Some(&plain)).expect(400);
+    assert!(answer.text().contains("allow_http"), "{}", answer.text());
+}
+
+#[test]
+fn an_address_that_was_allowed_once_is_checked_again_when_it_is_used() {
+    let upstream = Outside::answering(200, "v1.0.0\n");
+    let mut server = Server::with(&[("KEEPER_NETWORK_ALLOW", "127.0.0.1")]);
+    let repository = json!({
+        "format": "go", "name": "m", "kind": "remote", "anonymous_read": true,
+        "upstream": { "url": upstream.url, "allow_http": true, "index_seconds": 0 },
+    });
+    server.create_repository(&repository);
+    let list = |server: &Server| crate::harness::http::get(&format!("{}/example.com/m/@v/list", server.go("m")));
+    list(&server).expect(200);
+    let asked = upstream.requests().len();
+    server.stop();
+    server.set("KEEPER_NETWORK_ALLOW", "");
+    server.start_again();
+    assert_eq!(list(&server).expect(200).text(), "v1.0.0\n", "what is here is told, though it is old");
+    let fresh = crate::harness::http::get(&format!("{}/example.com/n/@v/list", server.go("m")));
+    assert_eq!((fresh.status, fresh.header("x-error-code")), (502, Some("upstream_unreachable")));
+    assert_eq!(upstream.requests().len(), asked, "S5");
+}
