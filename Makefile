@@ -12,6 +12,8 @@ export RUSTUP_TOOLCHAIN := $(TOOLCHAIN)
 endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
+# What runs a second time on PostgreSQL: what asks most of the database. All of it: KEEPER_TEST_DATABASE=postgres cargo test
+ON_POSTGRES := access:: audit:: catalog:: concurrency:: generic:: lifecycle:: matrix:: reading::
 
 .PHONY: help run test test-long check bench generate tools-build tools-test
 
@@ -24,6 +26,8 @@ run: tools-build ## build everything and start the server on SQLite and a local 
 
 test: tools-build tools-test ## install what the tests need, and run all of them
 	$(CARGO) test --workspace --locked
+	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --lib --locked store::
+	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked -- $(ON_POSTGRES)
 
 test-long: tools-build tools-test ## the same tests with long budgets: more rounds, more random requests, a million versions
 	KEEPER_LONG=1 $(CARGO) test --workspace --locked

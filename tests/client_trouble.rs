@@ -125,7 +125,7 @@ fn every_state_is_explained_as_it_is_served() {
     server.stop();
     for (version, state) in [("v1.1.0", "yanked"), ("v1.2.0", "blocked")] {
         let set = format!("UPDATE artifacts SET state = '{state}', state_reason = 'CVE-1' WHERE version = '{version}'");
-        sql(&server.data(), &set);
+        sql(&server, &set);
     }
     server.start_again();
     let rows = [

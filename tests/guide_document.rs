@@ -50,10 +50,14 @@ fn follow(machine: &Machine, keeper: &str, token: &str, script: &str) -> Finishe
 fn every_shell_block_of_the_guide_works_in_order() {
     let (count, script) = shell_blocks(GUIDE);
     assert!(count >= 30, "only {count} blocks were found");
-    let server = Server::start();
+    // The internet of this test: whatever the server wants from outside arrives there and is refused.
+    let internet = Outside::answering(403, "closed\n");
+    let server = Server::with(&[("KEEPER_NETWORK_PROXY", &internet.url)]);
     let token = server.token("--name guide --actions read,publish --repositories go/*");
     let followed = follow(&Machine::new(), &server.url, &token, &script).succeeded();
     followed.says(&["hello from the fork", "hello from v2.0", "same sum: h1:"]).never_says(&[&token]);
+    let strange: Vec<_> = internet.requests();
+    assert!(strange.iter().all(|asked| asked == "CONNECT proxy.golang.org:443"), "{strange:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! machine  a developer's machine: home folder, settings, `go`, `git`, `curl`, `bash`
 //! go       finds a go command that is new enough
 //! database changes behind the server's back
+//! postgres PostgreSQL, one server for all tests or one for each that kills it
+//! s3       a small S3 in memory, with the faults that a test asks for
 //! git      repositories with tags and fixed dates
 //! company  the repositories that the guide's recipes are about
 //! archives zip files made by hand
@@ -43,9 +45,12 @@ pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod outside;
 pub(crate) mod people;
+pub(crate) mod postgres;
 pub(crate) mod random;
 pub(crate) mod raw_form;
 pub(crate) mod refusal;
+#[allow(dead_code, reason = "the unit tests of the bucket use more of it")]
+pub(crate) mod s3;
 pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod upload;

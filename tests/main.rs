@@ -34,6 +34,7 @@ mod private_over_https;
 mod reading;
 mod remote;
 mod remote_administration;
+mod replicas;
 mod scale;
 mod secrets;
 mod security;

@@ -90,7 +90,7 @@ fn every_list_is_whole_and_memory_stays_flat_however_much_there_is() {
         .replace("@metadata", &metadata)
         .replace("@packages", &packages.to_string())
         .replace("@versions", &VERSIONS.to_string());
-    database::sql(&server.data(), &rows);
+    database::sql(&server, &rows);
     server.start_again();
 
     let status = get(&server, "/api/status");

@@ -23,6 +23,7 @@ mod file;
 pub mod first_start;
 mod hosts;
 mod network;
+mod places;
 mod public_url;
 pub mod report;
 mod secret;
@@ -33,6 +34,7 @@ mod value;
 pub use fault::Fault;
 pub use hosts::AllowedHosts;
 pub use network::AllowedNetwork;
+pub use places::{Bucket, DatabasePlace, StoragePlace};
 pub use public_url::PublicUrl;
 pub use secret::Secret;
 pub use source::{Effective, Overrides, Source, environment};
@@ -51,10 +53,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
-    /// The SQLite file.
-    pub database: PathBuf,
-    /// The folder of the stored files; the blob store makes its own folders in it.
-    pub blobs: PathBuf,
+    /// Where the database is.
+    pub database: DatabasePlace,
+    /// Where the stored files are.
+    pub storage: StoragePlace,
     /// Whether people may sign in over plain http from other machines, against advice.
     pub allow_insecure_http: bool,
     /// Whether the data may lie on a network file system, against advice.

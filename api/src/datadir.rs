@@ -106,27 +106,30 @@ pub fn private_files() {
 }
 
 impl DataDir {
-    /// Makes the folder if needed and takes its lock. `blobs` is where the stored files go.
+    /// Makes the folder if needed and takes its lock. `blobs` is where the stored files go, if they go to a folder.
     ///
     /// # Errors
     /// [`DataDirError`]; nothing is held then.
-    pub fn open(root: &Path, blobs: &Path, allow_network_disk: bool) -> Result<Self, DataDirError> {
+    pub fn open(root: &Path, blobs: Option<&Path>, allow_network_disk: bool) -> Result<Self, DataDirError> {
         make(root)?;
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        let blobs = &std::path::absolute(blobs).unwrap_or_else(|_| blobs.to_owned());
         let mut warnings = network(&root, allow_network_disk)?;
         let lock = lock(&root)?;
         let tmp = root.join("tmp");
         make(&tmp)?;
-        make(blobs)?;
-        for folder in [&root, &tmp, blobs] {
+        for folder in [&root, &tmp] {
             writable(folder)?;
         }
-        if device(&tmp) != device(blobs) {
-            return Err(DataDirError::TwoDisks { tmp, blobs: blobs.to_owned() });
-        }
-        if !blobs.starts_with(&root) {
-            warnings.extend(network(blobs, allow_network_disk)?);
+        if let Some(blobs) = blobs {
+            let blobs = std::path::absolute(blobs).unwrap_or_else(|_| blobs.to_owned());
+            make(&blobs)?;
+            writable(&blobs)?;
+            if device(&tmp) != device(&blobs) {
+                return Err(DataDirError::TwoDisks { tmp, blobs });
+            }
+            if !blobs.starts_with(&root) {
+                warnings.extend(network(&blobs, allow_network_disk)?);
+            }
         }
         Ok(Self { root, _lock: lock, warnings })
     }
@@ -247,7 +250,7 @@ mod tests {
     use super::*;
 
     fn open(root: &Path) -> Result<DataDir, DataDirError> {
-        DataDir::open(root, &root.join("blobs"), false)
+        DataDir::open(root, Some(&root.join("blobs")), false)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -298,7 +301,7 @@ mod tests {
             return;
         }
         let elsewhere = tempfile::tempdir_in(shm).expect("a folder");
-        let error = DataDir::open(temporary.path(), elsewhere.path(), false).expect_err("two disks");
+        let error = DataDir::open(temporary.path(), Some(elsewhere.path()), false).expect_err("two disks");
         assert!(matches!(error, DataDirError::TwoDisks { .. }), "{error}");
     }
 

@@ -1,6 +1,5 @@
 //! The verbs of the command line, each with its exit code.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::admin_socket::administration::Administration;
@@ -51,8 +50,8 @@ pub fn program() -> Exit {
             Verb::Serve { reset_secrets } => serve(config, reset_secrets).await,
             Verb::Migrate { check } => migrate(&config, check).await,
             Verb::Administer { request, quiet } => {
-                let (data_dir, blobs) = (config.data_dir.clone(), config.blobs.clone());
-                let offline = |request| offline(request, config, data_dir.clone(), blobs);
+                let data_dir = config.data_dir.clone();
+                let offline = |request| offline(request, config);
                 cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
@@ -86,7 +85,7 @@ fn refuse(error: &StartError) -> Exit {
 
 async fn migrate(config: &Config, check: bool) -> Exit {
     if check {
-        return match Store::pending(&run::database_address(&config.database)).await {
+        return match Store::pending(&config.database.address()).await {
             Ok(pending) if pending.is_empty() => print("the database is up to date\n"),
             Ok(pending) => {
                 let _printed = print(&format!("to be done: {}\n", pending.join(", ")));
@@ -105,31 +104,26 @@ async fn migrate(config: &Config, check: bool) -> Exit {
 }
 
 async fn opened(config: &Config) -> Result<(DataDir, Store), StartError> {
-    let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
-    let store = Store::open(&run::database_address(&config.database)).await?;
+    let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
+    let store = Store::open(&config.database.address()).await?;
     Ok((data, store))
 }
 
 /// Does what is asked in the data folder itself; `None` when a server holds it.
-async fn offline(
-    request: Arc<Request>,
-    config: Config,
-    data_dir: PathBuf,
-    blobs: PathBuf,
-) -> Result<Option<Reply>, (Exit, String)> {
-    let data = match DataDir::open(&data_dir, &blobs, config.allow_network_disk) {
+async fn offline(request: Arc<Request>, config: Config) -> Result<Option<Reply>, (Exit, String)> {
+    let data = match DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk) {
         Ok(data) => data,
         Err(error) if error.is_in_use() => return Ok(None),
         Err(error) => return Err((Exit::from(&error), error.to_string())),
     };
-    if !Path::new(&config.database).exists() {
+    if config.database.is_missing() {
         let text = format!(
             "there is no server's data in {}; start the server once, or name its folder with --data-dir",
-            data_dir.display()
+            config.data_dir.display()
         );
         return Err((Exit::Usage, text));
     }
-    let store = Store::open(&run::database_address(&config.database)).await.map_err(|error| {
+    let store = Store::open(&config.database.address()).await.map_err(|error| {
         let error = StartError::from(error);
         (error.exit(), error.to_string())
     })?;

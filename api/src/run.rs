@@ -8,7 +8,7 @@ mod outgoing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::admin_socket::administration::Administration;
 use crate::admin_socket::operator::Operator;
 use crate::archive::Archives;
 use crate::auditor::Auditor;
-use crate::blobs::DiskBlobs;
+use crate::blobs;
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
@@ -148,7 +148,7 @@ impl StartError {
 /// Why it did not start.
 pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError> {
     let registry = keeper_formats::registry()?;
-    let data = DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk)?;
+    let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let (connections, too_few_files) = process::connections(config.max_connections);
     process::user_warning()
@@ -159,9 +159,9 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
     let stop = StopSignals::new()?;
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
-    let store = Arc::new(Store::open(&database_address(&config.database)).await?);
+    let store = Arc::new(Store::open_to_start(&config.database.address()).await?);
     name_families(&store, &registry).await?;
-    let blobs = Arc::new(DiskBlobs::open(&config.blobs, &data.tmp())?);
+    let blobs = blobs::open(&config.storage, &data.tmp()).await?;
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     store.opened().await;
@@ -203,7 +203,7 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
         sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
         front: front(&config),
         health: health.clone(),
-        status: Arc::new(Status::new(store.clone(), &config.database, &config.blobs)),
+        status: Arc::new(Status::new(store.clone(), &config, data.root())),
         archives: Archives::default(),
         own_address: OwnAddress::new(bound, config.public_url.as_ref().map(PublicUrl::as_str)),
         network,
@@ -255,15 +255,6 @@ fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upk
     runner.schedule(Removal(keeper.clone()), keeper.removals());
     runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
     runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
-}
-
-/// The address of the database file, as the store takes it.
-#[must_use]
-pub fn database_address(file: &Path) -> String {
-    use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
-    const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
-    let path = percent_encode(std::os::unix::ffi::OsStrExt::as_bytes(file.as_os_str()), ESCAPED);
-    format!("sqlite://{path}?mode=rwc")
 }
 
 /// Before anything is served: who holds a name decides where it is looked for.

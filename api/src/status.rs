@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::jobs::{JobRecord, JobStore};
 
+use crate::config::Config;
 use crate::store::{Store, StoreSize};
 
 /// Collects it.
@@ -15,20 +16,34 @@ pub struct Status {
     began: Instant,
     began_at: Timestamp,
     store: Arc<Store>,
-    database: PathBuf,
-    blobs: PathBuf,
+    kinds: Kinds,
+    /// The database's file, where it is one.
+    database: Option<PathBuf>,
+    /// The folder whose disk fills up.
+    disk: PathBuf,
+}
+
+/// What the server stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Kinds {
+    /// `sqlite` or `postgres`.
+    pub database: &'static str,
+    /// `disk` or `s3`.
+    pub storage: &'static str,
 }
 
 /// What it said.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// What the server stands on.
+    pub kinds: Kinds,
     /// When the server started.
     pub began_at: Timestamp,
     /// How long ago, by the monotonic clock.
     pub uptime: Duration,
     /// What the database holds and its length.
     pub store: StoreSize,
-    /// Bytes of the database's log.
+    /// Bytes of the log of a database that is a file.
     pub log_bytes: u64,
     /// Bytes that can still be stored; absent when the system does not say.
     pub free_bytes: Option<u64>,
@@ -39,15 +54,16 @@ pub struct Snapshot {
 }
 
 impl Status {
-    /// Of a server that starts now.
+    /// Of a server that starts now with this data folder.
     #[must_use]
-    pub fn new(store: Arc<Store>, database: &Path, blobs: &Path) -> Self {
+    pub fn new(store: Arc<Store>, config: &Config, data: &Path) -> Self {
         Self {
             began: Instant::now(),
             began_at: Timestamp::now(),
             store,
-            database: database.to_owned(),
-            blobs: blobs.to_owned(),
+            kinds: Kinds { database: config.database.kind(), storage: config.storage.kind() },
+            database: config.database.file().map(Path::to_owned),
+            disk: config.storage.folder().unwrap_or(data).to_owned(),
         }
     }
 
@@ -56,14 +72,18 @@ impl Status {
     /// # Errors
     /// What the database reports.
     pub async fn now(&self) -> Result<Snapshot, StoreError> {
-        let disk = rustix::fs::statvfs(&self.blobs).ok();
-        let mut log = self.database.as_os_str().to_owned();
-        log.push("-wal");
+        let disk = rustix::fs::statvfs(&self.disk).ok();
+        let log = self.database.as_ref().map(|file| {
+            let mut log = file.as_os_str().to_owned();
+            log.push("-wal");
+            log
+        });
         Ok(Snapshot {
+            kinds: self.kinds,
             began_at: self.began_at,
             uptime: self.began.elapsed(),
             store: self.store.size().await?,
-            log_bytes: std::fs::metadata(log).map_or(0, |metadata| metadata.len()),
+            log_bytes: log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |metadata| metadata.len()),
             free_bytes: disk.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             total_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
             jobs: self.store.jobs().await?,

@@ -173,12 +173,22 @@ pub struct Store {
 impl Store {
     /// Opens the database at an address like `sqlite:///var/lib/keeper/keeper.db?mode=rwc` or
     /// `postgres://keeper@db.example/keeper`, brings its schema up to date and starts the writer. To a file no other
-    /// process may write: the caller holds the lock of the data folder. On a server others may; until
-    /// [`opened`](Self::opened), they wait where they open theirs.
+    /// process may write: the caller holds the lock of the data folder. On a server others may.
     ///
     /// # Errors
     /// [`OpenError`], whose text is fit for the person who starts the program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let store = Self::open_to_start(url).await?;
+        store.opened().await;
+        Ok(store)
+    }
+
+    /// The same for a server that may have to make its first records: until [`opened`](Self::opened), others wait where
+    /// they open theirs.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_to_start(url: &str) -> Result<Self, OpenError> {
         let place = Place::parse(url)?;
         if let Some(stranger) = place.stranger().await? {
             let ours = schema::refuse_foreign(&stranger).await;

@@ -115,19 +115,19 @@ fn every_mistake_in_the_configuration_is_told_with_its_place_and_an_example() {
             variable("KEEPER_DATABASE_URL", "mysql://u:hunter2@db/keeper"),
             &[
                 "KEEPER_DATABASE_URL=mysql://u:***@db/keeper: ",
-                "expected sqlite://",
+                "expected sqlite:// or postgres://",
                 "for example KEEPER_DATABASE_URL=sqlite:///",
             ],
         ),
         (
             "J12 postgres",
-            variable("KEEPER_DATABASE_URL", "postgres://u:hunter2@db/keeper"),
-            &["postgres://u:***@db/keeper", "PostgreSQL is not in this version"],
+            variable("KEEPER_DATABASE_URL", "postgres://u:hunter2@db/"),
+            &["postgres://u:***@db/", "the name of a database is missing"],
         ),
         (
             "J12 file",
-            file("database_url = \"postgres://u:hunter2@db/keeper\"\n"),
-            &["artifact-keeper.toml:1: database_url = \"postgres://u:***@db/keeper\": "],
+            file("database_url = \"postgres://u:hunter2@db/\"\n"),
+            &["artifact-keeper.toml:1: database_url = \"postgres://u:***@db/\": "],
         ),
         (
             "J12 nothing",
@@ -139,7 +139,7 @@ fn every_mistake_in_the_configuration_is_told_with_its_place_and_an_example() {
         (
             "J12 storage",
             variable("KEEPER_STORAGE_URL", "s3://key:hunter2@bucket"),
-            &["S3 storage is not in this version", "file:///"],
+            &["a bucket's name has 3 to 63 small letters", "file:///"],
         ),
         ("J20 all", file("trusted_proxies = [\"*\"]\n"), &["trusted_proxies = [\"*\"]: ", "name the addresses"]),
         ("J20 all", variable("KEEPER_TRUSTED_PROXIES", "0.0.0.0/0"), &["name the addresses"]),

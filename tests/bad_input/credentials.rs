@@ -121,7 +121,7 @@ fn what_is_no_credential_is_never_taken_for_none() {
 #[test]
 fn a_mistyped_token_is_told_without_asking_the_database() {
     let server = server(&[]);
-    sql(&server.data(), "ALTER TABLE tokens RENAME TO hidden");
+    sql(&server, "ALTER TABLE tokens RENAME TO hidden");
     let unknown = well_formed("0123456789abcdefghijABCDEFGHIJ");
     let status = |token: &str| ask_as(&server, LIST, token).status;
     assert!(status(&unknown) >= 500, "the table is not asked");
@@ -137,8 +137,8 @@ fn a_token_that_ended_is_no_stranger() {
         server.token(&format!("--name {name} --actions read --repositories {repositories}"))
     });
     server.stop();
-    sql(&server.data(), "UPDATE tokens SET revoked_at = 1700000000000000 WHERE name = 'revoked'");
-    sql(&server.data(), "UPDATE tokens SET expires_at = 1700000000000000 WHERE name = 'expired'");
+    sql(&server, "UPDATE tokens SET revoked_at = 1700000000000000 WHERE name = 'revoked'");
+    sql(&server, "UPDATE tokens SET expires_at = 1700000000000000 WHERE name = 'expired'");
     server.start_again();
 
     let refusals = Refusals::by(&server);

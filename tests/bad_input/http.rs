@@ -420,3 +420,23 @@ fn behind_a_bad_request_nothing_is_read() {
     assert_eq!(statuses, [200, 400], "A28: {:?}", String::from_utf8_lossy(&said));
     refusals.unchanged("A28");
 }
+
+#[test]
+fn the_api_makes_no_answer_that_nobody_wants_and_formats_do_not_ask() {
+    let server = server(&[]);
+    let refusals = Refusals::by(&server);
+    let ask = |path: &str, accept: &str| send("GET", &format!("{}{path}", server.url), &[("Accept", accept)], &[]);
+    for accept in ["image/png", "application/xml, text/html"] {
+        let row = format!("L17 {accept}");
+        refused(&refusals, &row, "/api/", &ask("/api/artifacts", accept), 406, "not_acceptable");
+        ask(LIST, accept).expect(200);
+    }
+    for accept in ["*/*", "application/*;q=0.1", "text/html, application/json", "application/problem+json, */*;q=0.1"] {
+        ask("/api/artifacts", accept).expect(200);
+    }
+    let listed = ask("/api/artifacts?repository=local", "application/json").expect(200).json();
+    let file = format!("/api/artifacts/{}/files/v1.0.0.zip", listed["items"][0]["id"].as_str().expect("an id"));
+    for accept in ["application/zip", "application/octet-stream", "image/png"] {
+        ask(&file, accept).expect(200);
+    }
+}

@@ -97,8 +97,8 @@ fn a_database_that_is_not_ours_is_not_touched() {
         Start::new().with("KEEPER_DATA_DIR", server.data()).run().refused(row, code, texts);
         assert!(fs::read(database(&server)).expect("a file") == before, "{row}: the file was changed");
     };
-    sql(&server.data(), "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)");
-    sql(&server.data(), "UPDATE instance SET migrated_by = '9.1.0'");
+    sql(&server, "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)");
+    sql(&server, "UPDATE instance SET migrated_by = '9.1.0'");
     refused("J14", 4, &["migrated by artifact-keeper 9.1.0, this is ", "m9999_future", "start the newer program"]);
 
     fs::write(database(&server), "notes, not a database\n".repeat(500)).expect("our file");
@@ -113,7 +113,7 @@ fn a_database_that_is_not_ours_is_not_touched() {
     refused("J15 cut", 1, &["damaged", "restore a copy"]);
 
     fs::remove_file(database(&server)).expect("our file");
-    sql(&server.data(), "CREATE TABLE customers (name TEXT)");
+    sql(&server, "CREATE TABLE customers (name TEXT)");
     refused("J15 of another program", 1, &["belongs to another program", "nothing was changed"]);
 
     fs::write(database(&server), &good).expect("our file");

@@ -3,6 +3,8 @@
 //! It is ready when it says so: a JSON line on its standard error whose `message` is `ready` and whose `url` is
 //! the chosen address. Everything it prints is kept and shown when a test fails.
 //!
+//! With `KEEPER_TEST_DATABASE=postgres` it has a database of its own on the PostgreSQL of the run.
+//!
 //! Bounds: [`PATIENCE`] to become ready and to stop.
 
 use std::io::{BufRead, BufReader, pipe};
@@ -19,12 +21,16 @@ use tempfile::TempDir;
 
 use super::command::{Finished, run};
 use super::http::{self, Response};
+use super::postgres;
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
 
 /// The administrator's token of every server started here.
 pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
+
+/// The setting that says where the database is.
+const DATABASE: &str = "KEEPER_DATABASE_URL";
 
 /// Time for a start or a stop on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,7 +91,9 @@ impl Server {
             ("KEEPER_ANONYMOUS_READ", "true"),
         ];
         let data = folder.path().join("data").display().to_string();
-        let all = usual.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let database = postgres::is_wanted().then(|| (DATABASE.to_owned(), postgres::shared().database()));
+        let all = usual.iter().map(own).chain(database).chain(settings.iter().map(own));
         let mut server = Self {
             program: program.to_owned(),
             url: String::new(),
@@ -103,6 +111,12 @@ impl Server {
     /// The address of a Go repository: what GOPROXY is set to.
     pub(crate) fn go(&self, repository: &str) -> String {
         format!("{}/go/{repository}", self.url)
+    }
+
+    /// The address of its database, when it is one of PostgreSQL.
+    pub(crate) fn database(&self) -> Option<&str> {
+        let named = self.settings.iter().rev().find(|(name, _)| name == DATABASE);
+        named.map(|(_, address)| address.as_str()).filter(|address| address.starts_with("postgres:"))
     }
 
     /// Its name and port as clients type them.

@@ -88,7 +88,7 @@ fn a_version_that_is_still_used_stays() {
     server.stop();
     // As if published long ago, when uses were recorded already.
     for statement in ["UPDATE artifacts SET published_at = 1000000", "UPDATE instance SET use_recorded_from = 0"] {
-        sql(&server.data(), statement);
+        sql(&server, statement);
     }
     server.start_again();
     http::get(&format!("{}/example.com/m/@v/v1.0.0.zip", server.go("local"))).expect(200);

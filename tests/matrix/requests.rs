@@ -129,7 +129,7 @@ impl Stage {
             }
             _ if path.starts_with("/api/packages/{id}") => path.replace("{id}", &self.package),
             "/api/explain" => format!("{path}?format=go&repository=private&package={MODULE}"),
-            "/api/repositories/{format}/{name}/refresh" => format!("{path}?package={MODULE}"),
+            _ if path.ends_with("/refresh") => format!("{path}?package={MODULE}"),
             "/api/doctor" => format!("{path}?format=go&repository=private"),
             "/api/search" => format!("{path}?q=example"),
             _ if path.contains("{empty}") => path.replace("{empty}", &self.empty()),

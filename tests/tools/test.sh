@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the tests have what they drive: git, curl, go, chromium, unshare (for a disk that can be full), and
-# Python packages in a folder of their own.
+# Makes sure that the tests have what they drive: git, curl, go, chromium, unshare (for a disk that can be full),
+# PostgreSQL, nginx, and Python packages in a folder of their own.
 # Usage: test.sh VENV
 set -euo pipefail
 venv=$1
@@ -14,6 +14,11 @@ need cc gcc
 need unshare util-linux
 need python3 python3
 [ -n "${CHROMIUM_PATH:-}" ] || command -v chromium-browser >/dev/null 2>&1 || need chromium chromium
+need setpriv util-linux
+[ -x /usr/sbin/nginx ] || need nginx nginx-light
+need systemd-analyze systemd
+# Debian keeps the server's programs out of the path.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
 python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

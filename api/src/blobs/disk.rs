@@ -56,6 +56,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// For bytes that are only received here and stored elsewhere.
+    pub(super) fn for_receiving(tmp: &Path) -> Self {
+        Self { blobs: tmp.to_owned(), tmp: tmp.to_owned() }
+    }
+
     /// The folder of a digest: its first two digits.
     pub(super) fn folder(&self, digest: Digest) -> PathBuf {
         self.blobs.join(&digest.to_hex()[..2])
@@ -198,7 +203,7 @@ fn refuse_two_file_systems(layout: &Layout) -> Result<(), BlobError> {
 }
 
 /// Removes the files in `tmp`; anything else there is not ours and stays.
-fn sweep(tmp: &Path) -> io::Result<usize> {
+pub(super) fn sweep(tmp: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(tmp)? {
         let entry = entry?;

@@ -10,6 +10,7 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -144,6 +145,19 @@ impl StagedBlob for DiskStage {
 }
 
 impl DiskStage {
+    /// Puts all that was written into the file, for a store that takes it from there; says where it is.
+    pub(super) async fn end(&mut self) -> Result<PathBuf, BlobError> {
+        self.refuse_spoilt()?;
+        let rest = std::mem::take(&mut self.buffer);
+        if !rest.is_empty() || self.unfinished.is_none() {
+            self.append(rest).await?;
+        }
+        let unfinished = self.unfinished.as_ref();
+        unfinished
+            .map(|unfinished| unfinished.doomed.path().to_owned())
+            .ok_or_else(|| BlobError::Io(io::Error::other("a stage without a file")))
+    }
+
     /// Bytes, then name, then folder (P3–P5). On any error the file goes, whatever name it has by then.
     fn finish(mut self) -> Result<BlobInfo, BlobError> {
         let Unfinished { mut doomed, file } = Unfinished::begun_or_new(self.unfinished, &self.layout)?;
@@ -188,7 +202,7 @@ impl Unfinished {
 
 /// Fifty random bits beside the digest. Two copies of one digest meet on a name once in 2^50, and then the
 /// rename puts the same bytes over the same bytes.
-fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
+pub(super) fn fresh_location(digest: Digest) -> Result<BlobLocation, BlobError> {
     let mut random = [0_u8; BlobLocation::INCARNATION_CHARACTERS];
     getrandom::fill(&mut random).map_err(|error| BlobError::Io(io::Error::other(error.to_string())))?;
     let incarnation: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();

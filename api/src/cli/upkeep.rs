@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use super::{Exit, Settings, Verb, output};
 use crate::admin_socket::{self, Reply, Request};
-use crate::blobs::DiskBlobs;
+use crate::blobs;
 use crate::cli::settings::Flags;
 use crate::config::{Config, Overrides};
 use crate::datadir::{self, DataDir};
 use crate::jobs::Runner;
-use crate::jobs::collect::blobs;
+use crate::jobs::collect::blobs as counted;
 use crate::jobs::upkeep::Upkeep;
-use crate::run::{self, StartError};
+use crate::run::StartError;
 use crate::store::Store;
 
 /// The words of `gc`.
@@ -108,14 +108,14 @@ fn told(collected: &Collected, confirm: bool) -> String {
     let Collected { stored, unreferenced, orphans, waiting, discarded, unlinked, in_trash, suspicious } = collected;
     let mut text = format!(
         "stored:      {}\nnot needed:  {}\nno row:      {}\ntoo young:   {}\nin trash:    {}\n",
-        blobs(*stored),
-        blobs(*unreferenced),
-        blobs(*orphans),
-        blobs(*waiting),
-        blobs(*in_trash)
+        counted(*stored),
+        counted(*unreferenced),
+        counted(*orphans),
+        counted(*waiting),
+        counted(*in_trash)
     );
     if confirm {
-        text += &format!("discarded:   {}\nremoved:     {}\n", blobs(*discarded), blobs(*unlinked));
+        text += &format!("discarded:   {}\nremoved:     {}\n", counted(*discarded), counted(*unlinked));
     } else {
         text += "Nothing was changed.";
         if *suspicious {
@@ -216,21 +216,21 @@ struct Here {
 impl Here {
     /// `None` when a server holds it.
     async fn open(config: &Config) -> Result<Option<Self>, (Exit, String)> {
-        let data = match DataDir::open(&config.data_dir, &config.blobs, config.allow_network_disk) {
+        let data = match DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk) {
             Ok(data) => data,
             Err(error) if error.is_in_use() => return Ok(None),
             Err(error) => return Err((Exit::from(&error), error.to_string())),
         };
-        if !config.database.exists() {
+        if config.database.is_missing() {
             let folder = config.data_dir.display();
             let text = format!("there is no server's data in {folder}; name its folder with --data-dir");
             return Err((Exit::Usage, text));
         }
         let told = |error: StartError| (error.exit(), error.to_string());
-        let store = Store::open(&run::database_address(&config.database)).await;
+        let store = Store::open(&config.database.address()).await;
         let store = Arc::new(store.map_err(|error| told(error.into()))?);
-        let blobs = DiskBlobs::open(&config.blobs, &data.tmp()).map_err(|error| told(error.into()))?;
-        let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), Arc::new(blobs));
+        let blobs = blobs::open(&config.storage, &data.tmp()).await.map_err(|error| told(error.into()))?;
+        let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), blobs);
         Ok(Some(Self { _data: data, store, upkeep }))
     }
 

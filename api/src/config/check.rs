@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::source::{Effective, Source};
-use super::{Fault, PublicUrl};
+use super::{Fault, PublicUrl, StoragePlace};
 
 /// Adds what does not fit together. Called when each value is good by itself.
 pub(super) fn combinations(
@@ -29,6 +29,13 @@ pub(super) fn combinations(
     let tls = files || draft.tls_self_signed;
     if tls && draft.config.public_url.as_ref().is_some_and(|url| !url.is_https()) {
         fault("public_url", "public_url begins with http:// while the server speaks https; write https://");
+    }
+    let bucket = matches!(draft.storage, Some(StoragePlace::Bucket(_)));
+    for name in ["s3_endpoint", "s3_region", "s3_path_style"] {
+        let given = effective.iter().any(|one| one.setting.name == name && one.source != Source::Default);
+        if given && !bucket {
+            warnings.push(format!("{} is ignored: storage_url names no bucket (s3://bucket/prefix)", place(name)));
+        }
     }
     if reaches_strangers_in_the_clear(draft, tls) {
         warnings.push(format!(

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AllowedHosts, Config, LogFormat, TlsSource, UpstreamBounds};
+use super::{AllowedHosts, Bucket, Config, DatabasePlace, LogFormat, StoragePlace, TlsSource, UpstreamBounds};
 
 /// Takes one setting after the other.
 pub(super) struct Draft {
     pub(super) config: Config,
-    pub(super) database: Option<PathBuf>,
-    pub(super) blobs: Option<PathBuf>,
+    pub(super) database: Option<DatabasePlace>,
+    pub(super) storage: Option<StoragePlace>,
+    pub(super) s3_endpoint: Option<String>,
+    pub(super) s3_region: Option<String>,
+    pub(super) s3_path_style: bool,
     pub(super) secrets_key: Option<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -24,8 +27,8 @@ impl Draft {
         let config = Config {
             listen,
             data_dir: PathBuf::new(),
-            database: PathBuf::new(),
-            blobs: PathBuf::new(),
+            database: DatabasePlace::File(PathBuf::new()),
+            storage: StoragePlace::Folder(PathBuf::new()),
             allow_insecure_http: false,
             allow_network_disk: false,
             public_url: None,
@@ -62,7 +65,10 @@ impl Draft {
         Self {
             config,
             database: None,
-            blobs: None,
+            storage: None,
+            s3_endpoint: None,
+            s3_region: None,
+            s3_path_style: false,
             secrets_key: None,
             tls_cert: None,
             tls_key: None,
@@ -85,10 +91,20 @@ impl Draft {
     pub(super) fn finish(self) -> Config {
         let tls = self.tls();
         let config = self.config;
+        let storage = match self.storage {
+            None => StoragePlace::Folder(config.data_dir.join("blobs")),
+            Some(StoragePlace::Bucket(bucket)) => StoragePlace::Bucket(Bucket {
+                endpoint: self.s3_endpoint,
+                region: self.s3_region,
+                path_style: self.s3_path_style,
+                ..bucket
+            }),
+            Some(folder) => folder,
+        };
         let allowed_hosts = AllowedHosts::of(self.allowed_hosts.as_deref(), config.listen, config.public_url.as_ref());
         Config {
-            database: self.database.unwrap_or_else(|| config.data_dir.join("keeper.db")),
-            blobs: self.blobs.unwrap_or_else(|| config.data_dir.join("blobs")),
+            database: self.database.unwrap_or_else(|| DatabasePlace::File(config.data_dir.join("keeper.db"))),
+            storage,
             secrets_key_file: self.secrets_key.unwrap_or_else(|| config.data_dir.join("secrets.key")),
             tls,
             allowed_hosts,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::draft::Draft;
-use super::{PublicUrl, Secret, hosts, network, value};
+use super::{PublicUrl, Secret, hosts, network, places, value};
 use crate::bootstrap::{passwords, token_text};
 use crate::config::first_start::ADMINISTRATOR;
 
@@ -135,16 +135,41 @@ pub static SETTINGS: &[Setting] = &[
         name: "database_url",
         unset: "SQLite in the data folder",
         example: "sqlite:///var/lib/artifact-keeper/keeper.db",
-        help: "The database: sqlite:// and a path",
-        read: |draft, text| value::database(text).map(|path| draft.database = Some(path)),
+        help: "The database: sqlite:// and a path, or postgres://user@host/name",
+        read: |draft, text| places::database(text).map(|place| draft.database = Some(place)),
         ..BLANK
     },
     Setting {
         name: "storage_url",
         unset: "a folder in the data folder",
         example: "file:///var/lib/artifact-keeper/blobs",
-        help: "The folder of the stored files: file:/// and a path on the file system of the data folder",
-        read: |draft, text| value::storage(text).map(|path| draft.blobs = Some(path)),
+        help: "The stored files: file:/// and a folder on the file system of the data folder, or s3://bucket/prefix",
+        read: |draft, text| places::storage(text).map(|place| draft.storage = Some(place)),
+        ..BLANK
+    },
+    Setting {
+        name: "s3_endpoint",
+        unset: "Amazon's",
+        example: "https://minio.example.com:9000",
+        help: "The address of the S3-compatible store of storage_url",
+        read: |draft, text| places::endpoint(text).map(|address| draft.s3_endpoint = Some(address)),
+        ..BLANK
+    },
+    Setting {
+        name: "s3_region",
+        unset: "AWS_REGION, else us-east-1",
+        example: "eu-central-1",
+        help: "The region of the bucket of storage_url",
+        read: |draft, text| value::region(text).map(|region| draft.s3_region = Some(region)),
+        ..BLANK
+    },
+    Setting {
+        name: "s3_path_style",
+        kind: Kind::Switch,
+        default: Some("false"),
+        example: "true",
+        help: "Name the bucket in the path and not in the host name, as many S3-compatible stores need it",
+        read: |draft, text| value::switch(text).map(|on| draft.s3_path_style = on),
         ..BLANK
     },
     Setting {

@@ -181,7 +181,7 @@ pub(super) fn effective(given: Vec<Given>) -> Vec<Effective> {
         let place = effective.iter_mut().find(|effective| std::ptr::eq(effective.setting, value.setting));
         if let Some(effective) = place {
             let secret = value.setting.kind == Kind::Secret;
-            effective.text = Some(if secret { "***".to_owned() } else { value.text });
+            effective.text = Some(if secret { "***".to_owned() } else { without_password(&value.text) });
             effective.source = value.source;
         }
     }

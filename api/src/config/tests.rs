@@ -33,8 +33,8 @@ fn from_environment(environment: &'static [(&'static str, &'static str)]) -> Res
 fn nothing_needs_to_be_set() {
     let Loaded { config, warnings, .. } = load(&NOTHING).expect("no faults");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database, Path::new("./keeper-data/keeper.db"));
-    assert_eq!(config.blobs, Path::new("./keeper-data/blobs"));
+    assert_eq!(config.database.file(), Some(Path::new("./keeper-data/keeper.db")));
+    assert_eq!(config.storage.folder(), Some(Path::new("./keeper-data/blobs")));
     assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
     assert_eq!((config.max_connections, config.max_connections_per_address, config.max_uploads), (4096, 256, 32));
     assert_eq!((config.body_min_bytes_per_second, config.header_timeout.as_secs()), (1024, 10));
@@ -94,10 +94,10 @@ fn what_does_not_fit_together_is_refused() {
         ),
         (&[("KEEPER_PUBLIC_URL", "https://h?x=1")], "KEEPER_PUBLIC_URL=https://h?x=1: the public address has no query"),
         (
-            &[("KEEPER_DATABASE_URL", "postgres://u:hunter2@h/d")],
-            "KEEPER_DATABASE_URL=postgres://u:***@h/d: PostgreSQL is not in this version",
+            &[("KEEPER_DATABASE_URL", "postgres://u:hunter2@h/")],
+            "KEEPER_DATABASE_URL=postgres://u:***@h/: the name of a database is missing",
         ),
-        (&[("KEEPER_STORAGE_URL", "s3://bucket")], "KEEPER_STORAGE_URL=s3://bucket: S3 storage is not in this version"),
+        (&[("KEEPER_STORAGE_URL", "s3://b")], "KEEPER_STORAGE_URL=s3://b: a bucket's name has 3 to 63"),
         (&[("KEEPER_ADMIN_TOKEN", "changeme")], "KEEPER_ADMIN_TOKEN=***: "),
         (&[("KEEPER_LOG", "a=b=c")], "KEEPER_LOG=a=b=c: expected error, warn"),
     ];

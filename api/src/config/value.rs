@@ -8,8 +8,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
-
 use super::LogFormat;
 
 type Read<T> = Result<T, String>;
@@ -45,43 +43,11 @@ pub(super) fn path(text: &str) -> Read<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// The SQLite file of `sqlite://` and a path.
-pub(super) fn database(text: &str) -> Read<PathBuf> {
-    let (scheme, rest) = text.split_once("://").ok_or("expected sqlite:// and a path")?;
-    match scheme {
-        "sqlite" => {}
-        "postgres" | "postgresql" => return Err("PostgreSQL is not in this version; use sqlite://".to_owned()),
-        _ => return Err(format!("{scheme:?} is no database that is known here; expected sqlite://")),
-    }
-    if rest.contains(['?', '#']) {
-        return Err("a sqlite URL takes no parameters here".to_owned());
-    }
-    decoded_path(rest)
-}
-
-/// The folder of `file://` and an absolute path.
-pub(super) fn storage(text: &str) -> Read<PathBuf> {
-    let (scheme, rest) = text.split_once("://").ok_or("expected file:/// and a folder")?;
-    match scheme {
-        "file" => {}
-        "s3" => return Err("S3 storage is not in this version; use file:///".to_owned()),
-        _ => return Err(format!("{scheme:?} is no storage that is known here; expected file:///")),
-    }
-    if !rest.starts_with('/') {
-        return Err("the folder must be absolute: file:/// with three slashes".to_owned());
-    }
-    decoded_path(rest)
-}
-
-fn decoded_path(text: &str) -> Read<PathBuf> {
-    let bytes = text.as_bytes();
-    let escape_is_whole =
-        |(at, _): (usize, _)| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-    if !text.match_indices('%').all(escape_is_whole) {
-        return Err("'%' must be followed by two hexadecimal digits; a '%' in a name is %25".to_owned());
-    }
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| "the path is not UTF-8".to_owned())?;
-    path(&decoded)
+/// The name of a region.
+pub(super) fn region(text: &str) -> Read<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let good = !text.is_empty() && text.len() <= 63 && text.bytes().all(plain);
+    good.then(|| text.to_owned()).ok_or_else(|| "expected letters, digits and '-'".to_owned())
 }
 
 /// `true` or `false`.
@@ -236,30 +202,5 @@ mod tests {
         for (text, rule) in rows {
             assert_eq!(listen(text), Err(rule.to_owned()), "{text}");
         }
-    }
-
-    #[test]
-    fn only_sqlite_and_files_are_known_here() {
-        let databases = [
-            ("sqlite:///var/lib/keeper.db", Some("/var/lib/keeper.db")),
-            ("sqlite://keeper.db", Some("keeper.db")),
-            ("sqlite:///a%20b.db", Some("/a b.db")),
-            ("sqlite:///a%2", None),
-            ("sqlite:///a%zz", None),
-            ("sqlite://", None),
-            ("sqlite::memory:", None),
-            ("sqlite:///a?mode=ro", None),
-            ("postgres://u:p@h/d", None),
-            ("mysql://h/d", None),
-            ("keeper.db", None),
-        ];
-        for (text, expected) in databases {
-            assert_eq!(database(text).ok(), expected.map(PathBuf::from), "{text}");
-        }
-        for (text, expected) in [("file:///a/b", Some("/a/b")), ("file://a", None), ("s3://b", None), ("/a", None)] {
-            assert_eq!(storage(text).ok(), expected.map(PathBuf::from), "{text}");
-        }
-        assert!(database("postgres://h/d").expect_err("refused").contains("not in this version"));
-        assert!(storage("s3://b/p").expect_err("refused").contains("not in this version"));
     }
 }

@@ -46,6 +46,8 @@ use poem_openapi::{LicenseObject, OpenApiService, ServerObject, Tags};
 use super::App;
 use super::request::excludes_json;
 use crate::server::body::Pace;
+use addresses::Operation;
+
 pub(super) use addresses::Addresses;
 
 /// Groups of operations.
@@ -116,10 +118,10 @@ pub(super) async fn check(request: &mut Request, pace: Pace, addresses: &Address
     let path = request.original_uri().path();
     keeper_core::path::segments(path)
         .map_err(|fault| Failure::new(&codes::INVALID_PATH, format!("the path holds {fault}")))?;
-    if excludes_json(request.headers()) {
+    let operation = addresses.operation(request.method(), path);
+    if excludes_json(request.headers()) && !operation.is_some_and(Operation::is_download) {
         return Err(Failure::new(&codes::NOT_ACCEPTABLE, codes::NOT_ACCEPTABLE.title));
     }
-    let operation = addresses.operation(request.method(), path);
     if let Some(operation) = operation {
         operation.check_query(request.original_uri().query().unwrap_or_default())?;
     }

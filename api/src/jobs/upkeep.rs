@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keeper_core::collector::{Collected, Collector, Mode};
 use keeper_core::error::Failure;
+use keeper_core::ledger::WalkableBlobs;
 use keeper_core::verifier::{Finding, Listener, Verified, Verifier};
 
 use super::{Runner, collect};
 use crate::admin_socket::{Lines, Reply};
-use crate::blobs::DiskBlobs;
 use crate::config::Config;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ pub struct Upkeep {
 impl Upkeep {
     /// Over this store and these blobs.
     #[must_use]
-    pub fn new(config: &Config, runner: Runner, store: Arc<Store>, blobs: Arc<DiskBlobs>) -> Self {
+    pub fn new(config: &Config, runner: Runner, store: Arc<Store>, blobs: Arc<dyn WalkableBlobs>) -> Self {
         Self {
             runner,
             collector: collect::collector(config, store.clone(), blobs.clone()),

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use data_encoding::BASE64;
 use http::HeaderValue;
 use keeper_core::artifact::StoreError;
 use keeper_core::error::{Failure, codes};
+use keeper_core::limits::CREDENTIAL_CACHE;
 use keeper_core::repository::{Actor, RepositoryId};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +61,9 @@ struct Opened {
 pub struct Vault {
     key: SecretsKey,
     store: Arc<Store>,
-    opened: Mutex<HashMap<RepositoryId, Option<Opened>>>,
+    /// Opened ones with the moment; believed for [`CREDENTIAL_CACHE`], for another server on the same database may
+    /// change them.
+    opened: Mutex<HashMap<RepositoryId, (Instant, Option<Opened>)>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -75,7 +79,7 @@ impl Vault {
         Self { key, store, opened: Mutex::default() }
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<RepositoryId, Option<Opened>>> {
+    fn opened(&self) -> MutexGuard<'_, HashMap<RepositoryId, (Instant, Option<Opened>)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,11 +113,11 @@ impl Vault {
     pub(super) async fn header(&self, of: RepositoryId, origin: &str) -> Result<Option<HeaderValue>, StoreError> {
         let known = self.opened().get(&of).cloned();
         let opened = match known {
-            Some(known) => known,
-            None => {
+            Some((since, known)) if since.elapsed() < CREDENTIAL_CACHE => known,
+            _ => {
                 let sealed = self.store.sealed_credential(of).await?;
                 let opened = sealed.and_then(|sealed| open(&self.key, of, &sealed));
-                self.opened().insert(of, opened.clone());
+                self.opened().insert(of, (Instant::now(), opened.clone()));
                 opened
             }
         };

@@ -14,6 +14,7 @@ use keeper_core::format::{Confirmation, Inspection, RepositoryView};
 use keeper_core::repository::RepositoryKind;
 
 use crate::absent::shown;
+use crate::inspect::claim;
 use crate::inspect::metadata::Metadata;
 use crate::inspect::warnings::{CASE_TWIN, VERSION_RETRACTED, warning};
 use crate::modfile::Retract;
@@ -31,11 +32,14 @@ const SPEAKERS: u32 = 16;
 /// Compares a candidate with what the repository holds.
 ///
 /// # Errors
-/// `case_conflict`, or trouble of the view.
+/// `case_conflict`, `name_reserved`, `upstream_invalid`, or trouble of the view; those of `copied`.
 pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
     if view.kind() == RepositoryKind::Remote {
         return copied::confirm(candidate, view).await;
     }
+    // Taken over from elsewhere: nobody is asked who could settle a doubt, and Go's own names stay Go's.
+    copied::undoubted(candidate)?;
+    claim::check_reserved(candidate.coordinate.package.as_str())?;
     let mut warnings = Vec::new();
     warnings.extend(retracted(candidate, view).await?);
     warnings.extend(case_twin(candidate, view).await?);
@@ -84,6 +88,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::inspect::warnings::GO_MOD_UNREADABLE;
     use crate::testing::{MemoryView, package, ready};
 
     fn candidate(name: &str, version: &str) -> Inspection {
@@ -117,6 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_over_is_neither_doubtful_nor_gos_own() {
+        let view = MemoryView::default();
+        let mut doubtful = candidate("ex.com/m", "v1.0.0");
+        doubtful.warnings.push(warning(GO_MOD_UNREADABLE, "a page"));
+        assert_eq!(ready(confirm(&doubtful, &view)).expect_err("a page").code().name, "upstream_invalid");
+        let toolchain = candidate("golang.org/toolchain", "v0.0.1-go1.21.0.linux-amd64");
+        assert_eq!(ready(confirm(&toolchain, &view)).expect_err("Go's own").code().name, "name_reserved");
+        assert!(ready(confirm(&toolchain, &MemoryView::default().of_kind(RepositoryKind::Remote))).is_ok());
+    }
+
+    #[test]
     fn only_the_highest_versions_have_a_say_whatever_their_number() {
         let mut view = MemoryView::default();
         view.add("ex.com/m", "v1.1.0", json!({ "retracts": [{"low": "v1.0.0", "high": "v1.0.0"}] }));
@@ -124,7 +140,7 @@ mod tests {
             for number in 1..=higher {
                 view.add("ex.com/m", &format!("v1.2.{number}"), json!({}));
             }
-            let warnings = ready(confirm(&candidate("ex.com/m", "v1.0.0"), &view)).expect("no refusal");
+            let warnings = ready(confirm(&candidate("ex.com/m", "v1.0.0"), &view)).expect("no refusal").warnings;
             assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{higher} above");
         }
     }

@@ -23,7 +23,7 @@ pub mod upstream;
 pub mod warnings;
 
 mod about;
-mod claim;
+pub(crate) mod claim;
 mod content;
 mod provenance;
 

@@ -82,7 +82,7 @@ async fn given_credentials_are_used_once_and_later_ones_ignored_with_a_warning()
 #[tokio::test]
 async fn without_a_terminal_the_password_is_in_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
-    let data = DataDir::open(folder.path(), &folder.path().join("blobs"), true).expect("made");
+    let data = DataDir::open(folder.path(), Some(&folder.path().join("blobs")), true).expect("made");
     let store = Store::default();
     let made = start(&store, &config(&[]), Reveal::File(&data)).await;
     let Administrator::InFile(path) = made.administrator else { panic!("{made:?}") };

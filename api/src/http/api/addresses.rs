@@ -39,6 +39,8 @@ pub(in crate::http) struct Operation {
     others: Vec<(String, String)>,
     /// What its body is, if it is JSON.
     body: Option<Shape>,
+    /// Whether its answer is a file of any type.
+    is_download: bool,
 }
 
 impl Addresses {
@@ -101,7 +103,13 @@ impl Operation {
         let bodies = members(&operation["requestBody"]["content"]);
         let json = bodies.into_iter().find(|(kind, _)| kind.starts_with("application/json"));
         read.body = json.map(|(_, body)| Shape::of(document, &body["schema"]));
+        read.is_download = operation["responses"]["200"]["content"].get("*/*").is_some();
         read
+    }
+
+    /// Whether `Accept` decides nothing: the type of the answer is that of a file.
+    pub(in crate::http) fn is_download(&self) -> bool {
+        self.is_download
     }
 
     /// Judges a query: every key is known, and given once.

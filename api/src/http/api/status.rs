@@ -41,20 +41,20 @@ struct StatusView {
 /// The database.
 #[derive(Object)]
 struct DatabaseView {
-    /// `sqlite`.
+    /// `sqlite` or `postgres`.
     kind: String,
-    /// Bytes of its file.
+    /// Bytes of its file, or of all its tables.
     bytes: u64,
-    /// Bytes of its write-ahead log.
+    /// Bytes of the write-ahead log beside its file; 0 for `postgres`.
     log_bytes: u64,
 }
 
 /// Where files are stored.
 #[derive(Object)]
 struct StorageView {
-    /// `disk`.
+    /// `disk` or `s3`.
     kind: String,
-    /// Bytes that can still be stored.
+    /// Bytes that can still be stored on the disk; with `s3`, where files are received.
     #[oai(skip_serializing_if_is_none)]
     free_bytes: Option<u64>,
     /// Bytes of the whole disk.
@@ -129,8 +129,16 @@ impl StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: time(now.began_at),
             uptime_s: now.uptime.as_secs(),
-            database: DatabaseView { kind: "sqlite".to_owned(), bytes: now.store.bytes, log_bytes: now.log_bytes },
-            storage: StorageView { kind: "disk".to_owned(), free_bytes: now.free_bytes, total_bytes: now.total_bytes },
+            database: DatabaseView {
+                kind: now.kinds.database.to_owned(),
+                bytes: now.store.bytes,
+                log_bytes: now.log_bytes,
+            },
+            storage: StorageView {
+                kind: now.kinds.storage.to_owned(),
+                free_bytes: now.free_bytes,
+                total_bytes: now.total_bytes,
+            },
             counts: TotalsView {
                 repositories: now.store.repositories,
                 packages: counts.packages,

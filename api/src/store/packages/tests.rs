@@ -76,7 +76,11 @@ async fn what_was_published_before_is_listed_found_and_needed() {
 #[tokio::test]
 async fn every_page_follows_an_index_and_sorts_nothing() {
     let folder = Folder::of_sqlite();
-    let store = folder.open().await;
+    every_page_follows_an_index(&folder.open().await).await;
+}
+
+/// The plans of all pages, on a database that may be empty or have statistics of much.
+async fn every_page_follows_an_index(store: &Store) {
     let after = ArtifactId(Uuid::now_v7());
     let mut statements = Vec::new();
     let text = Some("needle".to_owned());
@@ -115,8 +119,10 @@ async fn every_page_follows_an_index_and_sorts_nothing() {
         whole.extend([false, true].map(|after| versions_of(deleted, after, 50)));
     }
     for statement in whole {
-        let plan = plan(&store, &statement, Vec::new()).await;
-        let of_rows = |step: &&String| step.starts_with("SCAN") && !step.starts_with("SCAN walk");
+        let plan = plan(store, &statement, Vec::new()).await;
+        let of_rows = |step: &&String| {
+            step.starts_with("SCAN") && !step.starts_with("SCAN walk") && !step.starts_with("SCAN (subquery")
+        };
         assert_eq!(plan.iter().find(of_rows), None, "{statement}\n{plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{statement}\n{plan:#?}");
     }
@@ -125,10 +131,13 @@ async fn every_page_follows_an_index_and_sorts_nothing() {
 #[tokio::test]
 async fn a_search_begins_with_its_words() {
     let folder = Folder::of_sqlite();
-    let store = folder.open().await;
+    a_search_follows_its_words(&folder.open().await).await;
+}
+
+async fn a_search_follows_its_words(store: &Store) {
     let terms = vec!["needle".to_owned(), "hay".to_owned()];
     let query = SearchQuery { repositories: vec![RepositoryId(1), RepositoryId(2)], terms, after: None, limit: 9 };
-    let plan = plan(&store, &words::fts5::question(&query, 9).0, Vec::new()).await;
+    let plan = plan(store, &words::fts5::question(&query, 9).0, Vec::new()).await;
     assert!(plan.iter().any(|step| step.contains("SEARCH packages USING INTEGER PRIMARY KEY")), "{plan:#?}");
     assert!(!plan.iter().any(|step| step.starts_with("SCAN packages")), "{plan:#?}");
 }

@@ -4,12 +4,18 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use keeper_core::repository::{
+    Actor, Deletion, FormatKey, RepositoryAddress, RepositoryDetails, RepositoryName, RepositoryStore as _, Settings,
+};
 use keeper_core::source::Chain;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::upstream::{Network, NetworkAllow};
+use crate::config::Secret;
+use crate::secrets::SecretsKey;
+use crate::store::Store;
+use crate::upstream::{Credential, Network, NetworkAllow, Vault};
 
 /// An upstream: what it was asked, and what it says to the so-manieth question.
 struct Source {
@@ -298,6 +304,76 @@ async fn a_path_that_leads_elsewhere_is_not_asked_for() {
         assert!(matches!(result, Err(UpstreamError::Invalid(_))), "{path}: {result:?}");
     }
     assert!(source.heads().is_empty());
+}
+
+#[tokio::test]
+async fn a_credential_stays_with_its_origin() {
+    let elsewhere = Source::always(&says("200 OK", "", "there")).await;
+    let moved = says("302 Found", &format!("Location: http://127.0.0.1:{}/x\r\n", elsewhere.port), "");
+    let source = Source::always(&moved).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let address = format!("sqlite://{}/keeper.db?mode=rwc", folder.path().display());
+    let store = Arc::new(Store::open(&address).await.expect("a database"));
+    let mut remote = source.remote();
+    remote.has_credentials = true;
+    let details = RepositoryDetails {
+        source: keeper_core::source::Source::Remote(Box::new(remote.clone())),
+        description: String::new(),
+        anonymous_read: true,
+        default_upload: false,
+        deletion: Deletion::Tombstone,
+        settings: Settings::default(),
+    };
+    let at = RepositoryAddress {
+        format: FormatKey::try_from("x").expect("a key"),
+        name: RepositoryName::try_from("up").expect("a name"),
+    };
+    let made = store.create(&at, details, &Actor::system()).await.expect("made");
+    let key = SecretsKey::make(&folder.path().join("secrets.key")).expect("a key");
+    let vault = Arc::new(Vault::new(key, store));
+    let network = Network { allow: NetworkAllow::of(&["127.0.0.1"]), ..Network::default() };
+    let client = GuardedClient::new(network, limits(), Some(vault.clone())).expect("a client");
+    let fetch = async |remote: &Remote| {
+        let url = &remote.chain.sources()[0].url;
+        let request =
+            UpstreamRequest { repository: made.id, remote, url, path: "x", known: None, limit_bytes: 100, hops: 1 };
+        Upstreams::fetch(&client, &request).await.map(drop)
+    };
+    assert!(matches!(fetch(&remote).await, Err(UpstreamError::Unauthorized(_))), "none is kept yet");
+    assert!(source.heads().is_empty(), "and nobody is asked without");
+    let credential = Credential::Bearer(Secret::new("abc"));
+    let own = origin(remote.chain.sources()[0].url.as_url());
+    vault.keep(made.id, Some((&credential, &own)), &Actor::system()).await.expect("kept");
+    fetch(&remote).await.expect("an answer");
+    let has_it = |heads: Vec<String>| heads[0].to_lowercase().contains("\r\nauthorization: bearer abc\r\n");
+    assert!(has_it(source.heads()) && !has_it(elsewhere.heads()), "it does not follow the redirect");
+    // What is kept is for one origin, whatever a record says.
+    let mut other = elsewhere.remote();
+    other.has_credentials = true;
+    assert!(matches!(fetch(&other).await, Err(UpstreamError::Unauthorized(_))));
+}
+
+#[tokio::test]
+async fn a_proxy_looks_names_up_and_literal_addresses_stay_closed() {
+    let proxy = Source::always(&says("200 OK", "", "through")).await;
+    let url = Url::parse(&format!("http://127.0.0.1:{}", proxy.port)).expect("a URL");
+    let allow = NetworkAllow::of(&["git.corp.example"]);
+    let network = Network { allow, proxy: Some(url), ..Network::default() };
+    let client = GuardedClient::new(network, limits(), None).expect("a client");
+    let through = |url: &str| Asking {
+        client: &client,
+        remote: Remote::of(Chain::parse(url, true).expect("a chain")),
+        known: None,
+        hops: 1,
+    };
+    assert_eq!(through("http://git.corp.example/go").whole("x").await.expect("an answer"), "through");
+    let head = &proxy.heads()[0];
+    assert!(head.starts_with("GET http://git.corp.example/go/x HTTP/1.1\r\n"), "{head}");
+    for closed in ["http://other.corp.example", "http://10.0.0.1", "https://10.0.0.1", "https://169.254.169.254"] {
+        let result = through(closed).whole("x").await;
+        assert!(matches!(result, Err(UpstreamError::Unreachable(_))), "{closed}: {result:?}");
+    }
+    assert_eq!(proxy.heads().len(), 1, "what is closed does not even reach the proxy");
 }
 
 #[test]

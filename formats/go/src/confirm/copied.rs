@@ -7,8 +7,8 @@
 //! off       kept without asking, and so is what a nosumdb pattern covers
 //! ```
 //!
-//! Of a `.info` no database knows. A doubt of the inspection, a `go.mod` that does not read or that is not the one in
-//! the zip, is settled only by a database that vouches for all the sums that are known of the version.
+//! Of a `.info` no database knows. A doubt of the inspection is settled by the database alone: that a `go.mod` does not
+//! read, if it has its sum, and that a `go.mod` is not the one in the zip, if it has the sums of both.
 //!
 //! Errors: `upstream_checksum_mismatch`, `upstream_unverified`, `upstream_invalid`, `version_not_found`, and what the
 //! platform's client reports of the database.
@@ -33,36 +33,54 @@ use crate::version::GoVersion;
 /// # Errors
 /// See the header.
 pub(super) async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Confirmation, Failure> {
-    let doubt = candidate.warnings.iter().find(is_doubt);
-    let doubted = |doubt: Option<&Warning>| match doubt {
-        Some(doubt) => Err(invalid("module", &doubt.message)),
-        None => Ok(Confirmation::default()),
-    };
+    let doubt = doubt(candidate);
     let copy = Copy::of(candidate)?;
     let verify = settings::verify(view.settings());
     if verify == Verify::Off || candidate.checksums.is_empty() || copy.is_never_asked(view)? {
-        return doubted(doubt);
+        return undoubted(candidate).map(|()| Confirmation::default());
     }
     match copy.record(view).await {
         Ok((record, database)) => {
-            copy.compare(&record, &database, &candidate.checksums)?;
-            if doubt.is_some() {
-                let recorded = view.recorded(&candidate.coordinate).await?.unwrap_or_default();
-                copy.compare(&record, &database, &recorded.checksums)?;
+            let compared = copy.compare(&record, &database, &candidate.checksums);
+            match doubt {
+                None => compared?,
+                // What nobody vouches for and nobody can read is a page of a web site more often than an attack.
+                Some(doubt) if doubt.code == GO_MOD_UNREADABLE => compared.map_err(|_| refused(doubt))?,
+                Some(_) => {
+                    compared?;
+                    let recorded = view.recorded(&candidate.coordinate).await?.unwrap_or_default();
+                    copy.compare(&record, &database, &recorded.checksums)?;
+                }
             }
             let metadata = Map::from_iter([("verified_by".to_owned(), Value::from(database))]);
             Ok(Confirmation { vouched: true, metadata, ..Confirmation::default() })
         }
-        Err(Refusal::NoRecord(_)) if verify == Verify::Record => {
+        Err(Refusal::NoRecord(failure)) => {
+            undoubted(candidate)?;
             let metadata = Map::from_iter([("unverified".to_owned(), Value::Bool(true))]);
-            doubted(doubt).map(|confirmation| Confirmation { metadata, ..confirmation })
+            match verify {
+                Verify::Record => Ok(Confirmation { metadata, ..Confirmation::default() }),
+                _ => Err(failure),
+            }
         }
-        Err(Refusal::NoRecord(failure) | Refusal::Other(failure)) => Err(failure),
+        Err(Refusal::Other(failure)) => Err(failure),
     }
 }
 
-fn is_doubt(warning: &&Warning) -> bool {
-    matches!(warning.code.as_str(), GO_MOD_UNREADABLE | GO_MOD_DIFFERS)
+/// Refuses a copy about which the inspection has a doubt that nobody settles.
+///
+/// # Errors
+/// `upstream_invalid`.
+pub(super) fn undoubted(candidate: &Inspection) -> Result<(), Failure> {
+    doubt(candidate).map_or(Ok(()), |doubt| Err(refused(doubt)))
+}
+
+fn doubt(candidate: &Inspection) -> Option<&Warning> {
+    candidate.warnings.iter().find(|warning| matches!(warning.code.as_str(), GO_MOD_UNREADABLE | GO_MOD_DIFFERS))
+}
+
+fn refused(doubt: &Warning) -> Failure {
+    invalid("module", &doubt.message)
 }
 
 /// Why there is no record to compare with.
@@ -329,20 +347,28 @@ mod tests {
     fn a_doubt_is_settled_by_the_database_alone() {
         let log = TestLog::new(5);
         let doubtful = |code, sum| candidate(&[sum], Some(code));
-        for code in [GO_MOD_DIFFERS, GO_MOD_UNREADABLE] {
+        for (code, of_another_zip, of_another_sum) in [
+            (GO_MOD_DIFFERS, Err("upstream_checksum_mismatch"), Err("upstream_checksum_mismatch")),
+            // K5: a page in the place of a go.mod.
+            (GO_MOD_UNREADABLE, Ok(true), Err("upstream_invalid")),
+        ] {
+            let vouched = |view: &MemoryView, sum| confirmed(&doubtful(code, sum), view).map(|(vouched, _)| vouched);
             let mut view = view(&log, json!({}));
-            assert_eq!(confirmed(&doubtful(code, MOD), &view).map(|(vouched, _)| vouched), Ok(true), "{code}");
-            // All that is known of the version must be vouched for.
+            assert_eq!(vouched(&view, MOD), Ok(true), "{code}");
+            assert_eq!(vouched(&view, (GO_MOD_H1, "h1:evil=")), of_another_sum, "{code}");
             view.records(&[ZIP]);
-            assert_eq!(confirmed(&doubtful(code, MOD), &view).map(|(vouched, _)| vouched), Ok(true), "{code}");
+            assert_eq!(vouched(&view, MOD), Ok(true), "{code}");
             view.records(&[EVIL]);
-            assert_eq!(confirmed(&doubtful(code, MOD), &view), Err("upstream_checksum_mismatch"), "{code}");
+            assert_eq!(vouched(&view, MOD), of_another_zip, "{code}");
             for settings in [json!({ "verify": "off" }), json!({ "nosumdb": ["e.com"] })] {
-                assert_eq!(confirmed(&doubtful(code, MOD), &self::view(&log, settings)), Err("upstream_invalid"));
+                assert_eq!(vouched(&self::view(&log, settings), MOD), Err("upstream_invalid"), "{code}");
             }
-            let unknown = self::view(&log, json!({ "verify": "record" }));
-            unknown.database().answers(BTreeMap::new());
-            assert_eq!(confirmed(&doubtful(code, MOD), &unknown), Err("upstream_invalid"), "{code}");
+            for verify in ["require", "record"] {
+                let unknown = self::view(&log, json!({ "verify": verify }));
+                unknown.database().answers(BTreeMap::new());
+                assert_eq!(vouched(&unknown, MOD), Err("upstream_invalid"), "{code} {verify}");
+            }
+            assert_eq!(vouched(&self::view(&log, json!({})).broken(), MOD), Err("upstream_timeout"), "{code}");
         }
     }
 }

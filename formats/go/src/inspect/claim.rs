@@ -114,9 +114,20 @@ fn is_directory(directory: &str, name: Option<&str>) -> bool {
     !directory.is_empty() && stem.is_some_and(ends_so)
 }
 
-fn module(name: &str, problems: &mut Problems) -> Option<ModulePath> {
+/// Refuses names that nobody but Go publishes.
+///
+/// # Errors
+/// `name_reserved`.
+pub(crate) fn check_reserved(name: &str) -> Result<(), Problem> {
     if RESERVED.contains(&name) {
-        problems.push(Problem::new(&NAME_RESERVED, format!("{} is a name of Go itself", shown(name))).field("name"));
+        return Err(Problem::new(&NAME_RESERVED, format!("{} is a name of Go itself", shown(name))).field("name"));
+    }
+    Ok(())
+}
+
+fn module(name: &str, problems: &mut Problems) -> Option<ModulePath> {
+    if let Err(problem) = check_reserved(name) {
+        problems.push(problem);
         return None;
     }
     ModulePath::parse(name).map_err(|fault| problems.push(fault.into())).ok()

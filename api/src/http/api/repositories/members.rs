@@ -7,20 +7,10 @@ use keeper_core::format::FormatHandler;
 use keeper_core::limits::{MEMBERS, RESERVATIONS};
 use keeper_core::repository::{Repository, RepositoryAddress, RepositoryKind, RepositoryName};
 use keeper_core::source::{Reservation, Virtual, WhenAbsent};
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 
 use super::form::invalid;
 use super::shorten;
-
-/// What those are told who ask for a reserved name that its members lack.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[oai(rename_all = "snake_case")]
-enum WhenAbsentWord {
-    /// That there is no such thing. A client with a list of servers goes on to the next.
-    NotFound,
-    /// A refusal, so that no client goes on.
-    Forbid,
-}
 
 /// Names that only some members answer for.
 #[derive(Object)]
@@ -30,8 +20,10 @@ pub(super) struct ReservationView {
     pattern: String,
     /// Who answers; nobody when it is empty.
     members: Vec<String>,
-    /// What is said when they have no such thing: `not_found` (default) or `forbid`.
-    when_absent: Option<WhenAbsentWord>,
+    /// What is said when they have no such thing: `not_found` (default), or `forbid`, after which no client goes on to
+    /// the next server of its list.
+    #[oai(default = "not_found")]
+    when_absent: String,
 }
 
 /// What is said of members; what is absent stays.
@@ -64,12 +56,12 @@ impl MembersForm {
         problems: &mut Vec<Problem>,
     ) -> Virtual {
         let before = before.cloned();
+        let nobody = self.members.as_ref().map_or(before.is_none(), Vec::is_empty);
         let members = match (self.members, &before) {
             (Some(given), _) => names(&given, "members", problems),
-            (None, Some(before)) => before.members.clone(),
-            (None, None) => Vec::new(),
+            (None, before) => before.as_ref().map(|before| before.members.clone()).unwrap_or_default(),
         };
-        if members.is_empty() {
+        if nobody {
             let detail = "a virtual repository has members: the names of hosted or remote repositories of its format";
             problems.push(Problem::new(&codes::FIELD_MISSING, detail).field("members"));
         }
@@ -119,14 +111,12 @@ fn reservations(
         if let Some(why) = why {
             problems.push(invalid("reserved", format!("{:?}: {why}", shorten(&one.pattern))));
         }
-        Reservation {
-            members: names(&one.members, "reserved", problems),
-            pattern: one.pattern,
-            when_absent: match one.when_absent {
-                None | Some(WhenAbsentWord::NotFound) => WhenAbsent::NotFound,
-                Some(WhenAbsentWord::Forbid) => WhenAbsent::Forbid,
-            },
-        }
+        let when_absent = when_absent(&one.when_absent).unwrap_or_else(|| {
+            let detail = format!("when_absent is not_found or forbid, not {:?}", shorten(&one.when_absent));
+            problems.push(invalid("reserved", detail));
+            WhenAbsent::NotFound
+        });
+        Reservation { members: names(&one.members, "reserved", problems), pattern: one.pattern, when_absent }
     };
     given.into_iter().map(&mut reservation).collect()
 }
@@ -177,12 +167,24 @@ impl ReservationView {
         Self {
             pattern: reservation.pattern.clone(),
             members: words(&reservation.members),
-            when_absent: Some(match reservation.when_absent {
-                WhenAbsent::NotFound => WhenAbsentWord::NotFound,
-                WhenAbsent::Forbid => WhenAbsentWord::Forbid,
-            }),
+            when_absent: word(reservation.when_absent).to_owned(),
         }
     }
+}
+
+fn not_found() -> String {
+    word(WhenAbsent::NotFound).to_owned()
+}
+
+fn word(of: WhenAbsent) -> &'static str {
+    match of {
+        WhenAbsent::NotFound => "not_found",
+        WhenAbsent::Forbid => "forbid",
+    }
+}
+
+fn when_absent(text: &str) -> Option<WhenAbsent> {
+    [WhenAbsent::NotFound, WhenAbsent::Forbid].into_iter().find(|one| word(*one) == text)
 }
 
 /// Names as they are shown.

@@ -2,14 +2,14 @@
 //! fiftieth of that always.
 //!
 //! No time is asserted, for it is the machine's. What is: each page is full and right at the beginning, in the
-//! middle and at the end, over one repository and over several.
+//! middle and at the end, over one repository and over several; and the plans, also with statistics of all this.
 
 use keeper_core::artifact::{ArtifactQuery, ArtifactStore as _};
 use keeper_core::catalog::SearchQuery;
 use sea_orm::Database;
 
 use super::*;
-use crate::store::fixture::{Folder, repository};
+use crate::store::fixture::{Folder, execute_beside, repository};
 use crate::store::sql::micros;
 
 /// Packages, a fifth of them in the second repository, and versions of each.
@@ -28,7 +28,7 @@ const ROWS: [&str; 4] = [
      INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, published_at, \
      published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest) \
      SELECT printf('019355bf-7130-7000-9000-%012x', (p.id - 1) * $2 + j), p.repository, p.id, printf('v1.%d.0', j), \
-     printf('%04d', j), 'active', '', $1, 'a', 'c', 'p', '{}', '{}', '[]', '[]', '' FROM packages p, v",
+     CAST(printf('%04d', j) AS BLOB), 'active', '', $1, 'a', 'c', 'p', '{}', '{}', '[]', '[]', '' FROM packages p, v",
     "INSERT INTO package_words (rowid, name, description, keywords) \
      SELECT id, name, 'Package number ' || id, '' FROM packages",
     "INSERT INTO package_parts (rowid, name) SELECT id, name FROM packages",
@@ -47,6 +47,20 @@ async fn filled(packages: i64) -> (Folder, Store, [RepositoryId; 2]) {
     }
     beside.close().await.expect("closed");
     (folder, store, places)
+}
+
+/// What the database knows of the distribution of values may lead it to other plans than an empty one has.
+#[tokio::test]
+async fn with_statistics_of_much_pages_and_search_follow_their_indexes_too() {
+    let (folder, store, _) = filled(SMALL).await;
+    execute_beside(&folder, "ANALYZE").await;
+    every_page_follows_an_index(&store).await;
+    a_search_follows_its_words(&store).await;
+    drop(store);
+    // Statistics are read when a connection is made.
+    let store = folder.open().await;
+    every_page_follows_an_index(&store).await;
+    a_search_follows_its_words(&store).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,454 @@
+//! Blobs as objects of an S3-compatible store.
+//!
+//! ```text
+//! s3://<bucket>/<prefix>/sha256/9f/9f86…0a08.k3v5w7x2m4    one object for each stored copy, never written again
+//! <data>/tmp/4711-12                                       being received by process 4711
+//! <data>/tmp/upload-4711-12                                the key and number of an upload in parts under way
+//! ```
+//!
+//! There is no rename and no fsync: an object is there whole when the store has answered, or not at all. So bytes are
+//! received into a local file, where their format reads them and their digest becomes known, and only then go to their
+//! final key, which is new by its incarnation: nothing rests on conditional writes, which not every store knows.
+//!
+//! *Unknown outcomes*: a request that failed may have been carried out. The store is asked for the object before the
+//! failure is told. An upload in parts that did not end is given up: at once, or by the next start, which finds its
+//! note in `tmp`; only with that folder it is lost, and then the bucket's own rule has to end it.
+//!
+//! *Bounds*: [`SINGLE_BYTES`] go in one request, more in parts of [`PART_BYTES`]; [`UPLOADS`] bodies are in memory at
+//! once. A request is tried [`RETRIES`] times within [`RETRY_TIME`].
+//!
+//! *Errors*: an object that a row names and the store does not have is [`BlobError::Missing`], one of another length
+//! [`BlobError::Corrupt`]; that access is denied, or the bucket gone, is a fault of the storage and never an absence.
+
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
+use keeper_core::digest::Digest;
+use keeper_core::ledger::{StoredCopy, WalkableBlobs};
+use metrics::{Counter, counter};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path as Key;
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
+use tokio::sync::Semaphore;
+
+use super::disk::{Layout, sweep};
+use super::durable::refused_write;
+use super::lane::Lane;
+use super::staged::{DiskStage, fresh_location};
+use crate::config::Bucket;
+
+/// Bytes that go in one request.
+const SINGLE_BYTES: u64 = 16 << 20;
+/// Bytes of a part, at least 5 MiB by the protocol.
+const PART_BYTES: u64 = 8 << 20;
+/// Bodies in memory at once; further uploads wait for one of them.
+const UPLOADS: usize = 8;
+/// Requests for one operation, and the time for all of them.
+const RETRIES: usize = 5;
+const RETRY_TIME: Duration = Duration::from_secs(30);
+/// Time for a connection, and between two signs of life of an answer.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(60);
+/// Writes to the local files under way at once.
+const WRITES: usize = 64;
+/// What the notes of uploads in parts are called.
+const NOTE: &str = "upload-";
+
+/// The store of one bucket and prefix.
+#[derive(Clone)]
+pub struct ObjectBlobs {
+    shared: Arc<Shared>,
+    /// Where bytes are received.
+    layout: Arc<Layout>,
+    writes: Lane,
+    /// Blobs found missing or damaged when they were read.
+    faults: Counter,
+}
+
+struct Shared {
+    store: AmazonS3,
+    prefix: String,
+    tmp: PathBuf,
+    uploads: Semaphore,
+}
+
+impl ObjectBlobs {
+    /// Opens the bucket: checks that it does what is relied on, gives up what earlier processes left half sent, and
+    /// removes what they left in `tmp`. The caller holds the lock of the data folder.
+    ///
+    /// # Errors
+    /// Why the bucket cannot be used, fit for the person who starts the program.
+    pub async fn open(bucket: &Bucket, tmp: &FilePath) -> Result<Self, BlobError> {
+        let store = builder(bucket).build().map_err(|error| unusable(&error))?;
+        Self::over(store, &bucket.prefix, tmp).await
+    }
+
+    async fn over(store: AmazonS3, prefix: &str, tmp: &FilePath) -> Result<Self, BlobError> {
+        let (prefix, tmp_folder) = (prefix.to_owned(), tmp.to_owned());
+        let shared = Shared { store, prefix, tmp: tmp_folder, uploads: Semaphore::new(UPLOADS) };
+        shared.check().await.map_err(|error| unusable(&error))?;
+        shared.give_up_old_uploads().await?;
+        let swept = sweep(tmp).map_err(refused_write)?;
+        if swept > 0 {
+            tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
+        }
+        Ok(Self {
+            shared: Arc::new(shared),
+            layout: Arc::new(Layout::for_receiving(tmp)),
+            writes: Lane::new("write", WRITES),
+            faults: counter!("keeper_blob_faults_total"),
+        })
+    }
+}
+
+impl std::fmt::Debug for ObjectBlobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectBlobs").field("store", &self.shared.store).finish_non_exhaustive()
+    }
+}
+
+fn unusable(error: &object_store::Error) -> BlobError {
+    BlobError::Io(io::Error::other(format!("the bucket cannot be used: {}", told(error))))
+}
+
+fn builder(bucket: &Bucket) -> AmazonS3Builder {
+    // Only the first to install one is heard, and all install the same.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let client = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIME)
+        .with_read_timeout(SILENCE)
+        .with_allow_http(bucket.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_TIME, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(&bucket.name)
+        .with_virtual_hosted_style_request(!bucket.path_style)
+        .with_disable_bulk_delete(true)
+        .with_retry(retry)
+        .with_client_options(client);
+    if let Some(region) = &bucket.region {
+        builder = builder.with_region(region);
+    }
+    if let Some(endpoint) = &bucket.endpoint {
+        builder = builder.with_endpoint(endpoint);
+    }
+    builder
+}
+
+#[async_trait]
+impl BlobStore for ObjectBlobs {
+    async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
+        let received = DiskStage::new(self.layout.clone(), self.writes.clone(), limit_bytes);
+        Ok(Box::new(ObjectStage { received, shared: self.shared.clone(), lane: self.writes.clone() }))
+    }
+
+    async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
+        self.shared.open(blob, range).await.inspect_err(|error| {
+            if matches!(error, BlobError::Missing(_) | BlobError::Corrupt(..)) {
+                self.faults.increment(1);
+            }
+        })
+    }
+
+    async fn is_intact(&self, blob: &BlobInfo) -> Result<bool, BlobError> {
+        let length = self.shared.length(&self.shared.key(&blob.location)).await?;
+        Ok(length == Some(blob.size))
+    }
+
+    async fn delete(&self, at: &BlobLocation) -> Result<bool, BlobError> {
+        let key = self.shared.key(at);
+        if self.shared.length(&key).await?.is_none() {
+            return Ok(false);
+        }
+        match self.shared.store.delete(&key).await {
+            Err(error) if !is_absence(&error) => Err(failed(&error)),
+            _ => Ok(true),
+        }
+    }
+}
+
+#[async_trait]
+impl WalkableBlobs for ObjectBlobs {
+    async fn shelf(&self, first: u8) -> Result<Vec<StoredCopy>, BlobError> {
+        let prefix = self.shared.below(&format!("sha256/{first:02x}"));
+        let found = self.shared.store.list(Some(&prefix)).try_filter_map(async |object| {
+            let location = object.location.filename().and_then(|name| BlobLocation::try_from(name).ok());
+            let modified_at = Timestamp::from_millisecond(object.last_modified.timestamp_millis());
+            Ok(location.map(|location| StoredCopy {
+                blob: BlobInfo { location, size: object.size },
+                modified_at: modified_at.unwrap_or(Timestamp::MAX),
+            }))
+        });
+        found.try_collect().await.map_err(|error| failed(&error))
+    }
+}
+
+impl Shared {
+    fn below(&self, rest: &str) -> Key {
+        Key::from(format!("{}/{rest}", self.prefix))
+    }
+
+    fn key(&self, at: &BlobLocation) -> Key {
+        self.below(&format!("sha256/{}/{}", &at.digest().to_hex()[..2], at.as_str()))
+    }
+
+    /// The length of an object; `None` when the store says that there is none.
+    async fn length(&self, key: &Key) -> Result<Option<u64>, BlobError> {
+        match self.store.head(key).await {
+            Ok(object) => Ok(Some(object.size)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
+        let (name, key) = (blob.location.as_str().to_owned(), self.key(&blob.location));
+        let part = range.unwrap_or(ByteRange { start: 0, end: blob.size });
+        if part.start > part.end || part.end > blob.size {
+            let text = format!("{part:?} is not within {} bytes", blob.size);
+            return Err(BlobError::Io(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
+        let judged = |found: u64| {
+            let text = || format!("{found} bytes instead of {}", blob.size);
+            if found == blob.size { Ok(()) } else { Err(BlobError::Corrupt(name.clone(), text())) }
+        };
+        let there = async || self.length(&key).await?.ok_or_else(|| BlobError::Missing(name.clone()));
+        if part.start == part.end {
+            judged(there().await?)?;
+            return Ok(Box::pin(stream::empty()));
+        }
+        let whole = part.start == 0 && part.end == blob.size;
+        let range = (!whole).then_some(GetRange::Bounded(part.start..part.end));
+        let got = match self.store.get_opts(&key, GetOptions { range, ..GetOptions::default() }).await {
+            Ok(got) => got,
+            Err(error) if is_absence(&error) => return Err(BlobError::Missing(name)),
+            Err(error) => {
+                // A part of an object that is too short is refused in as many ways as there are stores.
+                judged(there().await?)?;
+                return Err(failed(&error));
+            }
+        };
+        judged(got.meta.size)?;
+        Ok(counted(got.into_stream(), name, part.end - part.start))
+    }
+
+    /// Sends a received file to its key; when this returns, the store has it.
+    async fn send(&self, file: &FilePath, at: &BlobLocation, size: u64, lane: &Lane) -> Result<(), BlobError> {
+        let key = self.key(at);
+        let _body = self.uploads.acquire().await.map_err(|error| BlobError::Io(io::Error::other(error)))?;
+        let sent = if size <= SINGLE_BYTES {
+            let body = read_part(lane, file, 0, size).await?;
+            self.store.put(&key, body.into()).await.map(drop).map_err(|error| failed(&error))
+        } else {
+            self.send_parts(file, &key, size, lane).await
+        };
+        // It may have been carried out all the same.
+        let Err(error) = sent else { return Ok(()) };
+        match self.length(&key).await {
+            Ok(Some(length)) if length == size => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    async fn send_parts(&self, file: &FilePath, key: &Key, size: u64, lane: &Lane) -> Result<(), BlobError> {
+        let id = self.store.create_multipart(key).await.map_err(|error| failed(&error))?;
+        let note = Note::write(&self.tmp, key, &id, lane).await;
+        let sent = async {
+            let mut parts = Vec::new();
+            for (number, at) in (0..size).step_by(usize::try_from(PART_BYTES).unwrap_or(usize::MAX)).enumerate() {
+                let body = read_part(lane, file, at, PART_BYTES.min(size - at)).await?;
+                let part = self.store.put_part(key, &id, number, body.into()).await;
+                parts.push(part.map_err(|error| failed(&error))?);
+            }
+            self.store.complete_multipart(key, &id, parts).await.map(drop).map_err(|error| failed(&error))
+        };
+        let sent = sent.await;
+        let ended = match &sent {
+            Ok(()) => true,
+            // One that was completed all the same is not there to be given up.
+            Err(_) => match self.store.abort_multipart(key, &id).await {
+                Err(error) if !is_absence(&error) => false,
+                _ => true,
+            },
+        };
+        match note {
+            Ok(note) if ended => note.remove(lane).await,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "an upload in parts could not be noted"),
+        }
+        sent
+    }
+
+    /// Ends the uploads whose notes are there.
+    async fn give_up_old_uploads(&self) -> Result<(), BlobError> {
+        for entry in std::fs::read_dir(&self.tmp)?.flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            if !name.to_string_lossy().starts_with(NOTE) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let Some((key, id)) = text.trim_end().split_once('\n') else { continue };
+            match self.store.abort_multipart(&Key::from(key), &id.to_owned()).await {
+                Err(error) if !is_absence(&error) => {
+                    tracing::warn!(error = told(&error), key, "an unfinished upload stays in the bucket");
+                }
+                _ => tracing::info!(key, "gave up an unfinished upload of an earlier run"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does once what the server will rely on.
+    async fn check(&self) -> Result<(), object_store::Error> {
+        let name = format!("{}-{}", std::process::id(), Timestamp::now().as_microsecond());
+        let key = self.below(&format!(".keeper/selftest/{name}"));
+        let wrong = |what: &str| object_store::Error::Generic { store: "S3", source: what.to_owned().into() };
+        self.store.put(&key, Bytes::from_static(b"0123456789").into()).await?;
+        let part = self.store.get_range(&key, 2..5).await?;
+        let (length, listed) = (self.store.head(&key).await?.size, self.is_listed(&key).await?);
+        self.store.delete(&key).await?;
+        if part != "234" {
+            return Err(wrong("a part of an object is not what was asked for"));
+        }
+        if length != 10 || !listed {
+            return Err(wrong("an object that was written is not there"));
+        }
+        if self.is_listed(&key).await? {
+            return Err(wrong("an object that was deleted is still there"));
+        }
+        Ok(())
+    }
+
+    async fn is_listed(&self, key: &Key) -> Result<bool, object_store::Error> {
+        let folder = self.below(".keeper/selftest");
+        let mut listed = self.store.list(Some(&folder));
+        while let Some(object) = listed.try_next().await? {
+            if object.location == *key {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The note of an upload in parts.
+struct Note(PathBuf);
+
+static NOTES: AtomicU64 = AtomicU64::new(0);
+
+impl Note {
+    async fn write(tmp: &FilePath, key: &Key, id: &str, lane: &Lane) -> Result<Self, BlobError> {
+        let number = NOTES.fetch_add(1, Ordering::Relaxed);
+        let path = tmp.join(format!("{NOTE}{}-{number}", std::process::id()));
+        let (text, at) = (format!("{key}\n{id}\n"), path.clone());
+        lane.run(move || std::fs::write(at, text).map_err(refused_write)).await?;
+        Ok(Self(path))
+    }
+
+    async fn remove(self, lane: &Lane) {
+        let removed = lane.run(move || std::fs::remove_file(self.0).map_err(refused_write)).await;
+        if let Err(error) = removed {
+            tracing::warn!(%error, "the note of an upload stays until the next start");
+        }
+    }
+}
+
+async fn read_part(lane: &Lane, file: &FilePath, at: u64, length: u64) -> Result<Bytes, BlobError> {
+    use std::os::unix::fs::FileExt;
+    let file = file.to_owned();
+    lane.run(move || {
+        let mut part = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        std::fs::File::open(file)?.read_exact_at(&mut part, at)?;
+        Ok(part.into())
+    })
+    .await
+}
+
+/// A stream that gives so many bytes or an error.
+fn counted(
+    bytes: stream::BoxStream<'static, Result<Bytes, object_store::Error>>,
+    name: String,
+    length: u64,
+) -> ByteStream {
+    Box::pin(stream::unfold(Some((bytes, name, length)), |state| async move {
+        let (mut bytes, name, left) = state?;
+        match bytes.next().await {
+            Some(Ok(chunk)) if chunk.len() as u64 <= left => {
+                let left = left - chunk.len() as u64;
+                Some((Ok(chunk), Some((bytes, name, left))))
+            }
+            Some(Ok(_)) => Some((Err(BlobError::Corrupt(name, "more bytes than it has".to_owned())), None)),
+            Some(Err(error)) => Some((Err(failed(&error)), None)),
+            None if left == 0 => None,
+            None => Some((Err(BlobError::Corrupt(name, format!("it ends {left} bytes early"))), None)),
+        }
+    }))
+}
+
+fn is_absence(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) && !error.to_string().contains("NoSuchBucket")
+}
+
+fn failed(error: &object_store::Error) -> BlobError {
+    BlobError::Io(io::Error::other(told(error)))
+}
+
+fn told(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    if text.contains("RequestTimeTooSkewed") {
+        return format!("this machine's clock differs from that of the object store ({text})");
+    }
+    text
+}
+
+/// A stage that ends in the bucket.
+struct ObjectStage {
+    received: DiskStage,
+    shared: Arc<Shared>,
+    lane: Lane,
+}
+
+#[async_trait]
+impl StagedBlob for ObjectStage {
+    async fn write(&mut self, chunk: Bytes) -> Result<(), BlobError> {
+        self.received.write(chunk).await
+    }
+
+    async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
+        self.received.reader().await
+    }
+
+    fn written(&self) -> (u64, Digest) {
+        self.received.written()
+    }
+
+    async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError> {
+        let Self { mut received, shared, lane } = *self;
+        let file = received.end().await?;
+        // A task of its own: when the caller leaves, it still ends as a blob or as nothing.
+        let sent = tokio::spawn(async move {
+            let (size, digest) = received.written();
+            let location = fresh_location(digest)?;
+            shared.send(&file, &location, size, &lane).await?;
+            Ok(BlobInfo { location, size })
+        });
+        let sent = sent.await.unwrap_or_else(|error| Err(BlobError::Io(io::Error::other(error))));
+        sent.inspect(|blob: &BlobInfo| {
+            counter!("keeper_blobs_written_total").increment(1);
+            counter!("keeper_blob_bytes_written_total").increment(blob.size);
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
