@@ -97,6 +97,7 @@ fn circles_and_long_ways_end() {
     refusals.text("K14 six steps", &scene.get("m", &module.at("info")), 502, "upstream_redirect_refused");
     upstream.put(&module.at("info"), [Reply::redirect("/step/2")]);
     scene.get("m", &module.at("info")).expect(200);
+    let refusals = Refusals::by(&scene.server);
     upstream.put(&module.at("zip"), [Reply::status(302)]);
     refusals.text("K14 to nowhere", &scene.get("m", &module.at("zip")), 502, "upstream_error");
 }
@@ -116,8 +117,9 @@ fn nobody_is_led_from_https_to_http() {
 #[test]
 fn credentials_go_to_the_place_they_are_for_and_no_further() {
     let (scene, upstream, other) = (Scene::new(), Scripted::start(), Scripted::start());
-    let module = module();
+    let (module, behind) = (module(), Module::new("example.com/behind", "v1.0.0"));
     other.offer(&[&module]);
+    other.offer(&[&behind]);
     let proofs = [
         ("token", json!({ "token": "upstream-token-1" }), "Bearer upstream-token-1".to_owned()),
         (
@@ -134,11 +136,10 @@ fn credentials_go_to_the_place_they_are_for_and_no_further() {
         // A realm is no place to send them.
         let realm = format!("Bearer realm=\"{}/token\",service=\"x\"", other.url);
         upstream.put("/example.com/m/@latest", [Reply::status(401).with("WWW-Authenticate", &realm)]);
-        upstream.put(&module.at("zip"), [Reply::status(404)]);
         upstream.forget();
         other.forget();
-        for extension in ["info", "mod", "zip"] {
-            scene.get(name, &module.at(extension)).expect(200);
+        for path in [module.at("info"), module.at("mod"), behind.at("zip")] {
+            scene.get(name, &path).expect(200);
         }
         scene.get(name, "/example.com/m/@latest");
         for asked in upstream.heard() {

@@ -268,7 +268,7 @@ fn the_bodies_of_refusals_are_not_read_to_the_end() {
     let (upstream, module) = upstream_of(&scene, "m");
     upstream.put(&module.at("zip"), [Reply::bytes(vec![b'x'; 64 * 1024]).of(404).endless()]);
     let refusals = Refusals::by(&scene.server);
-    refusals.text("K20", &scene.get("m", &module.at("zip")), 404, "version_not_found");
+    refusals.text("K20", &scene.get("m", &module.at("zip")), 404, "module_not_found");
     // The buffers of both sockets take some.
     let sent = upstream.sent_bytes();
     assert!(sent < 20 * 1024 * 1024, "K20: {sent} bytes");
