@@ -309,6 +309,7 @@ fn toolchain() -> Module {
     Module::new("golang.org/toolchain", &format!("v0.0.1-go1.99.1.linux-{arch}"))
         .with("bin/go", script)
         .with("pkg/tool/x", "a tool")
+        .with("lib/x", "a library")
 }
 
 #[test]

@@ -270,7 +270,9 @@ impl RepositoryView for MemoryView {
         // The platform knows of families in virtual repositories, where their members are.
         let is_it = |held: &&String| match self.kind() {
             RepositoryKind::Virtual => remote::family(&self::package(held)) == remote::family(package),
-            RepositoryKind::Hosted | RepositoryKind::Remote => held.as_str() == package.as_str(),
+            RepositoryKind::Hosted => held.as_str() == package.as_str(),
+            // What is there is the world's.
+            RepositoryKind::Remote => false,
         };
         Ok(self.modules.keys().any(|held| is_it(&held)))
     }

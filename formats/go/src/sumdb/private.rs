@@ -4,8 +4,9 @@
 //! held, it or a relative: a module above it, one of another major version, or one that differs only in
 //! case. Relatives count because they have the same owner, and the name of one tells of the others.
 //!
-//! What a remote repository holds comes from the world, so there the patterns alone count; in a virtual one what
-//! its hosted members hold and what is reserved for members, where the platform knows the families.
+//! What a remote repository holds comes from the world; private are those names of which the platform knows that they
+//! belong to another repository of the house. In a virtual one it is what its hosted members hold and what is reserved
+//! for members. In both the platform knows the families.
 //!
 //! ```text
 //! held                        not looked up                            pattern that is told
@@ -68,8 +69,9 @@ pub(super) fn refusal(module: &ModulePath, pattern: &str, database: &str) -> Fai
 
 async fn is_held(module: &ModulePath, view: &dyn RepositoryView) -> Result<bool, Failure> {
     let names: Vec<String> = match view.kind() {
-        RepositoryKind::Remote => return Ok(false),
-        RepositoryKind::Virtual => with_those_above(module.as_str()).map(str::to_owned).collect(),
+        RepositoryKind::Remote | RepositoryKind::Virtual => {
+            with_those_above(module.as_str()).map(str::to_owned).collect()
+        }
         RepositoryKind::Hosted => relatives(module.as_str()).collect(),
     };
     for name in names {
@@ -81,6 +83,8 @@ async fn is_held(module: &ModulePath, view: &dyn RepositoryView) -> Result<bool,
         }
     }
     match PackageName::try_from(module.as_str()) {
+        // Both of the twins may be the world's.
+        Ok(_) if view.kind() == RepositoryKind::Remote => Ok(false),
         Ok(package) => Ok(!view.case_twins(&package).await?.is_empty()),
         Err(_) => Ok(false),
     }
