@@ -142,7 +142,7 @@ pub(crate) fn text(row: &str, answer: &Response, status: u16, code: &str) -> Str
         405 => "method not allowed: ",
         410 => "gone: ",
         500 => "internal error: ",
-        502 | 504 => "bad gateway: ",
+        502 | 504 | 508 => "bad gateway: ",
         503 | 507 => "unavailable: ",
         _ => "bad request: ",
     };
