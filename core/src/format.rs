@@ -428,6 +428,12 @@ pub trait FormatHandler: Debug + Send + Sync {
         package.clone()
     }
 
+    /// Names above this one, the nearest first: who holds one of them answers for this one, too (Go: the paths that it
+    /// begins with, for a module holds the packages below it).
+    fn above(&self, _package: &PackageName) -> Vec<PackageName> {
+        Vec::new()
+    }
+
     /// Whether a pattern of an administrator means this package; a pattern that does not read means none.
     fn covers(&self, pattern: &str, package: &PackageName) -> bool {
         Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(package.as_str()))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! owner   1. a reserved pattern covers the name: only the members it names, in order
-//!         2. a hosted member holds a name of the same family, or ever held one
+//!         2. a hosted member holds a name of the same family or above it, or ever held one
 //!         3. the first member that knows the name
 //! ```
 //!
@@ -212,14 +212,24 @@ pub(super) async fn claimants(
     if members.merge {
         return Ok(None);
     }
-    let family = handler.family(package);
+    let mut families = vec![handler.family(package)];
+    families.extend(handler.above(package).iter().map(|above| handler.family(above)));
     for name in &members.members {
         let Some(member) = member_of(keeper, repository, name).await? else { continue };
-        if member.source.remote().is_none() && keeper.ports.artifacts.holds(member.id, &family).await? {
+        if member.source.remote().is_none() && holds_any(keeper, &member, &families).await? {
             return Ok(Some(vec![name.clone()]));
         }
     }
     Ok(None)
+}
+
+async fn holds_any(keeper: &Keeper, member: &Repository, families: &[PackageName]) -> Result<bool, StoreError> {
+    for family in families {
+        if keeper.ports.artifacts.holds(member.id, family).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An absence is none; for lists of what several members have.

@@ -125,7 +125,7 @@ impl Copies {
             self.admit_by_name(package, None)?;
         }
         let joined = match self.upstream_index(route).await {
-            Ok(upstream) => self.joined(route, upstream).await,
+            Ok(upstream) => self.joined(route, key, upstream).await,
             Err(trouble) => Err(trouble),
         };
         match joined {
@@ -154,7 +154,17 @@ impl Copies {
         self.document(route, &path).await
     }
 
-    async fn joined(&self, route: &Route, upstream: Option<Index>) -> Result<(Document, Option<Index>), Failure> {
+    /// A list holds what is stored, too; of what is one thing the upstream's word counts while it has one.
+    async fn joined(
+        &self,
+        route: &Route,
+        key: &IndexKey,
+        upstream: Option<Index>,
+    ) -> Result<(Document, Option<Index>), Failure> {
+        if let Some(index) = upstream.as_ref().filter(|_| !self.is_proof(route, key)) {
+            let document = self.merged(route, std::slice::from_ref(&index.document)).await?;
+            return Ok((document, upstream));
+        }
         let stored = self.handler.index(route, &self.stored_view()).await;
         let mut parts = Vec::with_capacity(2);
         parts.extend(upstream.as_ref().map(|index| index.document.clone()));

@@ -135,6 +135,10 @@ impl FormatHandler for GoModules {
         remote::family(package)
     }
 
+    fn above(&self, package: &PackageName) -> Vec<PackageName> {
+        remote::above(package)
+    }
+
     fn covers(&self, pattern: &str, package: &PackageName) -> bool {
         remote::covers(pattern, package)
     }

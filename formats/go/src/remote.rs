@@ -66,6 +66,14 @@ pub fn family(package: &PackageName) -> PackageName {
     prefix.and_then(|prefix| PackageName::try_from(prefix.as_str()).ok()).unwrap_or_else(|| package.clone())
 }
 
+/// The paths that a module's path begins with, the longest first: a module at one of them holds what is below it.
+#[must_use]
+pub fn above(package: &PackageName) -> Vec<PackageName> {
+    let path = package.as_str();
+    let prefixes = path.rmatch_indices('/').map(|(end, _)| &path[..end]);
+    prefixes.filter_map(|prefix| PackageName::try_from(prefix).ok()).collect()
+}
+
 /// Whether a pattern as in `GONOSUMDB` covers a module.
 #[must_use]
 pub fn covers(pattern: &str, package: &PackageName) -> bool {
@@ -124,6 +132,14 @@ mod tests {
     fn path_of(path: &str) -> Option<String> {
         let request = FormatRequest { verb: "GET", path, query: "x=1", headers: &[], repository_url: "https://h/go/r" };
         upstream_path(&route::route(&request).expect(path))
+    }
+
+    #[test]
+    fn a_module_holds_what_is_below_it() {
+        let package = |text: &str| PackageName::try_from(text).expect(text);
+        let above = |text: &str| above(&package(text)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(above("e.com/m/v2/sub"), ["e.com/m/v2", "e.com/m", "e.com"]);
+        assert!(above("e.com").is_empty());
     }
 
     #[test]

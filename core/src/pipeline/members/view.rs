@@ -118,8 +118,10 @@ impl RepositoryView for Members<'_> {
 
     async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
         let Reading { keeper, handler, .. } = *self.reading;
-        if self.reservation(package).is_some() {
-            return Ok(true);
+        if let Some(reservation) = self.reservation(package) {
+            // What is reserved for upstreams alone is the world's.
+            let hosted = self.hosted().await?;
+            return Ok(hosted.iter().any(|member| reservation.members.contains(&member.address.name)));
         }
         // Also where versions are merged: what is held here is this house's.
         let owned = crate::source::Virtual { merge: false, ..self.members.clone() };
