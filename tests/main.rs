@@ -35,5 +35,6 @@ mod reading;
 mod secrets;
 mod sums_equal_version_control;
 mod tidy;
+mod ui;
 mod uploads_limited;
 mod uploads_refused;
