@@ -5,9 +5,6 @@ import { connection } from '$lib/connection.svelte';
 /** What browsers say of a part of these pages that could not be loaded. */
 const NOT_LOADED = /dynamically imported module|Importing a module script failed|preload CSS/;
 
-// The failure of the module that the style belongs to is the one that is handled below.
-addEventListener('vite:preloadError', (event) => event.preventDefault());
-
 /** What a page that could not be loaded knows. Faults of these pages themselves go to the console, too. */
 export const handleError: HandleClientError = ({ error, status, message }) => {
 	if (error instanceof Refusal) return { message: error.message, status: error.status, problem: error.problem };
