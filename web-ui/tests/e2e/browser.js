@@ -72,7 +72,9 @@ export class Browser {
 		page.on('console', (message) => {
 			if (message.type() !== 'error' && message.type() !== 'warning') return;
 			const status = /status of (\d+)/.exec(message.text())?.[1];
-			const provoked = status ? expect.includes(Number(status)) : expect.includes(0) && /net::ERR|load preload assets/.test(message.text());
+			const provoked = status
+				? expect.includes(Number(status))
+				: expect.includes(0) && /net::ERR|load preload assets/.test(message.text());
 			if (!provoked) complain(`the console: ${message.text()}`);
 		});
 		page.on('request', (request) => {
