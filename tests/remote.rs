@@ -42,7 +42,7 @@ const NEAR: (&str, &str) = ("KEEPER_NETWORK_ALLOW", "127.0.0.1");
 
 /// Settings without a checksum database.
 fn unverified() -> Value {
-    json!({ "checksum_database": "off" })
+    json!({ "checksum_database": "off", "verify": "off" })
 }
 
 /// A server that may reach upstreams on this machine.

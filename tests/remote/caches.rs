@@ -64,6 +64,8 @@ fn the_same_address_in_several_repositories_is_never_mixed_up() {
     let module = Module::new("example.com/m", "v1.0.0").with("of.txt", "of the upstream");
     upstream.offer(&[&module]);
     scene.remote("copies", &upstream.url);
+    // Before the name belongs to somebody here: afterwards no upstream is asked for it.
+    scene.get("copies", ZIP).expect(200);
     scene.combined("all", &["two", "copies"], &json!({ "anonymous_read": false }));
     for repository in ["open", "one", "two"] {
         let files: [(&str, &[u8]); 2] = [("go.mod", b"module example.com/m\n"), ("of.txt", repository.as_bytes())];
@@ -71,13 +73,15 @@ fn the_same_address_in_several_repositories_is_never_mixed_up() {
         form.file(archives::zip(&files)).send(&scene.server).expect(201);
     }
     let token = |repositories: &str| {
-        Some(scene.server.token(&format!(
-            "--name {repositories} --actions read {}",
-            repositories.split('+').map(|one| format!("--repositories go/{one} ")).collect::<String>()
-        )))
+        Some(scene.server.token(&format!("--name reader --actions read --repositories {repositories}")))
     };
-    let places =
-        [("open", None), ("one", token("one")), ("two", token("two")), ("copies", None), ("all", token("all+two"))];
+    let places = [
+        ("open", None),
+        ("one", token("go/one")),
+        ("two", token("go/two")),
+        ("copies", None),
+        ("all", token("go/all,go/two")),
+    ];
     let places: Vec<_> = places
         .into_iter()
         .map(|(repository, token)| {

@@ -21,7 +21,7 @@ const CLOSED: &[&str] = &[
     "2130706433",
     "127.0.0.1.",
     "localhost",
-    "LOCALHOST.",
+    "LOCALHOST",
     "0",
     "0.0.0.0",
     "[::]",

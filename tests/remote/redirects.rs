@@ -1,6 +1,8 @@
 //! Where an upstream may send us, and where not.
 
-use super::Scene;
+use serde_json::json;
+
+use super::{Scene, unverified};
 use crate::harness::goproxy::Module;
 use crate::harness::refusal::Refusals;
 use crate::harness::scripted::{Reply, Scripted};
@@ -95,6 +97,7 @@ fn circles_and_long_ways_end() {
     refusals.text("K14 six steps", &scene.get("m", &module.at("info")), 502, "upstream_redirect_refused");
     upstream.put(&module.at("info"), [Reply::redirect("/step/2")]);
     scene.get("m", &module.at("info")).expect(200);
+    let refusals = Refusals::by(&scene.server);
     upstream.put(&module.at("zip"), [Reply::status(302)]);
     refusals.text("K14 to nowhere", &scene.get("m", &module.at("zip")), 502, "upstream_error");
 }
@@ -109,4 +112,48 @@ fn nobody_is_led_from_https_to_http() {
     let refusals = Refusals::by(&scene.server);
     refusals.text("K14 to http", &scene.get("m", &module.at("info")), 502, "upstream_redirect_refused");
     assert_eq!(plain.requests(), [""; 0], "K14");
+}
+
+#[test]
+fn credentials_go_to_the_place_they_are_for_and_no_further() {
+    let (scene, upstream, other) = (Scene::new(), Scripted::start(), Scripted::start());
+    let (module, behind) = (module(), Module::new("example.com/behind", "v1.0.0"));
+    other.offer(&[&module]);
+    other.offer(&[&behind]);
+    let proofs = [
+        ("token", json!({ "token": "upstream-token-1" }), "Bearer upstream-token-1".to_owned()),
+        (
+            "basic",
+            json!({ "username": "robin", "password": "upstream-word-1" }),
+            format!("Basic {}", data_encoding::BASE64.encode(b"robin:upstream-word-1")),
+        ),
+    ];
+    for (name, credentials, header) in proofs {
+        let chain = format!("{},{}", upstream.url, other.url);
+        scene.remote_with(name, &chain, &json!({ "credentials": credentials }), &unverified());
+        upstream.put(&module.at("info"), [Reply::text(module.info())]);
+        upstream.put(&module.at("mod"), [Reply::redirect(&format!("{}{}", other.url, module.at("mod")))]);
+        // A realm is no place to send them.
+        let realm = format!("Bearer realm=\"{}/token\",service=\"x\"", other.url);
+        upstream.put("/example.com/m/@latest", [Reply::status(401).with("WWW-Authenticate", &realm)]);
+        upstream.forget();
+        other.forget();
+        for path in [module.at("info"), module.at("mod"), behind.at("zip")] {
+            scene.get(name, &path).expect(200);
+        }
+        scene.get(name, "/example.com/m/@latest");
+        for asked in upstream.heard() {
+            assert_eq!(asked.header("authorization"), Some(header.as_str()), "{name} {}", asked.path);
+        }
+        let elsewhere = other.heard();
+        assert_eq!(other.times_asked("/token"), 0, "S5 {name}: the realm trick");
+        assert!(elsewhere.len() >= 2, "{name}: the redirect and the next source");
+        for asked in elsewhere {
+            assert_eq!(asked.header("authorization"), None, "K14, S5 {name} {}", asked.path);
+        }
+        let shown = scene.server.api("GET", &format!("/api/repositories/go/{name}"), None).expect(200).text();
+        assert!(!shown.contains("upstream-token-1") && !shown.contains("upstream-word-1"), "write-only: {shown}");
+    }
+    let printed = scene.server.output();
+    assert!(!printed.contains("upstream-token-1") && !printed.contains("upstream-word-1"), "not in the log either");
 }

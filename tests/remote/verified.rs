@@ -306,7 +306,9 @@ fn a_private_name_is_refused_before_it_leaves_and_go_says_what_to_do() {
 fn toolchain() -> Module {
     let arch = if ARCH == "aarch64" { "arm64" } else { "amd64" };
     let script = "#!/bin/sh\necho this is go1.99.1\n";
-    Module::new("golang.org/toolchain", &format!("v0.0.1-go1.99.1.linux-{arch}")).with("bin/go", script)
+    Module::new("golang.org/toolchain", &format!("v0.0.1-go1.99.1.linux-{arch}"))
+        .with("bin/go", script)
+        .with("pkg/tool/x", "a tool")
 }
 
 #[test]

@@ -119,3 +119,11 @@ pub(super) async fn forget(on: &impl ConnectionTrait, package: i64) -> Result<()
         Dialect::Postgres => trigrams::forget(on, package).await,
     }
 }
+
+/// Prepares a connection for the database's check of itself.
+pub(super) async fn look_again(on: &impl ConnectionTrait) -> Result<(), StoreError> {
+    match Dialect::of(on) {
+        Dialect::Sqlite => fts5::look_again(on).await,
+        Dialect::Postgres => Ok(()),
+    }
+}

@@ -277,9 +277,12 @@ impl RepositoryView for Copies {
         self.stored_view().recorded(what).await
     }
 
-    /// What an upstream has is the world's.
-    async fn is_private(&self, _package: &PackageName) -> Result<bool, Failure> {
-        Ok(false)
+    /// What an upstream has is the world's, but for names that are known to belong to another repository of this house.
+    async fn is_private(&self, package: &PackageName) -> Result<bool, Failure> {
+        match self.refuse_claimed(package).await {
+            Err(failure) if *failure.code() == codes::NAME_CLAIMED => Ok(true),
+            other => other.map(|()| false),
+        }
     }
 
     async fn index(&self, path: &str) -> Result<Option<Document>, Failure> {

@@ -86,3 +86,10 @@ pub(super) async fn forget(on: &impl ConnectionTrait, package: i64) -> Result<()
     execute(on, "DELETE FROM package_words WHERE rowid = $1", [package.into()]).await?;
     execute(on, "DELETE FROM package_parts WHERE rowid = $1", [package.into()]).await.map(drop)
 }
+
+/// Makes a connection see whether what it remembers of these tables is out of date. Searches do that, but SQLite's
+/// check of a table judges by what is remembered, and takes what others have written since for damage.
+pub(super) async fn look_again(on: &impl ConnectionTrait) -> Result<(), StoreError> {
+    execute(on, "SELECT rowid FROM package_words WHERE package_words MATCH 'a' LIMIT 1", []).await?;
+    execute(on, "SELECT rowid FROM package_parts WHERE package_parts MATCH 'aaa' LIMIT 1", []).await.map(drop)
+}

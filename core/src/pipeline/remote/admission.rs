@@ -13,7 +13,7 @@ use super::Copies;
 use crate::artifact::{Coordinate, FilePath, PackageName, VersionName};
 use crate::documents::KeptDocument;
 use crate::error::{Failure, codes};
-use crate::format::{AdmitAll, Document, Gate, RepositoryView as _, Route, Want};
+use crate::format::{AdmitAll, Document, Gate, Recorded, RepositoryView as _, Route, Want};
 use crate::limits::AGES_PER_LIST;
 use crate::pipeline::members;
 use crate::source::{Rule, Source};
@@ -84,18 +84,27 @@ impl Copies {
         }
         let seen = self.first_seen(&what.package).await?;
         let made = self.made_at(what, &seen).await?;
-        if self.is_old_enough(made) {
+        if self.is_old_enough(made) || self.withdraws_an_admitted_one(what, &seen).await? {
             return Ok(());
         }
-        let listed = self.versions(&what.package).await?.unwrap_or_default();
-        let others: Vec<_> = listed.into_iter().filter(|other| *other != what.version).collect();
-        if !others.is_empty() {
-            let judging = Self { judging: true, ..self.clone() };
-            if Box::pin(self.handler.withdraws(what, &others, &judging)).await? {
-                return Ok(());
+        Err(self.too_young(what, made))
+    }
+
+    /// Whether a version takes back one that is stored here and old enough.
+    async fn withdraws_an_admitted_one(&self, what: &Coordinate, seen: &FirstSeen) -> Result<bool, Failure> {
+        let mut admitted = Vec::new();
+        for other in self.versions(&what.package).await?.unwrap_or_default() {
+            let other = Self::of(&what.package, &other);
+            let recorded = self.recorded(&other).await?;
+            if other.version != what.version && self.is_old_enough(self.made_by(&other, recorded.as_ref(), seen)) {
+                admitted.push(other.version);
             }
         }
-        Err(self.too_young(what, made))
+        if admitted.is_empty() {
+            return Ok(false);
+        }
+        let judging = Self { judging: true, ..self.clone() };
+        Box::pin(self.handler.withdraws(what, &admitted, &judging)).await
     }
 
     fn is_old_enough(&self, made: Option<Timestamp>) -> bool {
@@ -119,18 +128,21 @@ impl Copies {
     /// When a version was made, or first seen if that is later.
     async fn made_at(&self, what: &Coordinate, seen: &FirstSeen) -> Result<Option<Timestamp>, Failure> {
         let mut recorded = self.recorded(what).await?;
-        let told = |recorded: &Option<crate::format::Recorded>| {
-            recorded.as_ref().and_then(|recorded| self.handler.made_at(&recorded.metadata))
-        };
-        if told(&recorded).is_none()
+        if self.made_by(what, recorded.as_ref(), seen).is_none()
             && let Some(route) = self.handler.time_file(what)
             && let Want::File { path, coordinate } = &route.want
         {
             Box::pin(self.fetch_quietly(&route, path, coordinate)).await?;
             recorded = self.recorded(what).await?;
         }
+        Ok(self.made_by(what, recorded.as_ref(), seen))
+    }
+
+    /// The same by what is recorded.
+    fn made_by(&self, what: &Coordinate, recorded: Option<&Recorded>, seen: &FirstSeen) -> Option<Timestamp> {
+        let made = recorded.and_then(|recorded| self.handler.made_at(&recorded.metadata))?;
         let seen = seen.get(what.version.as_str()).and_then(|at| Timestamp::from_second(*at).ok());
-        Ok(told(&recorded).map(|made| seen.map_or(made, |seen| seen.max(made))))
+        Some(seen.map_or(made, |seen| seen.max(made)))
     }
 
     async fn first_seen(&self, package: &PackageName) -> Result<FirstSeen, Failure> {
@@ -159,23 +171,38 @@ impl Copies {
             return Ok(young);
         }
         let mut asked = 0;
-        // The newest first: they are what people want, and what may be too young.
         for (package, versions) in named.take() {
             self.note_first_seen(&package, &versions).await?;
+            let seen = self.first_seen(&package).await?;
             let mut versions: Vec<_> = versions.into_iter().collect();
+            // The newest first: they are what people want, and what may be too young.
             versions.sort_by_key(|version| std::cmp::Reverse(self.handler.sort_key(version)));
+            let mut doubtful = Vec::new();
             for version in versions {
                 let what = Self::of(&package, &version);
-                let known = self.recorded(&what).await?;
-                let known = known.and_then(|recorded| self.handler.made_at(&recorded.metadata)).is_some();
-                asked += usize::from(!known);
-                let judged = if known || asked <= AGES_PER_LIST {
-                    Box::pin(self.admit_by_age(&what, None)).await
-                } else {
-                    Err(self.too_young(&what, None))
+                let recorded = self.recorded(&what).await?;
+                let known = self.made_by(&what, recorded.as_ref(), &seen);
+                asked += usize::from(known.is_none());
+                let made = match known {
+                    None if asked > AGES_PER_LIST => Ok(None),
+                    None => self.made_at(&what, &seen).await,
+                    known => Ok(known),
                 };
-                if let Err(failure) = judged {
-                    young.insert((package.clone(), version), failure);
+                match made {
+                    Ok(made) if self.is_old_enough(made) => {}
+                    Ok(Some(made)) => doubtful.push((what, made)),
+                    Ok(None) => drop(young.insert((package.clone(), version), self.too_young(&what, None))),
+                    Err(failure) => drop(young.insert((package.clone(), version), failure)),
+                }
+            }
+            // Only now it is known which versions are admitted, and so whether one of them is withdrawn.
+            for (what, made) in doubtful {
+                match self.withdraws_an_admitted_one(&what, &seen).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        drop(young.insert((package.clone(), what.version.clone()), self.too_young(&what, Some(made))))
+                    }
+                    Err(failure) => drop(young.insert((package.clone(), what.version), failure)),
                 }
             }
         }
