@@ -107,6 +107,7 @@ impl Grants {
     ///
     /// Administrators see all, owners those inside their own patterns.
     #[oai(path = "/grants", method = "get", operation_id = "list_grants")]
+    #[allow(clippy::too_many_arguments)]
     async fn list(
         &self,
         app: Data<&Arc<App>>,

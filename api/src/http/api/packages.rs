@@ -137,6 +137,7 @@ impl Packages {
     ///
     /// In the order of the format, the highest first, each with its marks.
     #[oai(path = "/packages/:id/versions", method = "get", operation_id = "list_package_versions")]
+    #[allow(clippy::too_many_arguments)]
     async fn versions(
         &self,
         app: Data<&Arc<App>>,
