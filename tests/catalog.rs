@@ -85,6 +85,23 @@ fn a_package_is_found_with_its_versions_and_marks() {
 }
 
 #[test]
+fn versions_are_found_by_a_part_of_their_number_page_by_page() {
+    let server = Server::start();
+    for version in ["v1.0.0", "v1.3.0", "v1.3.1", "v1.3.2", "v1.4.0"] {
+        publish(&server, "local", M, version, "");
+    }
+    let id = id_of(&server, M);
+    let first = get(&server, &format!("/api/packages/{id}/versions?q=1.3&limit=2"));
+    assert_eq!(texts(&first, "version"), ["v1.3.2", "v1.3.1"]);
+    let cursor = first["next_cursor"].as_str().expect("one more");
+    let rest = get(&server, &format!("/api/packages/{id}/versions?q=1.3&limit=2&cursor={cursor}"));
+    assert_eq!(texts(&rest, "version"), ["v1.3.0"]);
+    assert_eq!(rest["next_cursor"], Value::Null);
+    server.api("GET", &format!("/api/packages/{id}/versions?q=1.4&cursor={cursor}"), None).expect(400);
+    assert_eq!(texts(&get(&server, &format!("/api/packages/{id}/versions?q=v9")), "version"), [""; 0]);
+}
+
+#[test]
 fn a_yanked_version_is_served_by_name_only_and_a_blocked_one_not_at_all() {
     let server = Server::start();
     publish(&server, "local", M, "v1.0.0", "");

@@ -40,6 +40,7 @@ mod secrets;
 mod security;
 mod sums_equal_version_control;
 mod tidy;
+mod ui;
 mod uploads_alike;
 mod uploads_limited;
 mod uploads_refused;

@@ -12,6 +12,17 @@ export default defineConfig({
 		// The policy of the server allows neither `data:` addresses nor inline scripts.
 		assetsInlineLimit: 0,
 		modulePreload: { polyfill: false },
+		// Few files on a first visit: what every page needs is one, the framework another.
+		rolldownOptions: {
+			output: {
+				codeSplitting: {
+					groups: [
+						{ name: 'framework', test: /node_modules|\.svelte-kit/, minShareCount: 2 },
+						{ name: 'shared', test: /src\/lib\/(api|components|formats|[a-z.]+\.ts)/, minShareCount: 2 },
+					],
+				},
+			},
+		},
 	},
 	server: { proxy: { '/api': server, '/go': server, '/generic': server } },
 	test: { environment: 'jsdom', include: ['tests/unit/**/*.test.ts'] },

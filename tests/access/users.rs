@@ -125,6 +125,24 @@ fn an_owner_gives_inside_his_pattern_and_never_more_than_he_has() {
 }
 
 #[test]
+fn the_rights_of_a_user_are_listed_with_where_they_come_from() {
+    let server = server(&[]);
+    person(&server, "ann");
+    person(&server, "ben");
+    server.api("POST", "/api/groups", Some(&json!({"name": "team"}))).expect(201);
+    server.api("PUT", "/api/groups/team/members/ann", None).expect(204);
+    let own = grant(&server, "ann", "go/private", "reader");
+    grant(&server, "ben", "go/private", "reader");
+    let body = json!({"group": "team", "repositories": "go/*", "role": "publisher"});
+    server.api("POST", "/api/grants", Some(&body)).expect(201);
+    let page = server.api("GET", "/api/grants?counting_for=ann", None).expect(200).json();
+    let items = page["items"].as_array().expect("items");
+    assert_eq!((items.len(), &items[0]["id"], &items[1]["group"]), (2, &json!(own), &json!("team")), "{page}");
+    let both = server.api("GET", "/api/grants?counting_for=ann&user=ann", None);
+    problem("both", &both, 400, &["invalid_field"]);
+}
+
+#[test]
 fn lists_come_in_pages() {
     let server = server(&[]);
     for number in 0..5 {

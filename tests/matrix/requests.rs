@@ -124,6 +124,7 @@ impl Stage {
         let changes = method != "GET";
         let filled = match path {
             "/api/artifacts/{id}" if changes => path.replace("{id}", &self.publish("private")),
+            "/api/artifacts/{id}/file" => format!("{path}?name={}", self.file).replace("{id}", &self.artifact),
             _ if path.starts_with("/api/artifacts/{id}") => {
                 path.replace("{id}", &self.artifact).replace("{file}", &self.file)
             }

@@ -97,7 +97,7 @@ assert create_repository.sync_detailed(client=client, body=new).status_code == 2
 changed = update_repository.sync("go", "second", client=client, body=RepositoryChange(description="changed"))
 assert changed == get_repository.sync("go", "second", client=client) and changed.description == "changed", changed
 page = list_repositories.sync(client=client)
-assert [item.name for item in page.items] == ["local", "second"] and page.next_cursor is None, page
+assert [item.name for item in page.items] == ["local", "main", "second", "upstream"] and page.next_cursor is None, page
 assert page.items[0].counts.artifacts == 2, page.items[0]
 
 # A team's repository: a robot's token that may publish there and nothing else, a release, a mistake, and who did what.

@@ -104,8 +104,10 @@ impl GuardedClient {
         let limits = self.limits();
         let breaker = self.breakers().of(&origin(&url));
         let (mut retries, mut asked_again, mut conditional) = (0, false, known.is_some());
+        let mut trouble = None;
         loop {
-            let pass = breaker.enter()?;
+            // Whoever was in trouble hears of that, not that meanwhile the upstream is left alone.
+            let pass = breaker.enter().map_err(|resting| trouble.take().unwrap_or(resting))?;
             let deadline = Moment::now() + limits.total_timeout;
             let attempt = self.attempt(&url, &saying, conditional, request.remote.forbidden_as_not_found).await;
             let (error, wait) = match attempt {
@@ -152,6 +154,7 @@ impl GuardedClient {
                 return Err(error);
             }
             retries += 1;
+            trouble = Some(error);
             counter!("keeper_upstream_retries_total").increment(1);
             tokio::time::sleep(wait).await;
         }

@@ -62,6 +62,9 @@ pub trait GrantStore: Send + Sync {
     /// Grants: all, or those that name this grantee.
     async fn grants(&self, to: Option<&Grantee>, window: Window) -> Result<Page<GrantRecord>, StoreError>;
 
+    /// Grants that count for a user: those that name him, and those that name a group of his.
+    async fn grants_counting_for(&self, login: &Login, window: Window) -> Result<Page<GrantRecord>, StoreError>;
+
     /// What a user was given, directly and by groups; nothing for one who is not there.
     async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError>;
 

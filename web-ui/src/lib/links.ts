@@ -35,6 +35,11 @@ export function downloadPath(place: Place, path: string): string {
 	return `/${segment(place.format)}/${segment(place.repository)}/${segments(path)}`;
 }
 
+/** Where the API gives a stored file, as a path below the API. */
+export function storedFile(artifact: { id: string }, file: { name: string }): string {
+	return `/artifacts/${encodeURIComponent(artifact.id)}/file?name=${encodeURIComponent(file.name)}`;
+}
+
 /** What a page's address names: a package and, behind the last `@`, a version. */
 export function parsePackage(path: string): { name: string; version: string | undefined } {
 	const sign = path.lastIndexOf('@');

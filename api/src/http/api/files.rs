@@ -127,7 +127,7 @@ impl Files {
     /// Download a file of an artifact.
     ///
     /// As an attachment under its own name; ranges and conditions are honoured. A file whose name has a folder is
-    /// downloaded from the `url` that the list of files gives.
+    /// named in the query of `/artifacts/{id}/file`.
     #[oai(path = "/artifacts/:id/files/:file", method = "get", operation_id = "download_artifact_file")]
     async fn download(
         &self,
@@ -139,11 +139,24 @@ impl Files {
         file: Path<String>,
         request: &Request,
     ) -> Result<Download, Refused> {
-        let answer = app.keeper.file_of(&caller.principal, parse_id(&id)?, &file).await?;
-        let head = request.method() == Method::HEAD;
-        let mut response = response::respond(&app.keeper, &answer, request.headers(), head).await?;
-        response.headers_mut().insert(CONTENT_DISPOSITION, attachment(&file));
-        Ok(Download(response))
+        download(&app, &caller, &id, &file, request).await
+    }
+
+    /// Download a file of an artifact by any name.
+    ///
+    /// As `/artifacts/{id}/files/{file}`, for names that have folders, too.
+    #[oai(path = "/artifacts/:id/file", method = "get", operation_id = "download_artifact_file_by_name")]
+    async fn download_by_name(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// The id of the artifact.
+        id: Path<String>,
+        /// The name of the file, for example `linux/tool.tar.gz`.
+        name: Query<String>,
+        request: &Request,
+    ) -> Result<Download, Refused> {
+        download(&app, &caller, &id, &name, request).await
     }
 
     /// Look into an archive.
@@ -221,6 +234,14 @@ impl Files {
 }
 
 /// Rendering costs time: a blocking thread has it.
+async fn download(app: &App, caller: &Caller, id: &str, name: &str, request: &Request) -> Result<Download, Refused> {
+    let answer = app.keeper.file_of(&caller.principal, parse_id(id)?, name).await?;
+    let head = request.method() == Method::HEAD;
+    let mut response = response::respond(&app.keeper, &answer, request.headers(), head).await?;
+    response.headers_mut().insert(CONTENT_DISPOSITION, attachment(name));
+    Ok(Download(response))
+}
+
 async fn rendered(text: String) -> Result<Option<String>, Failure> {
     let rendered = tokio::task::spawn_blocking(move || markdown::render(&text)).await;
     rendered.map_err(|error| Failure::new(&codes::INTERNAL, "rendering a README ended abnormally").caused_by(error))

@@ -107,6 +107,7 @@ impl Grants {
     ///
     /// Administrators see all, owners those inside their own patterns.
     #[oai(path = "/grants", method = "get", operation_id = "list_grants")]
+    #[allow(clippy::too_many_arguments)]
     async fn list(
         &self,
         app: Data<&Arc<App>>,
@@ -115,6 +116,8 @@ impl Grants {
         user: Query<Option<String>>,
         /// Only those given to this group.
         group: Query<Option<String>>,
+        /// Only those that count for this user: given to the user, or to a group of the user. Not beside the others.
+        counting_for: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -122,14 +125,11 @@ impl Grants {
         cursor: Query<Option<String>>,
     ) -> Result<Json<GrantPage>, Refused> {
         app.keeper.require_some_grants(&caller.principal)?;
-        let filter = caller.filter("grants", &[&user.0, &group.0]);
+        let filter = caller.filter("grants", &[&user.0, &group.0, &counting_for.0]);
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
-        let to = match (&user.0, &group.0) {
-            (None, None) => None,
-            _ => Some(grantee(user.0.as_deref(), group.0.as_deref())?),
-        };
+        let wanted = Wanted::parse(user.0.as_deref(), group.0.as_deref(), counting_for.0.as_deref())?;
         let directory = app.keeper.ports().identity.as_ref();
-        let page = visible(directory, &caller.principal, to.as_ref(), window).await?;
+        let page = visible(directory, &caller.principal, &wanted, window).await?;
         let next_cursor = next_cursor(&filter, &page, |record| record.id.0);
         Ok(Json(GrantPage { items: page.items.iter().map(GrantView::of).collect(), next_cursor }))
     }
@@ -193,17 +193,46 @@ fn sees(who: &Principal, record: &GrantRecord) -> bool {
     authorize_grant(who, &record.grant.repositories, Role::Reader).is_ok()
 }
 
+/// Which grants are listed.
+enum Wanted {
+    All,
+    GivenTo(Grantee),
+    CountingFor(Login),
+}
+
+impl Wanted {
+    fn parse(user: Option<&str>, group: Option<&str>, counting_for: Option<&str>) -> Result<Self, Failure> {
+        match (user, group, counting_for) {
+            (None, None, None) => Ok(Self::All),
+            (None, None, Some(login)) => {
+                let login = Login::try_from(login).map_err(|fault| invalid("counting_for", fault.to_string()))?;
+                Ok(Self::CountingFor(login))
+            }
+            (_, _, Some(_)) => Err(invalid("counting_for", "counting_for stands alone: no user and no group").into()),
+            (user, group, None) => grantee(user, group).map(Self::GivenTo),
+        }
+    }
+
+    async fn page(&self, directory: &dyn Directory, window: Window) -> Result<Page<GrantRecord>, StoreError> {
+        match self {
+            Self::All => directory.grants(None, window).await,
+            Self::GivenTo(grantee) => directory.grants(Some(grantee), window).await,
+            Self::CountingFor(login) => directory.grants_counting_for(login, window).await,
+        }
+    }
+}
+
 /// A page of those grants that the caller may know of. A store cannot judge patterns, so it is asked again until
 /// the page is full.
 async fn visible(
     directory: &dyn Directory,
     who: &Principal,
-    to: Option<&Grantee>,
+    which: &Wanted,
     wanted: Window,
 ) -> Result<Page<GrantRecord>, Failure> {
     let (mut items, mut window) = (Vec::new(), wanted);
     loop {
-        let page = directory.grants(to, window).await?;
+        let page = which.page(directory, window).await?;
         window.after = page.items.last().map(|record| record.id.0);
         items.extend(page.items.into_iter().filter(|record| sees(who, record)));
         let full = items.len() > wanted.limit as usize;

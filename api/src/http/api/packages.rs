@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use keeper_core::artifact::ArtifactId;
+use keeper_core::artifact::{ArtifactId, Page};
 use keeper_core::catalog::{
-    DependentQuery, Package, PackageId, PackageOrder, PackageQuery, Rank, SearchQuery, VersionQuery,
+    DependentQuery, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore, Rank, SearchQuery,
+    VersionQuery,
 };
 use keeper_core::error::{Failure, codes};
-use keeper_core::limits::SEARCH_TERMS;
+use keeper_core::limits::{PAGE_LIMIT_MAX, SEARCH_TERMS};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -136,6 +137,7 @@ impl Packages {
     ///
     /// In the order of the format, the highest first, each with its marks.
     #[oai(path = "/packages/:id/versions", method = "get", operation_id = "list_package_versions")]
+    #[allow(clippy::too_many_arguments)]
     async fn versions(
         &self,
         app: Data<&Arc<App>>,
@@ -144,6 +146,8 @@ impl Packages {
         id: Path<String>,
         /// Whether deleted versions are listed too.
         deleted: Query<Option<bool>>,
+        /// Only versions that hold this text.
+        q: Query<Option<String>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -154,10 +158,10 @@ impl Packages {
         let id = parse_id(&id)?;
         let (repository, package) = app.keeper.package(&caller.principal, id).await?;
         let deleted = deleted.0.unwrap_or(false);
-        let filter = caller.filter("versions", &[&Some(id.to_string()), &deleted.then(String::new)]);
+        let filter = caller.filter("versions", &[&Some(id.to_string()), &deleted.then(String::new), &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
         let query = VersionQuery { package: id, deleted, after, limit };
-        let page = app.keeper.ports().packages.package_versions(&query).await.map_err(Failure::from)?;
+        let page = holding(app.keeper.ports().packages.as_ref(), q.0.as_deref(), query).await?;
         let summary = app.keeper.summary(&caller.principal, &repository, &package.name).await?;
         let next_cursor = NextCursor::of(&page, |last| filter.seal(last.artifact.0));
         let items = page.items.into_iter().map(|version| VersionView::of(version, &summary)).collect();
@@ -262,6 +266,29 @@ async fn views(
 }
 
 /// The order of a list, from a cursor on.
+/// A page of those versions that hold a text. Versions are ordered by a key that knows no texts, so the store is asked
+/// again until the page is full.
+async fn holding(
+    store: &dyn PackageStore,
+    text: Option<&str>,
+    query: VersionQuery,
+) -> Result<Page<ListedVersion>, Failure> {
+    let Some(text) = text else { return Ok(store.package_versions(&query).await?) };
+    let wanted = query.limit as usize;
+    let mut query = VersionQuery { limit: PAGE_LIMIT_MAX, ..query };
+    let mut items = Vec::new();
+    loop {
+        let page = store.package_versions(&query).await?;
+        query.after = page.items.last().map(|last| last.artifact);
+        items.extend(page.items.into_iter().filter(|one| one.version.as_str().contains(text)));
+        let full = items.len() > wanted;
+        if full || !page.more {
+            items.truncate(wanted);
+            return Ok(Page { items, more: full });
+        }
+    }
+}
+
 fn order(sort: Sort, filter: &Filter, cursor: Option<&str>) -> Result<PackageOrder, Failure> {
     let named = |key: &[u8]| {
         let (id, name) = key.split_at_checked(16)?;

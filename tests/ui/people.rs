@@ -1,0 +1,84 @@
+//! Signing in, tokens, rights and administration in the browser.
+
+use serde_json::json;
+
+use super::{publish, scenario, server};
+use crate::harness::people::{grant, person};
+use crate::harness::server::Server;
+
+/// With the private repositories `go/private` and `go/hidden`, and a reader of the first.
+fn company() -> Server {
+    let server = server();
+    for name in ["private", "hidden"] {
+        server.create_repository(&json!({"format": "go", "name": name, "kind": "hosted"}));
+    }
+    person(&server, "rita");
+    grant(&server, "rita", "go/private", "reader");
+    server
+}
+
+#[test]
+fn a_session_begins_with_the_right_password_and_leads_to_this_server_only() {
+    scenario(&server(), "people/session", &json!({"login": "admin"}));
+}
+
+#[test]
+fn a_form_outlives_the_session() {
+    scenario(&server(), "people/expired", &json!({}));
+}
+
+#[test]
+fn a_token_is_shown_once_works_and_ends_when_it_is_revoked() {
+    let server = server();
+    let token = scenario(&server, "people/tokenOnce", &json!({}))["token"].as_str().expect("a token").to_owned();
+    server.send(Some(&token), "GET", "/api/me", &[], b"").expect(200);
+    assert!(!server.output().contains(&token), "the token is in the log");
+    scenario(&server, "people/revoke", &json!({}));
+    server.send(Some(&token), "GET", "/api/me", &[], b"").expect(401);
+}
+
+#[test]
+fn what_somebody_may_not_do_is_not_offered() {
+    scenario(&company(), "people/rights", &json!({"reader": "rita"}));
+}
+
+#[test]
+fn a_grant_shows_at_once_with_its_reason() {
+    let server = company();
+    person(&server, "paul");
+    scenario(&server, "people/grants", &json!({"login": "paul"}));
+}
+
+#[test]
+fn two_who_edit_one_repository_lose_nothing() {
+    scenario(&server(), "people/conflict", &json!({}));
+}
+
+#[test]
+fn every_page_of_the_administration_stands() {
+    let server = company();
+    publish(&server, "example.com/m", "v1.0.0", &[]);
+    server.api("POST", "/api/groups", Some(&json!({"name": "team"}))).expect(201);
+    server.api("PUT", "/api/groups/team/members/rita", None).expect(204);
+    let paths = [
+        "/admin/repositories",
+        "/admin/repositories/new",
+        "/admin/repositories/go/local",
+        "/admin/users",
+        "/admin/users/rita",
+        "/admin/groups",
+        "/admin/groups/team",
+        "/admin/tokens",
+        "/admin/permissions?repo=go/private",
+        "/admin/system",
+        "/me/tokens",
+    ];
+    scenario(&server, "people/administration", &json!({"paths": paths}));
+}
+
+#[test]
+fn the_audit_shows_what_was_done_and_exports_it() {
+    let server = server();
+    publish(&server, "example.com/m", "v1.0.0", &[]);
+    scenario(&server, "people/audit", &json!({"action": "publish", "actor": "admin"}));
+}

@@ -1,0 +1,100 @@
+//! How the pages are served, and what they do when the server is not there.
+
+use serde_json::{Value, json};
+
+use super::{publish, scenario, server};
+use crate::harness::http::send;
+use crate::harness::server::Server;
+
+const M: &str = "github.com/yourcompany/mymodule";
+const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+fn with_module() -> Server {
+    let server = server();
+    publish(&server, M, "v1.0.0", &[("README.md", "# Hello\n")]);
+    server
+}
+
+#[test]
+fn a_browser_gets_the_page_for_every_address_and_a_program_for_none() {
+    let server = server();
+    let get = |path: &str, headers: &[(&str, &str)]| send("GET", &format!("{}{path}", server.url), headers, b"");
+    for path in ["/", "/r/go/local", "/r/go/local/p/a.b/c@v1.0.0", "/no/such/page"] {
+        let page = get(path, &[BROWSER]).expect(200);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
+    }
+    for path in ["/r/go/local", "/goo/local/a.b/c/@v/list", "/_app/immutable/none.js"] {
+        assert_eq!(get(path, &[]).expect(404).header("content-type"), Some("text/plain; charset=utf-8"), "{path}");
+    }
+    get("/_app/none.js", &[BROWSER]).expect(404);
+    send("POST", &format!("{}/r/go/local", server.url), &[BROWSER], b"").expect(404);
+}
+
+#[test]
+fn the_page_comes_with_its_policy_and_scripts_stay_for_ever() {
+    let server = server();
+    let get = |path: &str, headers: &[(&str, &str)]| send("GET", &format!("{}{path}", server.url), headers, b"");
+    let page = get("/", &[BROWSER]).expect(200);
+    let policy = page.header("content-security-policy").expect("a policy");
+    for part in
+        ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"]
+    {
+        assert!(policy.contains(part), "{part} is not in {policy}");
+    }
+    for (name, value) in [
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(page.header(name), Some(value), "{name}");
+    }
+    let text = page.text();
+    let script = text.split('"').find(|part| part.starts_with("/_app/immutable/chunks/")).expect("a script");
+    let small = get(script, &[("Accept-Encoding", "gzip, br")]).expect(200);
+    assert_eq!(small.header("content-encoding"), Some("br"));
+    assert_eq!(small.header("vary"), Some("accept-encoding"));
+    assert_eq!(small.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    let tag = page.header("etag").expect("an entity tag");
+    get("/", &[BROWSER, ("If-None-Match", tag)]).expect(304);
+    let api = get("/api/formats", &[]).expect(200);
+    assert_eq!(api.header("cross-origin-resource-policy"), Some("same-origin"));
+    assert_eq!(api.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn a_server_that_comes_back_is_used_again_without_a_reload() {
+    scenario(&with_module(), "serving/offline", &json!({"name": M}));
+}
+
+#[test]
+fn a_section_that_fails_leaves_the_rest_of_the_page() {
+    scenario(&with_module(), "serving/sectionFails", &json!({"name": M}));
+}
+
+#[test]
+fn a_slow_server_is_waited_for_visibly() {
+    scenario(&with_module(), "serving/slow", &json!({"name": M}));
+}
+
+#[test]
+fn the_theme_follows_the_system_and_a_choice_stays() {
+    scenario(&with_module(), "serving/theme", &json!({}));
+}
+
+#[test]
+fn behind_a_proxy_with_a_path_everything_stays_below_it() {
+    let server = Server::with(&[("KEEPER_PUBLIC_URL", "http://keeper.example/below/it")]);
+    let output = server.output();
+    let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let address = events
+        .filter(|event| event["message"] == "ready")
+        .find_map(|event| event["address"].as_str().map(str::to_owned));
+    let upstream = format!("http://{}", address.expect("where it listens"));
+    scenario(
+        &server,
+        "serving/prefix",
+        &json!({"upstream": upstream, "prefix": "/below/it", "host": "keeper.example"}),
+    );
+}

@@ -1,0 +1,286 @@
+// Finding, reading, copying; notices and hostile texts.
+import { holds, same, settled, textOf, visit, wholePage } from './browser.js';
+
+const toModule = (name, version) => `/r/go/local/p/${name}${version ? `@${version}` : ''}`;
+
+/** A package opened cold by its address is all there, and reload and back keep the place. */
+export async function deepLink(browser, { name, version, older }) {
+	const page = await browser.open(toModule(name, version));
+	same(await textOf(page.locator('h1')), name, 'the heading');
+	holds((await page.title()).includes(version), 'the title names the version');
+	const command = `go get ${name}@${version}`;
+	const line = page.locator('.receipt .cmd pre');
+	holds((await textOf(line)).endsWith(command), 'the line to paste');
+	const box = await line.boundingBox();
+	holds(box.y + box.height <= 800, 'the line is on the first screen');
+	await page.locator('.receipt').getByText(version, { exact: true }).waitFor();
+	await page.reload();
+	await settled(page);
+	same(await textOf(page.locator('h1')), name, 'the heading after a reload');
+	await page.locator('#versions').getByRole('link', { name: older, exact: true }).click();
+	await page.waitForURL(`**/${name}@${older}`);
+	await page.locator('.big', { hasText: older }).waitFor();
+	await page.goBack();
+	await page.waitForURL(`**/${name}@${version}`);
+	await page.locator('.big', { hasText: version }).waitFor();
+	await wholePage(page);
+	await browser.look(page, 'a package');
+	const phone = await browser.open(toModule(name, version), { width: 390 });
+	const there = await phone.locator('.receipt .cmd').boundingBox();
+	holds(there.y + there.height <= 844, 'the line is on the first screen of a phone');
+}
+
+/** Every page that anyone may open stands, in every theme and width. */
+export async function pages(browser, { paths }) {
+	for (const path of paths) {
+		const page = await browser.open(path);
+		await wholePage(page);
+		await browser.look(page, path);
+		await page.context().close();
+	}
+}
+
+/** Odd names: the link of the list leads there, and nothing is wider than the screen. */
+export async function oddNames(browser, { modules }) {
+	const list = await browser.open('/r/go/local?sort=name');
+	for (const [name, version] of modules) {
+		await visit(list, `/r/go/local?q=${encodeURIComponent(name)}`);
+		await list.locator('tbody a.path').first().click();
+		await list.locator('.receipt .big').waitFor();
+		same(await textOf(list.locator('.receipt .big')), version, `the version of ${name}`);
+		same(await list.locator('h1.path').getAttribute('title'), name, 'the whole name');
+		await list.setViewportSize({ width: 320, height: 800 });
+		await browser.narrow(list, `${name} at 320 px`);
+		await visit(list, toModule(name, version));
+		same(await textOf(list.locator('.receipt .big')), version, `${name} by its address`);
+		await list.setViewportSize({ width: 1280, height: 800 });
+	}
+}
+
+/** What the buttons copy, for the test to run. */
+export async function copies(browser, { name, version }) {
+	const page = await browser.open(toModule(name, version), { permissions: ['clipboard-write'] });
+	const copied = async (button) => {
+		await button.click();
+		await page.getByRole('button', { name: /^Copy/ }).filter({ hasText: 'Copied' }).first().waitFor();
+		return browser.clipboard(page.context());
+	};
+	const install = await copied(page.getByRole('button', { name: 'Copy go get command' }));
+	const sums = await copied(page.locator('#sums').getByRole('button', { name: 'Copy go.sum lines' }));
+	const row = page.locator('#versions tbody tr', { hasText: version }).first();
+	const ofRow = await copied(row.getByRole('button'));
+	same(ofRow, sums, 'the lines of the row and of the section');
+	return { install, sums };
+}
+
+/** The version that pages call the latest. */
+export async function latest(browser, { name }) {
+	const page = await browser.open('/r/go/local');
+	const row = page.locator('tbody tr', { hasText: name });
+	const listed = await textOf(row.locator('.ver'));
+	await row.locator('a.path').click();
+	await page.locator('.receipt .big').waitFor();
+	same(await textOf(page.locator('.receipt .big')), listed, 'the page and the list');
+	const marked = page.locator('#versions tbody tr', { has: page.locator('.m-latest') });
+	same(await textOf(marked.locator('.ver')), listed, 'the mark');
+	return { latest: listed };
+}
+
+/** What authors and owners wrote of a version is shown, as text. */
+export async function notices(browser, { shown }) {
+	for (const [path, title, words] of shown) {
+		const page = await browser.open(path);
+		const notice = page.locator('.note', { hasText: title });
+		await notice.waitFor();
+		holds((await notice.innerText()).includes(words), `${title} says ${words}: ${await notice.innerText()}`);
+		same(await notice.locator('img, script').count(), 0, 'markup in a notice');
+		await browser.look(page, title);
+		await page.context().close();
+	}
+}
+
+/** Nothing that a publisher wrote runs, is fetched, or breaks the page. */
+export async function hostile(browser, { name, version, readable, entry }) {
+	const page = await browser.open(toModule(name, version));
+	await wholePage(page);
+	const readme = page.locator('#readme .prose');
+	holds((await readme.innerText()).includes(readable), 'the rest of the README can be read');
+	same(
+		await readme.locator('script, style, img, svg, iframe, form, input:not([type=checkbox])').count(),
+		0,
+		'what runs or loads',
+	);
+	const links = await readme.locator('a[href]').evaluateAll((all) => all.map((one) => [one.protocol, one.rel]));
+	for (const [protocol, rel] of links) {
+		holds(['http:', 'https:', 'mailto:'].includes(protocol), `a link to ${protocol}`);
+		holds(rel.includes('noopener') && rel.includes('nofollow'), `a link with rel ${rel}`);
+	}
+	same(await page.evaluate(() => globalThis.hostile), undefined, 'what a hostile script would have set');
+	await browser.look(page, 'a hostile package');
+	await visit(page, `${toModule(name, version)}?view=file&name=${encodeURIComponent(entry)}`);
+	await page.locator('.src .l').first().waitFor();
+	same(await page.evaluate(() => globalThis.hostile), undefined, 'what a hostile file would have set');
+	await browser.look(page, 'a hostile file');
+}
+
+/** Filter and order are in the address; a late answer never overwrites a newer one. */
+export async function filters(browser, { few, many }) {
+	const page = await browser.open('/r/go/local?sort=name');
+	const names = async (on) => on.locator('tbody a.path').evaluateAll((all) => all.map((one) => one.title));
+	const all = await names(page);
+	same(all, [...all].sort(), 'the order by name');
+	let first = true;
+	await page.route('**/api/packages?*q=*', async (route) => {
+		// The answer to the first question comes after the one to the second.
+		const slow = first && !route.request().url().includes(encodeURIComponent(few));
+		first = false;
+		if (slow) await new Promise((done) => setTimeout(done, 1500));
+		await route.continue().catch(() => {});
+	});
+	const field = page.getByLabel('Filter modules by name');
+	await field.pressSequentially(few[0]);
+	await page.waitForURL('**/*q=*');
+	await field.fill(few);
+	await page.waitForURL(`**/*q=${encodeURIComponent(few)}*`);
+	await page.locator('mark').first().waitFor();
+	const found = await names(page);
+	holds(found.length > 0 && found.length < all.length && found.every((name) => name.includes(few)), `found ${found}`);
+	const other = await browser.open(new URL(page.url()).pathname + new URL(page.url()).search);
+	same(await names(other), found, 'the same address in another browser');
+	await browser.look(other, 'a filtered list');
+	await visit(other, `/search?q=${encodeURIComponent(many)}`);
+	holds((await names(other)).length > 1, 'a search finds more than one');
+	await visit(other, '/search?q=zzqqxx');
+	await other.getByText('Nothing matches').first().waitFor();
+	await browser.look(other, 'no result');
+}
+
+/** Many versions: few rows, a page at a time, found by number. */
+export async function manyVersions(browser, { name, versions, needle }) {
+	const page = await browser.open(toModule(name));
+	const rows = () => page.locator('tr').count();
+	holds((await rows()) < 400, `${await rows()} rows on the package's page`);
+	await page.getByRole('link', { name: 'All versions' }).click();
+	await page.waitForURL('**view=versions*');
+	const seen = new Set();
+	for (;;) {
+		await settled(page);
+		holds((await rows()) <= 101, `${await rows()} rows on a page`);
+		for (const version of await page.locator('tbody a.ver').allInnerTexts()) seen.add(version.trim());
+		const next = page.getByRole('link', { name: /^Next/ });
+		if ((await next.count()) === 0) break;
+		const cursor = new URL(page.url()).searchParams.get('cursor');
+		await next.click();
+		await page.waitForFunction((before) => new URL(location.href).searchParams.get('cursor') !== before, cursor);
+		await page.waitForFunction(
+			(known) => !known.includes(document.querySelector('tbody a.ver')?.textContent.trim()),
+			[...seen],
+		);
+	}
+	same(seen.size, versions, 'versions seen over all pages');
+	await page.getByLabel('Filter versions').fill(needle);
+	await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 1);
+	same(await textOf(page.locator('tbody a.ver')), needle, 'the version found');
+}
+
+/** Sign in, find, open, copy, sign out: without a pointer, the focus always in sight. */
+export async function keyboard(browser, { name, version, login }) {
+	const page = await browser.open('/login', { permissions: ['clipboard-write'] });
+	const keys = page.keyboard;
+	const tabTo = async (wanted) => {
+		for (let i = 0; i < 60; i += 1) {
+			await keys.press('Tab');
+			const seen = await page.evaluate(() => {
+				const at = document.activeElement;
+				// Behind the last control the browser's own come.
+				if (at === document.body) return { text: '', ring: true, clear: true };
+				const box = at.getBoundingClientRect();
+				const bar = document.querySelector('.bar');
+				const low =
+					at.closest('.bar, .skip') || getComputedStyle(bar).position !== 'sticky'
+						? 0
+						: bar.getBoundingClientRect().bottom;
+				const styled = getComputedStyle(at);
+				return {
+					text: (at.getAttribute('aria-label') ?? at.labels?.[0]?.textContent ?? at.textContent).trim(),
+					ring: styled.boxShadow !== 'none' || styled.outlineStyle !== 'none' || at.matches('.find input'),
+					clear: box.bottom > low && box.top < innerHeight,
+				};
+			});
+			holds(seen.ring, `the focus on ${seen.text} cannot be seen`);
+			holds(seen.clear, `the focus on ${seen.text} is hidden`);
+			if (seen.text.startsWith(wanted)) return;
+		}
+		throw new Error(`Tab never reaches ${wanted}`);
+	};
+	await tabTo('User name');
+	await keys.type(login);
+	await keys.press('Tab');
+	await keys.type(browser.known.password);
+	await keys.press('Enter');
+	await page.waitForURL((url) => url.pathname === '/');
+	await page.locator('.who .name', { hasText: login }).waitFor();
+	await keys.press('/');
+	await keys.type(name.split('/').at(-1));
+	await keys.press('Enter');
+	await page.waitForURL('**/search?*');
+	await page.locator('tbody tr').first().waitFor();
+	await keys.press('j');
+	await keys.press('Enter');
+	await page.waitForURL(`**/p/${name}`);
+	await page.locator('.receipt .big').waitFor();
+	await keys.press('c');
+	await page.locator('.receipt .copy.done').waitFor();
+	same(await browser.clipboard(page.context()), `go get ${name}@${version}`, 'what the key c copies');
+	await keys.press('[');
+	await page.waitForURL(`**/p/${name}@*`);
+	await tabTo(login);
+	await keys.press('Enter');
+	await page.waitForURL('**/me');
+	await settled(page);
+	await tabTo('Sign out');
+	await keys.press('Enter');
+	await page.locator('.who .name', { hasText: 'Sign in' }).waitFor();
+	await keys.press('?');
+	await page.waitForURL('**/help/keys');
+}
+
+/** Plain files: folders, a file as text, a stored page that is downloaded and never shown. */
+export async function plainFiles(browser, { folder, file, html, text }) {
+	const page = await browser.open('/r/generic/files');
+	await page.locator('tbody a.path').first().click();
+	await page.waitForURL('**/f/*');
+	await visit(page, `/r/generic/files/f/${folder}`);
+	await browser.look(page, 'a folder');
+	await visit(page, `/r/generic/files/f/${file}`);
+	await page.locator('.src', { hasText: text }).waitFor();
+	await browser.look(page, 'a file');
+	await visit(page, `/r/generic/files/f/${html}`);
+	same(await page.evaluate(() => globalThis.hostile), undefined, 'what the stored page would have set');
+	const [download] = await Promise.all([
+		page.waitForEvent('download'),
+		page.getByRole('link', { name: /^Download/ }).click(),
+	]);
+	holds(download.suggestedFilename().endsWith('.html'), 'a stored page is a download');
+}
+
+/** What stands on the set-up page, for the test to run. */
+export async function setup(browser) {
+	const page = await browser.open('/setup/go');
+	await browser.look(page, 'set-up');
+	const texts = await page
+		.locator('section.sec')
+		.evaluateAll((all) =>
+			all.map((section) => ({ id: section.id, text: section.querySelector('pre')?.innerText ?? '' })),
+		);
+	return { texts: texts.map(({ id, text }) => ({ id, text: text.replace(/^\$ /gm, '') })) };
+}
+
+/** What is wrong with a client's settings, and what mends it. */
+export async function doctor(browser, { report, says }) {
+	const page = await browser.open('/doctor');
+	await page.getByLabel('Its output').fill(report);
+	await page.getByRole('button', { name: 'Judge it' }).click();
+	await page.locator('.finding', { hasText: says }).first().waitFor();
+	await browser.look(page, 'a diagnosis');
+}

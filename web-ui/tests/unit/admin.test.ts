@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { draftOf, emptyDraft, toChange, toCreate } from '$lib/admin/kinds';
+import { amountOf, bytesOf } from '$lib/admin/quota';
+import { fits, why } from '$lib/admin/reasons';
+import type { Grant, Repository } from '$lib/api/types';
+import { errorsOf, warningsOf } from '$lib/upload/report';
+
+const repository = {
+	format: 'go',
+	name: 'local',
+	kind: 'hosted',
+	description: 'ours',
+	anonymous_read: true,
+	default_upload: true,
+	deletion: 'tombstone',
+	settings: { nosumdb: ['a.b'] },
+	created_at: '2026-01-01T00:00:00Z',
+	counts: { packages: 0, artifacts: 0, bytes: 0 },
+} satisfies Repository;
+
+describe('a repository', () => {
+	it('is made with the part of its kind and no other', () => {
+		const remote = { ...emptyDraft('remote'), upstream_url: ' https://proxy.example ', members: ['x'] };
+		const made = { format: 'go', name: 'up', kind: 'remote', description: '', anonymous_read: false };
+		expect(toCreate('go', 'up', remote)).toEqual({
+			...made,
+			upstream: { url: 'https://proxy.example', allow_http: false },
+		});
+		const virtual = { ...emptyDraft('virtual'), members: ['local', 'up'] };
+		expect(toCreate('go', 'main', virtual)).toMatchObject({ kind: 'virtual', members: ['local', 'up'], merge: false });
+		expect(toCreate('go', 'main', virtual)).not.toHaveProperty('upstream');
+		expect(toCreate('go', 'x', emptyDraft('hosted'))).toMatchObject({ deletion: 'tombstone', default_upload: false });
+	});
+	it('is changed in what differs only, and a password is sent only when it is typed', () => {
+		const before = draftOf(repository);
+		expect(toChange(before, draftOf(repository))).toEqual({});
+		expect(toChange(before, { ...draftOf(repository), description: 'new' })).toEqual({ description: 'new' });
+		const remote = draftOf({
+			...repository,
+			kind: 'remote',
+			upstream: { url: 'https://a', credentials: { set: true } },
+		} as Repository);
+		expect(toChange(remote, { ...remote, username: 'u', password: 'p' })).toEqual({
+			upstream: { url: 'https://a', allow_http: false, credentials: { username: 'u', password: 'p' } },
+		});
+	});
+});
+
+describe('the reason of a right', () => {
+	const user = { login: 'ann', admin: false, disabled: false };
+	const closed = { ...repository, anonymous_read: false };
+	const grant = (repositories: string, role: string, group?: string): Grant => ({
+		id: repositories,
+		repositories,
+		role,
+		created_at: '',
+		created_by: 'admin',
+		...(group ? { group } : { user: 'ann' }),
+	});
+	it('is every rule that fits', () => {
+		const found = why(user, 'publish', closed, [grant('go/*', 'publisher', 'team'), grant('go/local', 'reader')]);
+		expect(found).toEqual({ may: true, reasons: ['group team, which ann is in, is publisher of go/*'] });
+		expect(why({ ...user, admin: true }, 'manage', closed, []).may).toBe(true);
+		expect(why(user, 'read', repository, []).reasons[0]).toContain('everybody');
+	});
+	it('or the rules that are near', () => {
+		expect(why(user, 'delete', closed, [grant('go/local', 'publisher')])).toEqual({
+			may: false,
+			reasons: ['ann has only publisher of go/local'],
+		});
+		expect(why({ ...user, disabled: true }, 'publish', closed, [grant('*', 'owner')]).may).toBe(false);
+	});
+	it('follows patterns as the server reads them', () => {
+		expect(fits('go/team-*', 'go/team-a')).toBe(true);
+		expect(fits('go/team-*', 'go/teams')).toBe(false);
+		expect(fits('*', 'generic/x')).toBe(true);
+		expect(fits('go/a.b', 'go/aXb')).toBe(false);
+	});
+});
+
+it('sizes are typed with a unit', () => {
+	expect(bytesOf('1.5', 'GB')).toBe(1_500_000_000);
+	expect(bytesOf('1,5', 'kB')).toBe(1500);
+	for (const wrong of ['', ' ', 'x', '-1']) expect(bytesOf(wrong, 'MB')).toBeUndefined();
+	expect(amountOf(12_400_000_000)).toEqual({ amount: '12.4', unit: 'GB' });
+});
+
+it('a report lists what was refused, or what was done with the archive', () => {
+	const whole = { type: '', title: '', status: 422, code: 'module_mismatch', detail: 'd', hint: 'h', request_id: '' };
+	expect(errorsOf({ ...whole, errors: [] })).toMatchObject([{ level: 'error', code: 'module_mismatch' }]);
+	const entry = { code: 'case_collision', detail: 'two', hint: 'one', path: 'a' };
+	expect(errorsOf({ ...whole, errors: [entry] })).toMatchObject([{ code: 'case_collision', path: 'a' }]);
+	const warnings = [
+		{ code: 'files_omitted', message: 'm' },
+		{ code: 'license_missing', message: 'm' },
+	];
+	expect(warningsOf({ warnings } as never).map((finding) => finding.level)).toEqual(['dropped', 'warning']);
+});
