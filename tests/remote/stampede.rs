@@ -93,6 +93,31 @@ fn many_clients_are_one_request_to_the_upstream() {
 }
 
 #[test]
+fn nobody_begins_anew_at_the_moment_in_which_a_fetch_ends() {
+    const TOGETHER: usize = 12;
+    let (scene, upstream) = (Scene::new(), Scripted::start());
+    scene.remote("m", &upstream.url);
+    let modules: Vec<_> = (0..40).map(|minor| Module::new("example.com/m", &format!("v1.{minor}.0"))).collect();
+    upstream.offer(&modules.iter().collect::<Vec<_>>());
+    for module in &modules {
+        let start = Barrier::new(TOGETHER);
+        thread::scope(|scope| {
+            for client in 0..TOGETHER {
+                let (start, scene) = (&start, &scene);
+                scope.spawn(move || {
+                    start.wait();
+                    // Some come when the others have their answer.
+                    for _ in 0..=client % 4 {
+                        scene.get("m", &module.at("zip")).expect(200);
+                    }
+                });
+            }
+        });
+        assert_eq!(upstream.times_asked(&module.at("zip")), 1, "{}", module.version);
+    }
+}
+
+#[test]
 fn a_client_that_leaves_does_not_stop_the_fetch_of_the_others() {
     let (scene, upstream, gate) = (Scene::new(), Scripted::start(), Gate::default());
     let module = large(1);

@@ -67,6 +67,11 @@ impl Copies {
     /// Asks the upstream and keeps what it says.
     async fn ask_for(&self, route: &Route, outside: &str) -> Result<(), Failure> {
         let _turn = self.keeper.fetches.slot().await?;
+        // Another fetch may have ended between the look at what is kept and the beginning of this one.
+        let fresh_seconds = u64::from(self.remote.index_seconds);
+        if self.kept(outside).await?.is_some_and(|kept| age_s(&kept) < fresh_seconds) {
+            return Ok(());
+        }
         let sources: Vec<_> = self.remote.chain.sources().iter().collect();
         // Of several sources nobody knows whose word is kept.
         let kept = if sources.len() == 1 { self.kept(outside).await? } else { None };

@@ -60,6 +60,10 @@ impl Copies {
     async fn fill(&self, outside: &str, limit_bytes: u64, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
         let began = Instant::now();
         let _turn = self.keeper.fetches.slot().await?;
+        // Another fetch may have ended between the look at what is stored and the beginning of this one.
+        if self.keeper.ports.artifacts.file(self.repository.id, path).await?.is_some() {
+            return Ok(());
+        }
         let recorded = self.recorded(what).await?.unwrap_or_default();
         let (source, stage) = match self.staged(outside, limit_bytes, &recorded).await {
             Ok(staged) => staged,
