@@ -227,7 +227,7 @@ fn branches_tags_and_commits_are_the_upstreams_to_know() {
         assert!(answer.header("cache-control").is_some_and(|value| !value.contains("immutable")), "G10 it moves");
     }
     let refusals = Refusals::by(&scene.server);
-    refusals.text("G10 unknown", &scene.get("m", "/example.com/m/@v/nobody.info"), 404, "version_not_found");
+    refusals.text("G10 unknown", &scene.get("m", "/example.com/m/@v/nobody.info"), 404, "module_not_found");
     upstream.forget();
     for path in ["latest.info", "%3E=v1.info", "v1.0.mod", "v1.0.zip", "v1.0.0+meta.zip"] {
         assert_eq!(scene.get("m", &format!("/example.com/m/@v/{path}")).status, 404, "G11 {path}");

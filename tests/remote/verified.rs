@@ -308,6 +308,7 @@ fn toolchain() -> Module {
     let script = "#!/bin/sh\necho this is go1.99.1\n";
     Module::new("golang.org/toolchain", &format!("v0.0.1-go1.99.1.linux-{arch}"))
         .with("bin/go", script)
+        .with("bin/gofmt", script)
         .with("pkg/tool/x", "a tool")
         .with("lib/x", "a library")
 }
