@@ -25,7 +25,7 @@ fn two_that_start_at_once_make_one_database_and_one_administrator() {
     assert_eq!(users(one)["items"].as_array().map(Vec::len), Some(1));
     let status = one.api("GET", "/api/status", None).expect(200).json();
     assert_eq!((&status["database"]["kind"], &status["storage"]["kind"]), (&json!("postgres"), &json!("s3")));
-    assert_eq!(status["counts"]["repositories"], 1, "{status}");
+    assert_eq!(status["counts"]["repositories"], 3, "{status}");
 }
 
 #[test]

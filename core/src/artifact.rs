@@ -15,16 +15,16 @@ use serde_json::Value;
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::catalog::About;
 use crate::digest::Digest;
-use crate::error::{Failure, codes};
 use crate::media_type::MediaType;
-use crate::quota::Usage;
 use crate::repository::{Actor, RepositoryId};
 
 mod amendment;
+mod error;
 mod name;
 mod part;
 
 pub use amendment::{Amended, Amendment};
+pub use error::StoreError;
 pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
 pub use part::Extent;
 
@@ -372,50 +372,6 @@ impl<T> Page<T> {
     /// The first that `to` reports.
     pub fn try_map<U, E>(self, to: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
         Ok(Page { items: self.items.into_iter().map(to).collect::<Result<_, _>>()?, more: self.more })
-    }
-}
-
-/// What a store can report. Trouble is never absence: absence is `Ok(None)`.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A promise of uniqueness forbids it.
-    #[error("it exists already")]
-    AlreadyExists,
-    /// The queue or pool is full: repeat.
-    #[error("the database is busy")]
-    Busy,
-    /// No space left.
-    #[error("the disk is full")]
-    Full,
-    /// The upload took longer than its blobs are protected from the collector, or the collector has one.
-    #[error("the upload took too long")]
-    TooLate,
-    /// The repository is being deleted, or is.
-    #[error("the repository is being deleted")]
-    Retired,
-    /// The repository may not hold that much more. Holds what it has and may have.
-    #[error("the quota is reached")]
-    OverQuota(Box<Usage>),
-    /// A row does not parse: a fault of the store.
-    #[error("a stored record is damaged: {0}")]
-    Corrupt(String),
-    /// Anything else.
-    #[error("the database failed: {0}")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let code = match &error {
-            StoreError::Busy => &codes::DATABASE_BUSY,
-            StoreError::Full => &codes::DISK_FULL,
-            StoreError::TooLate => &codes::STORAGE_UNAVAILABLE,
-            StoreError::Retired => return Self::new(&codes::REPOSITORY_DELETING, codes::REPOSITORY_DELETING.title),
-            StoreError::OverQuota(_) => return Self::new(&codes::QUOTA_EXCEEDED, codes::QUOTA_EXCEEDED.title),
-            StoreError::Corrupt(_) | StoreError::AlreadyExists => &codes::INTERNAL,
-            StoreError::Unavailable(_) => &codes::DATABASE_UNAVAILABLE,
-        };
-        Self::new(code, code.title).caused_by(error).retry_after(2)
     }
 }
 

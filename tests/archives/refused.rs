@@ -52,7 +52,7 @@ fn a_damaged_archive_is_refused() {
         refusal("F2 an entry outside", module([beyond]).bytes(), "zip_truncated").says("a.go"),
         refusal("F3", flipped, "zip_crc").says(r#""path":"a.go""#),
         refusal("F3 with a descriptor", module([later]).bytes(), "zip_crc").says(r#""path":"a.go""#),
-        refusal("F8 5 bytes are 10 MB", module([longer]).bytes(), "zip_crc").says("larger").says(r#""path":"a.bin""#),
+        refusal("F8 5 bytes are 10 MB", module([longer]).bytes(), "zip_crc").says("longer").says(r#""path":"a.bin""#),
         refusal("F8 10 MB are 5 bytes", module([shorter]).bytes(), "zip_crc").says(r#""path":"a.bin""#),
         refusal("F8 stored", module([stored]).bytes(), "zip_crc").says(r#""path":"a.go""#),
     ]);

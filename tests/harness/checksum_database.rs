@@ -98,11 +98,6 @@ impl ChecksumDatabase {
         record.clone_into(&mut locked(&self.log).records[id]);
     }
 
-    /// How many records it has.
-    pub(crate) fn size(&self) -> usize {
-        locked(&self.log).records.len()
-    }
-
     /// Lies from now on.
     pub(crate) fn lie(&self, lie: Lie) {
         locked(&self.log).lie = lie;

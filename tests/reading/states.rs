@@ -134,6 +134,6 @@ fn what_is_not_for_everybody_looks_like_what_is_absent() {
         let list = read(&server, "/go/private/example.com/m/@v/list", &who).expect(200);
         assert_eq!(list.text(), "v1.0.0\n", "29");
         assert_eq!(list.header("cache-control"), Some("private, no-cache"), "29");
-        assert_eq!(list.header("vary"), Some("Authorization"), "29");
+        assert_eq!(list.header("vary"), Some("Authorization, disable-module-fetch"), "29");
     }
 }

@@ -233,7 +233,6 @@ impl Files {
     }
 }
 
-/// Rendering costs time: a blocking thread has it.
 async fn download(app: &App, caller: &Caller, id: &str, name: &str, request: &Request) -> Result<Download, Refused> {
     let answer = app.keeper.file_of(&caller.principal, parse_id(id)?, name).await?;
     let head = request.method() == Method::HEAD;
@@ -242,6 +241,7 @@ async fn download(app: &App, caller: &Caller, id: &str, name: &str, request: &Re
     Ok(Download(response))
 }
 
+/// Rendering costs time: a blocking thread has it.
 async fn rendered(text: String) -> Result<Option<String>, Failure> {
     let rendered = tokio::task::spawn_blocking(move || markdown::render(&text)).await;
     rendered.map_err(|error| Failure::new(&codes::INTERNAL, "rendering a README ended abnormally").caused_by(error))

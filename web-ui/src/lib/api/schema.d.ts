@@ -44,7 +44,8 @@ export interface paths {
         /**
          * Delete an artifact.
          * @description Its files go; its version stays reserved for ever and is answered with 410. Prefer to retract a version
-         *     (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well.
+         *     (Go: `retract` in a higher version), since others may depend on it. Repeating answers 204 as well. In a remote
+         *     repository this makes room: the sums stay for ever, and the same bytes come again when somebody asks for them.
          */
         delete: operations["delete_artifact"];
         options?: never;
@@ -301,6 +302,27 @@ export interface paths {
         head?: never;
         /** Change a repository. */
         patch: operations["update_repository"];
+        trace?: never;
+    };
+    "/repositories/{format}/{name}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh a package.
+         * @description Forgets what a remote repository keeps of the package's indexes, and that things were absent, so that the next
+         *     question goes to the upstream. Files that are stored stay.
+         */
+        post: operations["refresh_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/formats": {
@@ -834,18 +856,80 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdmissionForm
+         * @description What may come in; a denial wins over a permission.
+         */
+        AdmissionForm: {
+            /** @description What is refused. */
+            deny?: components["schemas"]["AdmissionRule"][];
+            /** @description When there is any, what is not named here is refused. */
+            allow?: components["schemas"]["AdmissionRule"][];
+            /**
+             * Format: uint64
+             * @description Seconds that must have passed since a version was made.
+             * @example 604800
+             */
+            min_age_seconds?: number;
+        };
+        /**
+         * AdmissionRule
+         * @description Names, and perhaps some versions of them.
+         */
+        AdmissionRule: {
+            /**
+             * @description A pattern of package names, as the format reads it.
+             * @example github.com/evil
+             */
+            packages: string;
+            /**
+             * @description Bounds like `>=v1.2.0 <v1.2.5`, all of which must hold; empty for all versions.
+             * @default
+             * @example >=v1.2.0 <v1.2.5
+             */
+            versions?: string;
+            /**
+             * @description Why, for those who are refused.
+             * @default
+             * @example see the incident of March
+             */
+            reason?: string;
+        };
+        /**
+         * AdmissionView
+         * @description What may come in.
+         */
+        AdmissionView: {
+            /** @description What is refused. */
+            deny: components["schemas"]["AdmissionRule"][];
+            /** @description When there is any, what is not named here is refused. */
+            allow: components["schemas"]["AdmissionRule"][];
+            /**
+             * Format: uint64
+             * @description Seconds that must have passed since a version was made.
+             * @example 604800
+             */
+            min_age_seconds: number;
+        };
+        /**
          * AnswerView
          * @description A request and what it gets.
          */
         AnswerView: {
-            /** @description The path on this server. */
+            /**
+             * @description The path on this server.
+             * @example /go/local/github.com/yourcompany/mymodule/@v/v1.2.9.info
+             */
             path: string;
             /**
              * Format: uint16
              * @description The HTTP status of its answer.
+             * @example 404
              */
             status: number;
-            /** @description The code of a refusal. */
+            /**
+             * @description The code of a refusal.
+             * @example version_not_found
+             */
             code?: string;
         };
         /**
@@ -853,14 +937,21 @@ export interface components {
          * @description A change of an artifact: what is absent stays.
          */
         ArtifactChange: {
-            /** @description `active`, `yanked` or `blocked`. */
+            /**
+             * @description `active`, `yanked` or `blocked`.
+             * @example yanked
+             */
             state?: string;
             /**
              * @description Why; shown to everybody who asks for the version. One line of at most 500 characters; for `active` there is
              *     none.
+             * @example loses data; use v1.0.1
              */
             reason?: string;
-            /** @description Whether retention keeps it whatever its rules say. */
+            /**
+             * @description Whether retention keeps it whatever its rules say.
+             * @example false
+             */
             pinned?: boolean;
         };
         /**
@@ -870,7 +961,10 @@ export interface components {
         ArtifactPage: {
             /** @description The artifacts, newest first. */
             items: components["schemas"]["ArtifactView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -878,37 +972,83 @@ export interface components {
          * @description One version of a package.
          */
         ArtifactView: {
-            /** @description Its id. */
+            /**
+             * @description Its id.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The format of its repository, for example `go`. */
+            /**
+             * @description The format of its repository, for example `go`.
+             * @example go
+             */
             format: string;
-            /** @description The repository that holds it. */
+            /**
+             * @description The repository that holds it.
+             * @example local
+             */
             repository: string;
-            /** @description The package. */
+            /**
+             * @description The package.
+             * @example github.com/yourcompany/mymodule
+             */
             name: string;
-            /** @description The version in its canonical spelling. */
+            /**
+             * @description The version in its canonical spelling.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description `active`, `yanked`, `blocked` or `deleted`. */
+            /**
+             * @description `active`, `yanked`, `blocked` or `deleted`.
+             * @example active
+             */
             state: string;
-            /** @description Why it is in that state, if somebody said so. */
+            /**
+             * @description Why it is in that state, if somebody said so.
+             * @example loses data; use v1.0.1
+             */
             state_reason?: string;
-            /** @description What it says it is; text, never markup. */
+            /**
+             * @description What it says it is; text, never markup.
+             * @example Keeps ledgers.
+             */
             description: string;
-            /** @description Whether retention keeps it whatever its rules say. */
+            /**
+             * @description Whether retention keeps it whatever its rules say.
+             * @example false
+             */
             pinned: boolean;
-            /** @description When it was accepted. */
+            /**
+             * @description When it was accepted.
+             * @example 2026-11-22T10:00:00Z
+             */
             published_at: string;
-            /** @description Who published it. */
+            /**
+             * @description Who published it.
+             * @example ci-robot
+             */
             published_by: string;
-            /** @description The package URL. */
+            /**
+             * @description The package URL.
+             * @example pkg:golang/github.com/yourcompany/mymodule@v1.0.0
+             */
             purl: string;
             /** @description Its files; none once it is deleted. */
             files: components["schemas"]["FileView"][];
-            /** @description Sums by the names that the ecosystem gives them. */
+            /**
+             * @description Sums by the names that the ecosystem gives them.
+             * @example {
+             *       "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+             *     }
+             */
             checksums: {
                 [key: string]: string;
             };
-            /** @description What the format found out; its fields belong to the format. */
+            /**
+             * @description What the format found out; its fields belong to the format.
+             * @example {
+             *       "go": "1.24"
+             *     }
+             */
             metadata: unknown;
             /** @description What it needs. */
             dependencies: components["schemas"]["DependencyView"][];
@@ -923,29 +1063,65 @@ export interface components {
             /**
              * Format: int64
              * @description Its number: higher was written later. Never used twice.
+             * @example 1234
              */
             seq: number;
-            /** @description When it happened; of refusals that were counted together the last time. */
+            /**
+             * @description When it happened; of refusals that were counted together the last time.
+             * @example 2026-11-22T10:00:00Z
+             */
             at: string;
-            /** @description The login; `anonymous` for nobody in particular, `system` for the server itself. */
+            /**
+             * @description The login; `anonymous` for nobody in particular, `system` for the server itself.
+             * @example ann
+             */
             actor: string;
-            /** @description The visible part of the token that was used. */
+            /**
+             * @description The visible part of the token that was used.
+             * @example akp_Ab12
+             */
             credential?: string;
-            /** @description The caller's address, as told by a trusted proxy or as seen. */
+            /**
+             * @description The caller's address, as told by a trusted proxy or as seen.
+             * @example 192.0.2.7
+             */
             address?: string;
-            /** @description What was done, for example `publish`, `token.create`, `login`. */
+            /**
+             * @description What was done, for example `publish`, `token.create`, `login`.
+             * @example publish
+             */
             action: string;
-            /** @description What it was done to, for example `go/local github.com/yourcompany/mymodule@v1.0.0`. */
+            /**
+             * @description What it was done to, for example `go/local github.com/yourcompany/mymodule@v1.0.0`.
+             * @example go/local github.com/yourcompany/mymodule@v1.0.0
+             */
             resource: string;
-            /** @description The repository that this is of, as `format/name`. */
+            /**
+             * @description The repository that this is of, as `format/name`.
+             * @example go/local
+             */
             repository?: string;
-            /** @description The package that this is of. */
+            /**
+             * @description The package that this is of.
+             * @example github.com/yourcompany/mymodule
+             */
             package?: string;
-            /** @description The id of the request, which stands in its answer and in the log. */
+            /**
+             * @description The id of the request, which stands in its answer and in the log.
+             * @example 7Q2M9K4T1XWB
+             */
             request_id?: string;
-            /** @description `done`, or `denied` for one or more refusals: `detail` has their `count`. */
+            /**
+             * @description `done`, or `denied` for one or more refusals: `detail` has their `count`.
+             * @example done
+             */
             outcome: string;
-            /** @description What changed. Its fields belong to the action; never a secret. */
+            /**
+             * @description What changed. Its fields belong to the action; never a secret.
+             * @example {
+             *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+             *     }
+             */
             detail: unknown;
         };
         /**
@@ -955,7 +1131,10 @@ export interface components {
         AuditPage: {
             /** @description The rows, newest first. */
             items: components["schemas"]["AuditEntry"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -963,21 +1142,27 @@ export interface components {
          * @description What a recomputation of all seals found.
          */
         AuditVerification: {
-            /** @description Whether every seal fits its rows. */
+            /**
+             * @description Whether every seal fits its rows.
+             * @example true
+             */
             sound: boolean;
             /**
              * Format: uint64
              * @description Seals that fit.
+             * @example 41
              */
             seals: number;
             /**
              * Format: uint64
              * @description Rows under them.
+             * @example 1234
              */
             rows: number;
             /**
              * Format: uint64
              * @description Rows that no seal covers yet; a seal follows within seconds.
+             * @example 3
              */
             unsealed: number;
             /** @description The last seal that fits. Compare it with what the log told: a cut tail shows only there. */
@@ -993,19 +1178,25 @@ export interface components {
             /**
              * Format: int64
              * @description Its number.
+             * @example 41
              */
             number: number;
             /**
              * Format: int64
              * @description Rows with higher numbers than this
+             * @example 1200
              */
             after_seq: number;
             /**
              * Format: int64
              * @description up to this one are under it: one of them was changed, added or removed.
+             * @example 1234
              */
             last_seq: number;
-            /** @description `row_count`, `content`, or `gap` when a seal before it is missing. */
+            /**
+             * @description `row_count`, `content`, or `gap` when a seal before it is missing.
+             * @example content
+             */
             fault: string;
         };
         /**
@@ -1013,23 +1204,42 @@ export interface components {
          * @description A folder or a file inside an archive.
          */
         ContentsView: {
-            /** @description The file of the artifact that was looked into. */
+            /**
+             * @description The file of the artifact that was looked into.
+             * @example v1.0.0.zip
+             */
             file: string;
-            /** @description What is shown: a folder's path ends with a slash, the top one's is empty. */
+            /**
+             * @description What is shown: a folder's path ends with a slash, the top one's is empty.
+             * @example github.com/yourcompany/mymodule@v1.0.0/
+             */
             path: string;
-            /** @description `folder` or `file`. */
+            /**
+             * @description `folder` or `file`.
+             * @example folder
+             */
             kind: string;
             /** @description What a folder holds, in order of the paths; empty for a file. */
             items: components["schemas"]["EntryView"][];
-            /** @description Give it as `cursor` to get the next page of a folder; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page of a folder; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
-            /** @description The start of a file as text; absent for folders and for files that are no text. */
+            /**
+             * @description The start of a file as text; absent for folders and for files that are no text.
+             * @example export GOPROXY=https://registry.example.com/go/local,direct
+             */
             text?: string;
-            /** @description Whether the file is longer than what is shown of it. */
+            /**
+             * @description Whether the file is longer than what is shown of it.
+             * @example false
+             */
             truncated: boolean;
             /**
              * Format: uint64
              * @description The length of a file in bytes.
+             * @example 12345
              */
             size?: number;
         };
@@ -1041,16 +1251,19 @@ export interface components {
             /**
              * Format: uint64
              * @description Packages with at least one version.
+             * @example 12
              */
             packages: number;
             /**
              * Format: uint64
              * @description Versions.
+             * @example 96
              */
             artifacts: number;
             /**
              * Format: uint64
              * @description Bytes of their files.
+             * @example 1234567
              */
             bytes: number;
         };
@@ -1059,11 +1272,17 @@ export interface components {
          * @description A new token.
          */
         CreatedToken: {
-            /** @description Its text. It is shown this once and kept nowhere. */
+            /**
+             * @description Its text. It is shown this once and kept nowhere.
+             * @example akp_<40 characters, shown this once>
+             */
             token: string;
             /** @description What it is. */
             details: components["schemas"]["TokenView"] & unknown;
-            /** @description What whoever asked for it should know. */
+            /**
+             * @description What whoever asked for it should know.
+             * @example []
+             */
             warnings: string[];
         };
         /**
@@ -1071,34 +1290,103 @@ export interface components {
          * @description A credential.
          */
         CredentialView: {
-            /** @description `token` or `session`. */
+            /**
+             * @description `token` or `session`.
+             * @example token
+             */
             kind: string;
-            /** @description What is shown of it. */
+            /**
+             * @description What is shown of it.
+             * @example akp_Ab12
+             */
             display: string;
-            /** @description What it allows at most. */
+            /**
+             * @description What it allows at most.
+             * @example [
+             *       "read",
+             *       "publish"
+             *     ]
+             */
             actions: string[];
-            /** @description Where it allows it. */
+            /**
+             * @description Where it allows it.
+             * @example [
+             *       "go/local",
+             *       "go/team-*"
+             *     ]
+             */
             repositories: string[];
-            /** @description Which packages it may publish or delete; absent is no limit. */
+            /**
+             * @description Which packages it may publish or delete; absent is no limit.
+             * @example [
+             *       "github.com/yourcompany/*"
+             *     ]
+             */
             packages?: string[];
-            /** @description When it ends; absent is never. */
+            /**
+             * @description When it ends; absent is never.
+             * @example 2027-02-20T10:00:00Z
+             */
             expires_at?: string;
+        };
+        /**
+         * CredentialsForm
+         * @description What proves this server to its upstream: a user and a password, or a token. Only the origin of the first source
+         *     ever gets it. It is kept sealed and shown to nobody.
+         */
+        CredentialsForm: {
+            /**
+             * @description As answers have it: `true` leaves what is kept as it is.
+             * @example true
+             */
+            set?: boolean;
+            /**
+             * @description The user.
+             * @example keeper
+             */
+            username?: string;
+            /**
+             * @description The password.
+             * @example correct-horse-battery-staple
+             */
+            password?: string;
+            /**
+             * @description A token, instead of user and password.
+             * @example akp_<40 characters, shown this once>
+             */
+            token?: string;
+        };
+        /**
+         * CredentialsView
+         * @description Whether credentials are kept.
+         */
+        CredentialsView: {
+            /**
+             * @description Whether there are some.
+             * @example true
+             */
+            set: boolean;
         };
         /**
          * DatabaseView
          * @description The database.
          */
         DatabaseView: {
-            /** @description `sqlite`. */
+            /**
+             * @description `sqlite` or `postgres`.
+             * @example sqlite
+             */
             kind: string;
             /**
              * Format: uint64
-             * @description Bytes of its file.
+             * @description Bytes of its file, or of all its tables.
+             * @example 52428800
              */
             bytes: number;
             /**
              * Format: uint64
-             * @description Bytes of its write-ahead log.
+             * @description Bytes of the write-ahead log beside its file; 0 for `postgres`.
+             * @example 4194304
              */
             log_bytes: number;
         };
@@ -1107,11 +1395,20 @@ export interface components {
          * @description A package that a version needs.
          */
         DependencyView: {
-            /** @description The package. */
+            /**
+             * @description The package.
+             * @example github.com/yourcompany/other
+             */
             name: string;
-            /** @description The version or range. */
+            /**
+             * @description The version or range.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description The format's own word for the kind of need; empty for a plain one. */
+            /**
+             * @description The format's own word for the kind of need; empty for a plain one.
+             * @example
+             */
             kind: string;
         };
         /**
@@ -1121,7 +1418,10 @@ export interface components {
         DependentPage: {
             /** @description The versions, the newest first. */
             items: components["schemas"]["DependentView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1129,27 +1429,60 @@ export interface components {
          * @description A version that needs a package.
          */
         DependentView: {
-            /** @description The id of the artifact that needs it. */
+            /**
+             * @description The id of the artifact that needs it.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The id of the package of that artifact. */
+            /**
+             * @description The id of the package of that artifact.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6c
+             */
             package_id: string;
-            /** @description The repository that holds it. */
+            /**
+             * @description The repository that holds it.
+             * @example local
+             */
             repository: string;
-            /** @description The package that needs. */
+            /**
+             * @description The package that needs.
+             * @example github.com/yourcompany/service
+             */
             name: string;
-            /** @description The version of it that needs. */
+            /**
+             * @description The version of it that needs.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description `active`, `yanked` or `blocked`. */
+            /**
+             * @description `active`, `yanked` or `blocked`.
+             * @example active
+             */
             state: string;
-            /** @description Whether it is the version that clients of that package get who name none. */
+            /**
+             * @description Whether it is the version that clients of that package get who name none.
+             * @example true
+             */
             latest: boolean;
-            /** @description Whether its author took it back. */
+            /**
+             * @description Whether its author took it back.
+             * @example false
+             */
             retracted: boolean;
-            /** @description The version or range that it needs. */
+            /**
+             * @description The version or range that it needs.
+             * @example v1.0.0
+             */
             needs: string;
-            /** @description The format's own word for the kind of need; empty for a plain one. */
+            /**
+             * @description The format's own word for the kind of need; empty for a plain one.
+             * @example
+             */
             kind: string;
-            /** @description When it was accepted. */
+            /**
+             * @description When it was accepted.
+             * @example 2026-11-22T10:00:00Z
+             */
             published_at: string;
         };
         /**
@@ -1157,13 +1490,25 @@ export interface components {
          * @description What a client's settings are like.
          */
         DiagnosisView: {
-            /** @description The format. */
+            /**
+             * @description The format.
+             * @example go
+             */
             format: string;
-            /** @description The repository that the client shall use. */
+            /**
+             * @description The repository that the client shall use.
+             * @example local
+             */
             repository: string;
-            /** @description Its address as the caller knows this server. */
+            /**
+             * @description Its address as the caller knows this server.
+             * @example https://registry.example.com/go/local
+             */
             repository_url: string;
-            /** @description Whether nothing keeps the client from using the repository: no finding is an `error`. */
+            /**
+             * @description Whether nothing keeps the client from using the repository: no finding is an `error`.
+             * @example true
+             */
             healthy: boolean;
             /** @description What was found, the worst first. */
             findings: components["schemas"]["FindingView"][];
@@ -1173,22 +1518,36 @@ export interface components {
          * @description A version that a rule would remove.
          */
         DoomedView: {
-            /** @description The id of the artifact. */
+            /**
+             * @description The id of the artifact.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The package. */
+            /**
+             * @description The package.
+             * @example github.com/yourcompany/mymodule
+             */
             name: string;
-            /** @description The version. */
+            /**
+             * @description The version.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description When it was published. */
+            /**
+             * @description When it was published.
+             * @example 2026-11-22T10:00:00Z
+             */
             published_at: string;
             /**
              * Format: uint64
              * @description Bytes of its files.
+             * @example 1234567
              */
             bytes: number;
             /**
              * Format: uint64
              * @description The rule, counted from 1.
+             * @example 1
              */
             rule: number;
         };
@@ -1197,15 +1556,25 @@ export interface components {
          * @description One entry of a folder.
          */
         EntryView: {
-            /** @description Its name in the folder. */
+            /**
+             * @description Its name in the folder.
+             * @example doc.go
+             */
             name: string;
-            /** @description Its whole path: give it as `path` to look into it. */
+            /**
+             * @description Its whole path: give it as `path` to look into it.
+             * @example github.com/yourcompany/mymodule@v1.0.0/doc.go
+             */
             path: string;
-            /** @description `folder` or `file`. */
+            /**
+             * @description `folder` or `file`.
+             * @example file
+             */
             kind: string;
             /**
              * Format: uint64
              * @description The length of a file in bytes.
+             * @example 12345
              */
             size?: number;
         };
@@ -1221,13 +1590,23 @@ export interface components {
             /**
              * Format: uint16
              * @description The HTTP status that decides: of the first refusal, else 200.
+             * @example 404
              */
             status: number;
-            /** @description The code of that refusal. */
+            /**
+             * @description The code of that refusal.
+             * @example version_not_found
+             */
             code?: string;
-            /** @description What that refusal says. */
+            /**
+             * @description What that refusal says.
+             * @example v1.2.9 of github.com/yourcompany/mymodule is not in repository "go/local"
+             */
             detail?: string;
-            /** @description What to do about it. */
+            /**
+             * @description What to do about it.
+             * @example The newest is v1.2.8.
+             */
             hint?: string;
         };
         /**
@@ -1237,7 +1616,10 @@ export interface components {
         FilePage: {
             /** @description In order of their names. */
             items: components["schemas"]["FileView"][];
-            /** @description Always `null`: the files of an artifact fit on one page. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1245,18 +1627,31 @@ export interface components {
          * @description One file of an artifact.
          */
         FileView: {
-            /** @description Its name within the artifact. */
+            /**
+             * @description Its name within the artifact.
+             * @example v1.0.0.zip
+             */
             name: string;
             /**
              * Format: uint64
              * @description Its length in bytes.
+             * @example 12345
              */
             size: number;
-            /** @description The SHA-256 of its bytes in hexadecimal digits. */
+            /**
+             * @description The SHA-256 of its bytes in hexadecimal digits.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
             sha256: string;
-            /** @description What it is served as. */
+            /**
+             * @description What it is served as.
+             * @example application/zip
+             */
             content_type: string;
-            /** @description Where it is downloaded. */
+            /**
+             * @description Where it is downloaded.
+             * @example https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip
+             */
             url: string;
         };
         /**
@@ -1264,15 +1659,32 @@ export interface components {
          * @description Something about a client's settings.
          */
         FindingView: {
-            /** @description Its stable name, for example `proxy_bypassed`. */
+            /**
+             * @description Its stable name, for example `proxy_bypassed`.
+             * @example proxy_bypassed
+             */
             code: string;
-            /** @description `error`: it does not work; `warning`: it has a consequence that is easily overlooked; `advice`. */
+            /**
+             * @description `error`: it does not work; `warning`: it has a consequence that is easily overlooked; `advice`.
+             * @example error
+             */
             severity: string;
-            /** @description The setting at fault, for example `GONOPROXY`. */
+            /**
+             * @description The setting at fault, for example `GONOPROXY`.
+             * @example GONOPROXY
+             */
             setting: string;
-            /** @description What is wrong and what follows from it. */
+            /**
+             * @description What is wrong and what follows from it.
+             * @example GONOPROXY matches the module, so go fetches it from version control
+             */
             explanation: string;
-            /** @description Commands that mend it; may be empty. */
+            /**
+             * @description Commands that mend it; may be empty.
+             * @example [
+             *       "go env -w GOPROXY=https://registry.example.com/go/local,direct"
+             *     ]
+             */
             commands: string[];
         };
         /**
@@ -1283,6 +1695,7 @@ export interface components {
             /**
              * Format: uint64
              * @description Bytes of an upload: the least of what the format and this server's settings allow.
+             * @example 524288000
              */
             upload_bytes: number;
         };
@@ -1293,7 +1706,10 @@ export interface components {
         FormatPage: {
             /** @description In order of key. */
             items: components["schemas"]["FormatView"][];
-            /** @description Always `null`: all formats fit on one page. */
+            /**
+             * @description Always `null`: all formats fit on one page.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1301,18 +1717,44 @@ export interface components {
          * @description An ecosystem, served by a plugin.
          */
         FormatView: {
-            /** @description Its key, which is also the first segment of its addresses. */
+            /**
+             * @description Its key, which is also the first segment of its addresses.
+             * @example go
+             */
             key: string;
-            /** @description For people. */
+            /**
+             * @description For people.
+             * @example Go modules
+             */
             name: string;
-            /** @description The version of the plugin. */
+            /**
+             * @description The version of the plugin.
+             * @example 0.1.0
+             */
             version: string;
             /**
              * @description What it can do: `publish` (takes uploads), `labels` (branch and tag names lead to versions), `authority`
              *     (passes on a checksum database), `doctor` (judges a client's settings).
+             * @example [
+             *       "derives_names",
+             *       "labels"
+             *     ]
              */
             capabilities: string[];
-            /** @description The JSON schema of the settings of its repositories. */
+            /**
+             * @description The JSON schema of the settings of its repositories.
+             * @example {
+             *       "properties": {
+             *         "nosumdb": {
+             *           "items": {
+             *             "type": "string"
+             *           },
+             *           "type": "array"
+             *         }
+             *       },
+             *       "type": "object"
+             *     }
+             */
             settings_schema: unknown;
             /** @description Fields of the upload form that only this format knows. */
             upload_fields: components["schemas"]["UploadFieldView"][];
@@ -1326,9 +1768,15 @@ export interface components {
         FoundPage: {
             /** @description The packages, the best first. */
             items: components["schemas"]["PackageView"][];
-            /** @description Whether nothing holds the words, and these are packages with similar names. */
+            /**
+             * @description Whether nothing holds the words, and these are packages with similar names.
+             * @example false
+             */
             approximate: boolean;
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1338,7 +1786,10 @@ export interface components {
         GrantPage: {
             /** @description In order of their creation. */
             items: components["schemas"]["GrantView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1346,19 +1797,40 @@ export interface components {
          * @description A grant.
          */
         GrantView: {
-            /** @description Its id. */
+            /**
+             * @description Its id.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The login of the user, if it is given to one. */
+            /**
+             * @description The login of the user, if it is given to one.
+             * @example ann
+             */
             user?: string;
-            /** @description The name of the group, if it is given to one. */
+            /**
+             * @description The name of the group, if it is given to one.
+             * @example developers
+             */
             group?: string;
-            /** @description Repositories as a pattern over `format/name`. */
+            /**
+             * @description Repositories as a pattern over `format/name`.
+             * @example go/team-*
+             */
             repositories: string;
-            /** @description `reader`, `publisher`, `maintainer` or `owner`. */
+            /**
+             * @description `reader`, `publisher`, `maintainer` or `owner`.
+             * @example publisher
+             */
             role: string;
-            /** @description When it was made. */
+            /**
+             * @description When it was made.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
-            /** @description Who made it. */
+            /**
+             * @description Who made it.
+             * @example admin
+             */
             created_by: string;
         };
         /**
@@ -1366,7 +1838,10 @@ export interface components {
          * @description A change of a group.
          */
         GroupChange: {
-            /** @description For people. */
+            /**
+             * @description For people.
+             * @example Who builds the product.
+             */
             description?: string;
         };
         /**
@@ -1376,7 +1851,10 @@ export interface components {
         GroupPage: {
             /** @description In order of their creation. */
             items: components["schemas"]["GroupView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1384,16 +1862,26 @@ export interface components {
          * @description A group.
          */
         GroupView: {
-            /** @description Its name. */
+            /**
+             * @description Its name.
+             * @example developers
+             */
             name: string;
-            /** @description For people. */
+            /**
+             * @description For people.
+             * @example Who builds the product.
+             */
             description: string;
             /**
              * Format: uint64
              * @description How many users are in it.
+             * @example 3
              */
             members: number;
-            /** @description When it was made. */
+            /**
+             * @description When it was made.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
         };
         /**
@@ -1401,17 +1889,35 @@ export interface components {
          * @description A background job.
          */
         JobView: {
-            /** @description Its name: `gc`, `last_use`, `repository_removal`, `retention`. */
+            /**
+             * @description Its name: `gc`, `last_use`, `repository_removal`, `retention`.
+             * @example gc
+             */
             name: string;
-            /** @description Whether it is running. */
+            /**
+             * @description Whether it is running.
+             * @example false
+             */
             running: boolean;
-            /** @description When its last run began. */
+            /**
+             * @description When its last run began.
+             * @example 2026-11-22T10:00:00Z
+             */
             began_at?: string;
-            /** @description When its last run ended. */
+            /**
+             * @description When its last run ended.
+             * @example 2026-11-22T10:00:01Z
+             */
             ended_at?: string;
-            /** @description Whether that one failed. */
+            /**
+             * @description Whether that one failed.
+             * @example false
+             */
             failed: boolean;
-            /** @description What it did, or why it failed. */
+            /**
+             * @description What it did, or why it failed.
+             * @example removed 3 files
+             */
             outcome: string;
         };
         /**
@@ -1419,15 +1925,30 @@ export interface components {
          * @description Who the caller is, and what he may do.
          */
         MeView: {
-            /** @description The login; absent for somebody without a credential. */
+            /**
+             * @description The login; absent for somebody without a credential.
+             * @example ann
+             */
             login?: string;
-            /** @description `person` or `robot`; absent for somebody without a credential. */
+            /**
+             * @description `person` or `robot`; absent for somebody without a credential.
+             * @example person
+             */
             kind?: string;
-            /** @description Who vouches for the user: `local`, or an identity provider. */
+            /**
+             * @description Who vouches for the user: `local`, or an identity provider.
+             * @example local
+             */
             issuer?: string;
-            /** @description The issuer's own name for the user. */
+            /**
+             * @description The issuer's own name for the user.
+             * @example ann
+             */
             subject?: string;
-            /** @description Whether this credential may administer the instance. */
+            /**
+             * @description Whether this credential may administer the instance.
+             * @example false
+             */
             admin: boolean;
             /** @description The credential; absent without one. */
             credential?: components["schemas"]["CredentialView"] & unknown;
@@ -1438,6 +1959,7 @@ export interface components {
             /**
              * Format: uint64
              * @description How many there are.
+             * @example 1
              */
             repositories_total: number;
         };
@@ -1446,13 +1968,25 @@ export interface components {
          * @description A grant to create, for a user or for a group.
          */
         NewGrantBody: {
-            /** @description The login of a person or a robot. */
+            /**
+             * @description The login of a person or a robot.
+             * @example ann
+             */
             user?: string;
-            /** @description The name of a group. */
+            /**
+             * @description The name of a group.
+             * @example developers
+             */
             group?: string;
-            /** @description Repositories as `format/name`, with `*` for any: `go/local`, `go/team-*`, `go/*`, `*`. */
+            /**
+             * @description Repositories as `format/name`, with `*` for any: `go/local`, `go/team-*`, `go/*`, `*`.
+             * @example go/team-*
+             */
             repositories: string;
-            /** @description `reader`, `publisher`, `maintainer` or `owner`; each may all that the ones before it may. */
+            /**
+             * @description `reader`, `publisher`, `maintainer` or `owner`; each may all that the ones before it may.
+             * @example publisher
+             */
             role: string;
         };
         /**
@@ -1460,11 +1994,15 @@ export interface components {
          * @description A group to create.
          */
         NewGroup: {
-            /** @description Its name: `[a-z0-9][a-z0-9._-]{0,63}`, for example `team-a`. */
+            /**
+             * @description Its name: `[a-z0-9][a-z0-9._-]{0,63}`, for example `team-a`.
+             * @example developers
+             */
             name: string;
             /**
              * @description For people.
              * @default
+             * @example Who builds the product.
              */
             description?: string;
         };
@@ -1481,6 +2019,7 @@ export interface components {
             /**
              * Format: uint64
              * @description Versions that are not deleted.
+             * @example 1000
              */
             max_artifacts?: number;
         };
@@ -1489,30 +2028,75 @@ export interface components {
          * @description A repository to create.
          */
         NewRepository: {
-            /** @description Its format, for example `go`. */
+            /**
+             * @description Its format, for example `go`.
+             * @example go
+             */
             format: string;
-            /** @description Its name: `[a-z0-9][a-z0-9._-]{0,99}`. */
+            /**
+             * @description Its name: `[a-z0-9][a-z0-9._-]{0,99}`.
+             * @example main
+             */
             name: string;
-            /** @description `hosted`. */
+            /**
+             * @description `hosted`: it takes uploads; `remote`: it keeps verified copies of what an upstream has; `virtual`: other
+             *     repositories seen as one.
+             * @example virtual
+             */
             kind: string;
             /**
              * @description For people.
              * @default
+             * @example What the team publishes.
              */
             description?: string;
             /**
              * @description Whether it can be read without a login.
              * @default false
+             * @example false
              */
             anonymous_read?: boolean;
             /**
              * @description Whether uploads of its format that name no repository come here; takes that from the one that had it.
              * @default false
+             * @example false
              */
             default_upload?: boolean;
-            /** @description `tombstone` (default) or `never`. */
+            /**
+             * @description `tombstone` (default) or `never`.
+             * @example tombstone
+             */
             deletion?: string;
-            /** @description The settings that belong to the format. */
+            /** @description Of a remote repository: where its content comes from. */
+            upstream?: components["schemas"]["UpstreamForm"] & unknown;
+            /**
+             * @description Of a virtual repository: the names of its members, in the order in which they are asked.
+             * @example [
+             *       "local",
+             *       "upstream"
+             *     ]
+             */
+            members?: string[];
+            /**
+             * @description Of a virtual repository: members whose trouble counts as absence, except for reserved names.
+             * @example []
+             */
+            optional_members?: string[];
+            /** @description Of a virtual repository: names that only some members answer for. */
+            reserved?: components["schemas"]["ReservationView"][];
+            /**
+             * @description Of a virtual repository: whether the versions of one package may come from several members.
+             * @example false
+             */
+            merge?: boolean;
+            /**
+             * @description The settings that belong to the format.
+             * @example {
+             *       "nosumdb": [
+             *         "github.com/yourcompany"
+             *       ]
+             *     }
+             */
             settings?: unknown;
         };
         /**
@@ -1528,20 +2112,44 @@ export interface components {
          * @description A token to create.
          */
         NewTokenBody: {
-            /** @description What it is for, for example `laptop`. */
+            /**
+             * @description What it is for, for example `laptop`.
+             * @example laptop
+             */
             name: string;
-            /** @description What it may do: some of `read`, `publish`, `delete`, `manage`, `admin`. */
+            /**
+             * @description What it may do: some of `read`, `publish`, `delete`, `manage`, `admin`.
+             * @example [
+             *       "read",
+             *       "publish"
+             *     ]
+             */
             actions: string[];
-            /** @description Where: `go/local`, `go/team-*`, `*`. An empty list would mean nothing and is refused. */
+            /**
+             * @description Where: `go/local`, `go/team-*`, `*`. An empty list would mean nothing and is refused.
+             * @example [
+             *       "go/local",
+             *       "go/team-*"
+             *     ]
+             */
             repositories: string[];
-            /** @description Which packages it may publish or delete, for example `corp.example/*`; absent is no limit. */
+            /**
+             * @description Which packages it may publish or delete, for example `corp.example/*`; absent is no limit.
+             * @example [
+             *       "github.com/yourcompany/*"
+             *     ]
+             */
             packages?: string[];
             /**
              * @description When it ends: `1d` to `366d`, a time (RFC 3339), or `never`, which only administrators may ask for. Absent
              *     is 90 days, or the end of the token that asks if that is sooner.
+             * @example 90d
              */
             expires?: string;
-            /** @description The user or robot whom it acts for; absent is oneself. Only administrators name another. */
+            /**
+             * @description The user or robot whom it acts for; absent is oneself. Only administrators name another.
+             * @example ann
+             */
             owner?: string;
         };
         /**
@@ -1549,23 +2157,37 @@ export interface components {
          * @description A user to create.
          */
         NewUserBody: {
-            /** @description What the user signs in with: `[a-z0-9][a-z0-9._-]{0,63}`, for example `ann`. */
+            /**
+             * @description What the user signs in with: `[a-z0-9][a-z0-9._-]{0,63}`, for example `ann`.
+             * @example ann
+             */
             login: string;
-            /** @description `person` (default) or `robot`. A robot has no password; its tokens begin with `aks_`. */
+            /**
+             * @description `person` (default) or `robot`. A robot has no password; its tokens begin with `aks_`.
+             * @example person
+             */
             kind?: string;
             /**
              * @description The name for people.
              * @default
+             * @example Ann Example
              */
             display_name?: string;
-            /** @description An address for people; nothing is sent there. */
+            /**
+             * @description An address for people; nothing is sent there.
+             * @example ann@example.com
+             */
             email?: string;
             /**
              * @description Whether the user administers the instance.
              * @default false
+             * @example false
              */
             admin?: boolean;
-            /** @description At least 12 characters; without one a person cannot sign in until a password is set. */
+            /**
+             * @description At least 12 characters; without one a person cannot sign in until a password is set.
+             * @example correct-horse-battery-staple
+             */
             password?: string;
         };
         /**
@@ -1573,9 +2195,15 @@ export interface components {
          * @description A role on repositories.
          */
         OwnGrant: {
-            /** @description Repositories as a pattern over `format/name`. */
+            /**
+             * @description Repositories as a pattern over `format/name`.
+             * @example go/team-*
+             */
             repositories: string;
-            /** @description `reader`, `publisher`, `maintainer` or `owner`. */
+            /**
+             * @description `reader`, `publisher`, `maintainer` or `owner`.
+             * @example publisher
+             */
             role: string;
         };
         /**
@@ -1585,7 +2213,10 @@ export interface components {
         PackagePage: {
             /** @description The packages, in the order that was asked for. */
             items: components["schemas"]["PackageView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1593,26 +2224,51 @@ export interface components {
          * @description A package: a name inside a repository.
          */
         PackageView: {
-            /** @description Its id. */
+            /**
+             * @description Its id.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The format of its repository, for example `go`. */
+            /**
+             * @description The format of its repository, for example `go`.
+             * @example go
+             */
             format: string;
-            /** @description The repository that holds it. */
+            /**
+             * @description The repository that holds it.
+             * @example local
+             */
             repository: string;
-            /** @description Its name. */
+            /**
+             * @description Its name.
+             * @example github.com/yourcompany/mymodule
+             */
             name: string;
-            /** @description What its newest version says it is; text, never markup. */
+            /**
+             * @description What its newest version says it is; text, never markup.
+             * @example Keeps ledgers.
+             */
             description: string;
-            /** @description The version that clients get who name none; absent where there is none. */
+            /**
+             * @description The version that clients get who name none; absent where there is none.
+             * @example v1.0.0
+             */
             latest?: string;
-            /** @description The author's words on what to use instead, if he has given it up; text, never markup. */
+            /**
+             * @description The author's words on what to use instead, if he has given it up; text, never markup.
+             * @example use github.com/yourcompany/mymodule/v2
+             */
             deprecated?: string;
             /**
              * Format: uint64
              * @description How many versions are not deleted.
+             * @example 8
              */
             versions: number;
-            /** @description When the newest one was accepted. */
+            /**
+             * @description When the newest one was accepted.
+             * @example 2026-11-22T10:00:00Z
+             */
             published_at: string;
         };
         /**
@@ -1620,9 +2276,15 @@ export interface components {
          * @description A new password.
          */
         PasswordChange: {
-            /** @description The password of now. */
+            /**
+             * @description The password of now.
+             * @example the-old-password
+             */
             current: string;
-            /** @description The new one: 12 characters or more. */
+            /**
+             * @description The new one: 12 characters or more.
+             * @example correct-horse-battery-staple
+             */
             new: string;
         };
         /**
@@ -1630,24 +2292,43 @@ export interface components {
          * @description What is wrong with a request. The names of codes never change; texts may improve.
          */
         Problem: {
-            /** @description Where the code is explained. */
+            /**
+             * @description Where the code is explained.
+             * @example /help/errors#version_not_found
+             */
             type: string;
-            /** @description The kind of fault in one line. */
+            /**
+             * @description The kind of fault in one line.
+             * @example There is no such version
+             */
             title: string;
             /**
              * Format: uint16
              * @description The HTTP status.
+             * @example 404
              */
             status: number;
-            /** @description The stable name of the fault. */
+            /**
+             * @description The stable name of the fault.
+             * @example version_not_found
+             */
             code: string;
-            /** @description What was wrong, with the value. */
+            /**
+             * @description What was wrong, with the value.
+             * @example v1.2.9 of github.com/yourcompany/mymodule is not in repository "go/local"
+             */
             detail: string;
-            /** @description What to do next. */
+            /**
+             * @description What to do next.
+             * @example The newest is v1.2.8.
+             */
             hint: string;
             /** @description All faults of the request that could be found at once, the first one included. */
             errors: components["schemas"]["ProblemEntry"][];
-            /** @description Names this request in the server's log. */
+            /**
+             * @description Names this request in the server's log.
+             * @example 7Q2M9K4T1XWB
+             */
             request_id: string;
         };
         /**
@@ -1655,15 +2336,30 @@ export interface components {
          * @description One fault among several.
          */
         ProblemEntry: {
-            /** @description The form field or JSON key at fault. */
+            /**
+             * @description The form field or JSON key at fault.
+             * @example version
+             */
             field?: string;
-            /** @description The stable name of the fault. */
+            /**
+             * @description The stable name of the fault.
+             * @example version_not_found
+             */
             code: string;
-            /** @description What was wrong, with the value. */
+            /**
+             * @description What was wrong, with the value.
+             * @example v1.2.9 of github.com/yourcompany/mymodule is not in repository "go/local"
+             */
             detail: string;
-            /** @description What to do next. */
+            /**
+             * @description What to do next.
+             * @example The newest is v1.2.8.
+             */
             hint: string;
-            /** @description The archive entry at fault. */
+            /**
+             * @description The archive entry at fault.
+             * @example sub/link
+             */
             path?: string;
         };
         /**
@@ -1674,26 +2370,36 @@ export interface components {
             /**
              * Format: uint64
              * @description Bytes of all files of versions that are not deleted.
+             * @example 1234567
              */
             used_bytes: number;
             /**
              * Format: uint64
              * @description Versions that are not deleted.
+             * @example 96
              */
             used_artifacts: number;
             /**
              * Format: uint64
              * @description The limit of `used_bytes`; absent without one.
+             * @example 10737418240
              */
             max_bytes?: number;
             /**
              * Format: uint64
              * @description The limit of `used_artifacts`; absent without one.
+             * @example 1000
              */
             max_artifacts?: number;
-            /** @description Who set the limits. */
+            /**
+             * @description Who set the limits.
+             * @example admin
+             */
             set_by?: string;
-            /** @description When they were set. */
+            /**
+             * @description When they were set.
+             * @example 2026-11-21T09:00:00Z
+             */
             set_at?: string;
         };
         /**
@@ -1701,11 +2407,23 @@ export interface components {
          * @description A repository that the caller may read.
          */
         ReadableRepository: {
-            /** @description Its format. */
+            /**
+             * @description Its format.
+             * @example go
+             */
             format: string;
-            /** @description Its name. */
+            /**
+             * @description Its name.
+             * @example local
+             */
             name: string;
-            /** @description What this credential may do there. */
+            /**
+             * @description What this credential may do there.
+             * @example [
+             *       "read",
+             *       "publish"
+             *     ]
+             */
             actions: string[];
         };
         /**
@@ -1713,34 +2431,116 @@ export interface components {
          * @description The text that introduces a version.
          */
         ReadmeView: {
-            /** @description The file of the artifact that holds it. */
+            /**
+             * @description The file of the artifact that holds it.
+             * @example v1.0.0.zip
+             */
             file: string;
-            /** @description Its path inside. */
+            /**
+             * @description Its path inside.
+             * @example README.md
+             */
             path: string;
             /**
              * @description The text as HTML, cleaned: no script, style, picture, form, `id` or `class`, and links that lead to
              *     `http`, `https` and `mailto` addresses only. Absent for a text that is no Markdown that a person would write.
+             * @example <h1>mymodule</h1>
              */
             html?: string;
-            /** @description The text as it is. */
+            /**
+             * @description The text as it is.
+             * @example # mymodule
+             */
             text: string;
-            /** @description Whether the text is longer than what is shown of it. */
+            /**
+             * @description Whether the text is longer than what is shown of it.
+             * @example false
+             */
             truncated: boolean;
+        };
+        /**
+         * RemoteView
+         * @description The upstream of a remote repository.
+         */
+        RemoteView: {
+            /**
+             * @description The repository: `go/upstream`.
+             * @example go/upstream
+             */
+            repository: string;
+            /** @description Its sources, in the order in which they are asked. */
+            sources: components["schemas"]["SourceView"][];
         };
         /**
          * RepositoryChange
          * @description A change of a repository: what is absent stays. `format`, `name` and `kind` are fixed at creation.
          */
         RepositoryChange: {
-            /** @description For people. */
+            /**
+             * @description Fixed at creation.
+             * @example go
+             */
+            format?: string;
+            /**
+             * @description Fixed at creation.
+             * @example github.com/yourcompany/mymodule
+             */
+            name?: string;
+            /**
+             * @description Fixed at creation.
+             * @example hosted
+             */
+            kind?: string;
+            /**
+             * @description For people.
+             * @example What the team publishes.
+             */
             description?: string;
-            /** @description Whether it can be read without a login. */
+            /**
+             * @description Whether it can be read without a login.
+             * @example false
+             */
             anonymous_read?: boolean;
-            /** @description Whether uploads of its format that name no repository come here. */
+            /**
+             * @description Whether uploads of its format that name no repository come here.
+             * @example false
+             */
             default_upload?: boolean;
-            /** @description `tombstone` or `never`. */
+            /**
+             * @description `tombstone` or `never`.
+             * @example tombstone
+             */
             deletion?: string;
-            /** @description Settings of the format to change; `null` takes one back to its default (RFC 7396). */
+            /** @description Of a remote repository: what is to change of its upstream; `null` takes a part back to its default. */
+            upstream?: components["schemas"]["UpstreamForm"] & unknown;
+            /**
+             * @description Of a virtual repository: the names of its members, in the order in which they are asked.
+             * @example [
+             *       "local",
+             *       "upstream"
+             *     ]
+             */
+            members?: string[];
+            /**
+             * @description Of a virtual repository: members whose trouble counts as absence, except for reserved names.
+             * @example []
+             */
+            optional_members?: string[];
+            /** @description Of a virtual repository: names that only some members answer for. */
+            reserved?: components["schemas"]["ReservationView"][];
+            /**
+             * @description Of a virtual repository: whether the versions of one package may come from several members.
+             * @example false
+             */
+            merge?: boolean;
+            /**
+             * @description Settings of the format to change; `null` takes one back to its default (RFC 7396).
+             * @example {
+             *       "nosumdb": [
+             *         "github.com/yourcompany"
+             *       ]
+             *     }
+             */
             settings?: unknown;
         };
         /**
@@ -1750,7 +2550,10 @@ export interface components {
         RepositoryPage: {
             /** @description In order of format and name. */
             items: components["schemas"]["RepositoryView"][];
-            /** @description Always `null`: all repositories fit on one page. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -1758,26 +2561,105 @@ export interface components {
          * @description A named place of one format.
          */
         RepositoryView: {
-            /** @description Its format. */
+            /**
+             * @description Its format.
+             * @example go
+             */
             format: string;
-            /** @description Its name, unique within the format. */
+            /**
+             * @description Its name, unique within the format.
+             * @example main
+             */
             name: string;
-            /** @description `hosted`: it takes uploads. */
+            /**
+             * @description `hosted`: it takes uploads; `remote`: it keeps verified copies of what an upstream has; `virtual`: other
+             *     repositories seen as one.
+             * @example virtual
+             */
             kind: string;
-            /** @description For people. */
+            /**
+             * @description For people.
+             * @example What the team publishes.
+             */
             description: string;
-            /** @description Whether it can be read without a login. */
+            /**
+             * @description Whether it can be read without a login.
+             * @example false
+             */
             anonymous_read: boolean;
-            /** @description Whether uploads of its format that name no repository come here. */
+            /**
+             * @description Whether uploads of its format that name no repository come here.
+             * @example false
+             */
             default_upload: boolean;
-            /** @description `tombstone`: deleted versions stay reserved for ever; `never`: nothing can be deleted. */
+            /**
+             * @description `tombstone`: deleted versions stay reserved for ever; `never`: nothing can be deleted.
+             * @example tombstone
+             */
             deletion: string;
-            /** @description The settings that belong to the format. */
+            /** @description Of a remote repository: where its content comes from. */
+            upstream?: components["schemas"]["UpstreamView"] & unknown;
+            /**
+             * @description Of a virtual repository: its members, in the order in which they are asked.
+             * @example [
+             *       "local",
+             *       "upstream"
+             *     ]
+             */
+            members?: string[];
+            /**
+             * @description Of a virtual repository: members whose trouble counts as absence, except for reserved names.
+             * @example []
+             */
+            optional_members?: string[];
+            /** @description Of a virtual repository: names that only some members answer for. */
+            reserved?: components["schemas"]["ReservationView"][];
+            /**
+             * @description Of a virtual repository: whether the versions of one package may come from several members.
+             * @example false
+             */
+            merge?: boolean;
+            /**
+             * @description The settings that belong to the format.
+             * @example {
+             *       "nosumdb": [
+             *         "github.com/yourcompany"
+             *       ]
+             *     }
+             */
             settings: unknown;
-            /** @description When it was made. */
+            /**
+             * @description When it was made.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
             /** @description Totals of its content. */
             counts: components["schemas"]["CountsView"] & unknown;
+        };
+        /**
+         * ReservationView
+         * @description Names that only some members answer for.
+         */
+        ReservationView: {
+            /**
+             * @description A pattern of package names, as the format reads it.
+             * @example github.com/yourcompany
+             */
+            pattern: string;
+            /**
+             * @description Who answers; nobody when it is empty.
+             * @example [
+             *       "local"
+             *     ]
+             */
+            members: string[];
+            /**
+             * @description What is said when they have no such thing: `not_found` (default), or `forbid`, after which no client goes on to
+             *     the next server of its list.
+             * @default not_found
+             * @example not_found
+             */
+            when_absent?: string;
         };
         /**
          * RetentionView
@@ -1786,9 +2668,15 @@ export interface components {
         RetentionView: {
             /** @description A version goes when one of them says so. */
             rules: components["schemas"]["RuleView"][];
-            /** @description Who set them. */
+            /**
+             * @description Who set them.
+             * @example admin
+             */
             set_by?: string;
-            /** @description When they were set. */
+            /**
+             * @description When they were set.
+             * @example 2026-11-21T09:00:00Z
+             */
             set_at?: string;
             /** @description With `dry_run=true`: what they would remove now. */
             would_remove?: components["schemas"]["WouldRemove"] & unknown;
@@ -1798,21 +2686,29 @@ export interface components {
          * @description A rule: a version goes when all conditions that are given hold.
          */
         RuleView: {
-            /** @description Only packages that one of these patterns fits (`corp.example/*`); absent is all. */
+            /**
+             * @description Only packages that one of these patterns fits (`corp.example/*`); absent is all.
+             * @example [
+             *       "github.com/yourcompany/*"
+             *     ]
+             */
             packages?: string[];
             /**
              * Format: uint32
              * @description It is not among so many newest versions of its package.
+             * @example 10
              */
             keep_last?: number;
             /**
              * Format: uint32
              * @description It was published more than so many days ago.
+             * @example 365
              */
             older_than_days?: number;
             /**
              * Format: uint32
              * @description It was not downloaded for so many days.
+             * @example 180
              */
             unused_for_days?: number;
         };
@@ -1824,16 +2720,24 @@ export interface components {
             /**
              * Format: int64
              * @description Its number, from 1.
+             * @example 41
              */
             number: number;
             /**
              * Format: int64
              * @description The number of the last row under it.
+             * @example 1234
              */
             last_seq: number;
-            /** @description The SHA-256 of the seal before it and of the rows since, in hexadecimal digits. */
+            /**
+             * @description The SHA-256 of the seal before it and of the rows since, in hexadecimal digits.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
             hash: string;
-            /** @description When it was made. */
+            /**
+             * @description When it was made.
+             * @example 2026-11-22T10:00:10Z
+             */
             sealed_at: string;
         };
         /**
@@ -1849,19 +2753,40 @@ export interface components {
          * @description A session.
          */
         SessionView: {
-            /** @description Its id. */
+            /**
+             * @description Its id.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description Whether it is the one that asks. */
+            /**
+             * @description Whether it is the one that asks.
+             * @example true
+             */
             current: boolean;
-            /** @description When it began. */
+            /**
+             * @description When it began.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
-            /** @description When it was used last, exact to some minutes. */
+            /**
+             * @description When it was used last, exact to some minutes.
+             * @example 2026-11-22T09:00:00Z
+             */
             used_at: string;
-            /** @description When it ends at the latest. */
+            /**
+             * @description When it ends at the latest.
+             * @example 2027-02-20T10:00:00Z
+             */
             expires_at: string;
-            /** @description The address from which it began. */
+            /**
+             * @description The address from which it began.
+             * @example 192.0.2.7
+             */
             address?: string;
-            /** @description What the browser called itself. */
+            /**
+             * @description What the browser called itself.
+             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
+             */
             agent?: string;
         };
         /**
@@ -1869,19 +2794,42 @@ export interface components {
          * @description A text that sets up a client.
          */
         SetupTextView: {
-            /** @description Names it within the format, for example `shell` or `netrc`; stable. */
+            /**
+             * @description Names it within the format, for example `shell` or `netrc`; stable.
+             * @example shell
+             */
             id: string;
-            /** @description For people. */
+            /**
+             * @description For people.
+             * @example In a shell
+             */
             title: string;
-            /** @description `read` or `publish`. */
+            /**
+             * @description `read` or `publish`.
+             * @example read
+             */
             purpose: string;
-            /** @description What it is written in: `sh` for a POSIX shell, else for example `yaml`, `groovy`, `dockerfile`. */
+            /**
+             * @description What it is written in: `sh` for a POSIX shell, else for example `yaml`, `groovy`, `dockerfile`.
+             * @example sh
+             */
             language: string;
-            /** @description The file that it is the content of; absent for what is pasted into a shell. */
+            /**
+             * @description The file that it is the content of; absent for what is pasted into a shell.
+             * @example sub/link
+             */
             path?: string;
-            /** @description Ready to use, with the real address in it. No secret is in it: it reads them from variables. */
+            /**
+             * @description Ready to use, with the real address in it. No secret is in it: it reads them from variables.
+             * @example export GOPROXY=https://registry.example.com/go/local,direct
+             */
             text: string;
-            /** @description What to know. */
+            /**
+             * @description What to know.
+             * @example [
+             *       "Private modules need a token."
+             *     ]
+             */
             notes: string[];
         };
         /**
@@ -1889,17 +2837,35 @@ export interface components {
          * @description How the caller gets to a repository.
          */
         SetupView: {
-            /** @description Its format. */
+            /**
+             * @description Its format.
+             * @example go
+             */
             format: string;
-            /** @description Its name. */
+            /**
+             * @description Its name.
+             * @example local
+             */
             repository: string;
-            /** @description Its address as the caller knows this server, for example `https://registry.example.com/go/local`. */
+            /**
+             * @description Its address as the caller knows this server, for example `https://registry.example.com/go/local`.
+             * @example https://registry.example.com/go/local
+             */
             repository_url: string;
-            /** @description Whether requests travel encrypted. */
+            /**
+             * @description Whether requests travel encrypted.
+             * @example true
+             */
             https: boolean;
-            /** @description Whether reading needs a credential. */
+            /**
+             * @description Whether reading needs a credential.
+             * @example true
+             */
             credential_needed: boolean;
-            /** @description Whether the caller may publish here; only then there are texts for it. */
+            /**
+             * @description Whether the caller may publish here; only then there are texts for it.
+             * @example true
+             */
             may_publish: boolean;
             /** @description The texts, the one that most need first. */
             texts: components["schemas"]["SetupTextView"][];
@@ -1909,9 +2875,15 @@ export interface components {
          * @description Who signs in.
          */
         SignInBody: {
-            /** @description The login. */
+            /**
+             * @description The login.
+             * @example ann
+             */
             login: string;
-            /** @description The password. */
+            /**
+             * @description The password.
+             * @example correct-horse-battery-staple
+             */
             password: string;
         };
         /**
@@ -1919,11 +2891,20 @@ export interface components {
          * @description A new session.
          */
         SignedIn: {
-            /** @description The id of the session; not its secret, which is in the cookie. */
+            /**
+             * @description The id of the session; not its secret, which is in the cookie.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The login. */
+            /**
+             * @description The login.
+             * @example ann
+             */
             login: string;
-            /** @description When it ends at the latest; earlier when it is not used for 12 hours. */
+            /**
+             * @description When it ends at the latest; earlier when it is not used for 12 hours.
+             * @example 2027-02-20T10:00:00Z
+             */
             expires_at: string;
         };
         /**
@@ -1932,17 +2913,60 @@ export interface components {
          */
         Sort: "name" | "newest";
         /**
+         * SourceView
+         * @description A source of a remote repository.
+         */
+        SourceView: {
+            /**
+             * @description Its address.
+             * @example https://proxy.golang.org
+             */
+            url: string;
+            /**
+             * @description `ok`, or `resting`: it is left alone after repeated trouble.
+             * @example ok
+             */
+            state: string;
+            /**
+             * @description Until when it rests.
+             * @example 2026-11-22T10:00:30Z
+             */
+            resting_until?: string;
+            /**
+             * @description The code of the last trouble since the server started.
+             * @example upstream_timeout
+             */
+            last_trouble?: string;
+            /**
+             * @description When that was.
+             * @example 2026-11-22T09:00:00Z
+             */
+            last_trouble_at?: string;
+            /**
+             * @description When it last gave an answer, since the server started.
+             * @example 2026-11-22T10:00:00Z
+             */
+            last_answer_at?: string;
+        };
+        /**
          * StatusView
          * @description The server and what it holds.
          */
         StatusView: {
-            /** @description Its version. */
+            /**
+             * @description Its version.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description When it started. */
+            /**
+             * @description When it started.
+             * @example 2026-11-20T08:00:00Z
+             */
             started_at: string;
             /**
              * Format: uint64
              * @description How long ago, in seconds.
+             * @example 180000
              */
             uptime_s: number;
             /** @description The database. */
@@ -1951,6 +2975,8 @@ export interface components {
             storage: components["schemas"]["StorageView"] & unknown;
             /** @description Totals of all repositories; deleted versions do not count. */
             counts: components["schemas"]["TotalsView"] & unknown;
+            /** @description How the upstreams of remote repositories fare. */
+            upstreams: components["schemas"]["RemoteView"][];
             /** @description Background work that has ever run, by name. */
             jobs: components["schemas"]["JobView"][];
         };
@@ -1959,13 +2985,25 @@ export interface components {
          * @description One decision.
          */
         StepView: {
-            /** @description What was decided on: `credential`, `repository`, `request`, `package`, `version` or `policy`. */
+            /**
+             * @description What was decided on: `credential`, `repository`, `request`, `package`, `version` or `policy`.
+             * @example version
+             */
             subject: string;
-            /** @description `passed`, `absent` or `refused`. */
+            /**
+             * @description `passed`, `absent` or `refused`.
+             * @example absent
+             */
             verdict: string;
-            /** @description Why. */
+            /**
+             * @description Why.
+             * @example v1.2.9 of github.com/yourcompany/mymodule is not in repository "go/local"
+             */
             detail: string;
-            /** @description The code of a refusal. */
+            /**
+             * @description The code of a refusal.
+             * @example version_not_found
+             */
             code?: string;
         };
         /**
@@ -1973,16 +3011,21 @@ export interface components {
          * @description Where files are stored.
          */
         StorageView: {
-            /** @description `disk`. */
+            /**
+             * @description `disk` or `s3`.
+             * @example disk
+             */
             kind: string;
             /**
              * Format: uint64
-             * @description Bytes that can still be stored.
+             * @description Bytes that can still be stored on the disk; with `s3`, where files are received.
+             * @example 85899345920
              */
             free_bytes?: number;
             /**
              * Format: uint64
              * @description Bytes of the whole disk.
+             * @example 107374182400
              */
             total_bytes?: number;
         };
@@ -1993,7 +3036,10 @@ export interface components {
         TokenPage: {
             /** @description In order of their creation; revoked ones are left out. */
             items: components["schemas"]["TokenView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -2001,29 +3047,73 @@ export interface components {
          * @description A token, without its text.
          */
         TokenView: {
-            /** @description Its id. */
+            /**
+             * @description Its id.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description Its first characters. */
+            /**
+             * @description Its first characters.
+             * @example akp_Ab12
+             */
             display: string;
-            /** @description What it is for. */
+            /**
+             * @description What it is for.
+             * @example laptop
+             */
             name: string;
-            /** @description The user whom it acts for. */
+            /**
+             * @description The user whom it acts for.
+             * @example ann
+             */
             owner: string;
-            /** @description What it may do. */
+            /**
+             * @description What it may do.
+             * @example [
+             *       "read",
+             *       "publish"
+             *     ]
+             */
             actions: string[];
-            /** @description Where. */
+            /**
+             * @description Where.
+             * @example [
+             *       "go/local",
+             *       "go/team-*"
+             *     ]
+             */
             repositories: string[];
-            /** @description Which packages it may publish or delete; absent is no limit. */
+            /**
+             * @description Which packages it may publish or delete; absent is no limit.
+             * @example [
+             *       "github.com/yourcompany/*"
+             *     ]
+             */
             packages?: string[];
-            /** @description When it ends; absent is never. */
+            /**
+             * @description When it ends; absent is never.
+             * @example 2027-02-20T10:00:00Z
+             */
             expires_at?: string;
-            /** @description When it was made. */
+            /**
+             * @description When it was made.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
-            /** @description Who made it. */
+            /**
+             * @description Who made it.
+             * @example admin
+             */
             created_by: string;
-            /** @description When it was used last, exact to the hour. */
+            /**
+             * @description When it was used last, exact to the hour.
+             * @example 2026-11-22T09:00:00Z
+             */
             used_at?: string;
-            /** @description From which address it was used last. */
+            /**
+             * @description From which address it was used last.
+             * @example 192.0.2.7
+             */
             used_from?: string;
         };
         /**
@@ -2034,21 +3124,25 @@ export interface components {
             /**
              * Format: uint64
              * @description Repositories.
+             * @example 3
              */
             repositories: number;
             /**
              * Format: uint64
              * @description Packages with at least one version, in each repository.
+             * @example 12
              */
             packages: number;
             /**
              * Format: uint64
              * @description Versions.
+             * @example 96
              */
             artifacts: number;
             /**
              * Format: uint64
              * @description Bytes of their files; equal files are stored once and count each time.
+             * @example 1234567
              */
             bytes: number;
         };
@@ -2057,25 +3151,123 @@ export interface components {
          * @description A field of the upload form.
          */
         UploadFieldView: {
-            /** @description Its name. */
+            /**
+             * @description Its name.
+             * @example fork
+             */
             name: string;
-            /** @description What it does. */
+            /**
+             * @description What it does.
+             * @example true: go.mod may declare another module
+             */
             help: string;
+        };
+        /**
+         * UpstreamForm
+         * @description What is said of an upstream.
+         */
+        UpstreamForm: {
+            /**
+             * @description The address, or a chain of them written as Go's `GOPROXY`: behind `,` the next one is asked when this one has
+             *     no such thing, behind `|` also when it is in trouble.
+             * @example https://proxy.golang.org
+             */
+            url?: string;
+            /**
+             * @description Whether addresses may begin with `http://`. What they lead to has to be in `network_allow` then.
+             * @example false
+             */
+            allow_http?: boolean;
+            /** @description What proves this server to the first of its sources; `null` takes it away. */
+            credentials?: components["schemas"]["CredentialsForm"] & unknown;
+            /**
+             * @description Whether 403 means that there is no such thing: some upstreams refuse what they do not know.
+             * @example false
+             */
+            forbidden_as_not_found?: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds for which an index is believed before the upstream is asked again; 60 by default.
+             * @example 60
+             */
+            index_seconds?: number;
+            /**
+             * Format: uint32
+             * @description Seconds for which an index that could not be asked again is still given out; seven days by default.
+             * @example 604800
+             */
+            stale_seconds?: number;
+            /** @description What may come in. */
+            rules?: components["schemas"]["AdmissionForm"] & unknown;
+        };
+        /**
+         * UpstreamView
+         * @description An upstream.
+         */
+        UpstreamView: {
+            /**
+             * @description The address, or the chain of addresses.
+             * @example https://proxy.golang.org
+             */
+            url: string;
+            /**
+             * @description Whether addresses may begin with `http://`.
+             * @example false
+             */
+            allow_http: boolean;
+            /** @description Whether credentials are kept; they are shown to nobody. */
+            credentials: components["schemas"]["CredentialsView"] & unknown;
+            /**
+             * @description Whether 403 means that there is no such thing.
+             * @example false
+             */
+            forbidden_as_not_found: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds for which an index is believed.
+             * @example 60
+             */
+            index_seconds: number;
+            /**
+             * Format: uint32
+             * @description Seconds for which an index that could not be asked again is still given out.
+             * @example 604800
+             */
+            stale_seconds: number;
+            /** @description What may come in. */
+            rules: components["schemas"]["AdmissionView"] & unknown;
+            /** @description How each source of the chain fares. */
+            sources: components["schemas"]["SourceView"][];
         };
         /**
          * UserChangeBody
          * @description A change of a user: what is absent stays.
          */
         UserChangeBody: {
-            /** @description The name for people. */
+            /**
+             * @description The name for people.
+             * @example Ann Example
+             */
             display_name?: string;
-            /** @description An address for people; `null` takes it away. */
+            /**
+             * @description An address for people; `null` takes it away.
+             * @example ann@example.com
+             */
             email?: string;
-            /** @description Whether the user administers the instance. */
+            /**
+             * @description Whether the user administers the instance.
+             * @example false
+             */
             admin?: boolean;
-            /** @description Whether no credential of the user counts. */
+            /**
+             * @description Whether no credential of the user counts.
+             * @example false
+             */
             disabled?: boolean;
-            /** @description A new password. All sessions of the user end. */
+            /**
+             * @description A new password. All sessions of the user end.
+             * @example correct-horse-battery-staple
+             */
             password?: string;
         };
         /**
@@ -2085,7 +3277,10 @@ export interface components {
         UserPage: {
             /** @description In order of their creation. */
             items: components["schemas"]["UserView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -2093,25 +3288,55 @@ export interface components {
          * @description A user.
          */
         UserView: {
-            /** @description The login. */
+            /**
+             * @description The login.
+             * @example ann
+             */
             login: string;
-            /** @description `person` or `robot`. */
+            /**
+             * @description `person` or `robot`.
+             * @example person
+             */
             kind: string;
-            /** @description The name for people. */
+            /**
+             * @description The name for people.
+             * @example Ann Example
+             */
             display_name: string;
-            /** @description An address for people. */
+            /**
+             * @description An address for people.
+             * @example ann@example.com
+             */
             email?: string;
-            /** @description Whether the user administers the instance. */
+            /**
+             * @description Whether the user administers the instance.
+             * @example false
+             */
             admin: boolean;
-            /** @description Whether no credential of the user counts. */
+            /**
+             * @description Whether no credential of the user counts.
+             * @example false
+             */
             disabled: boolean;
-            /** @description Who vouches for the user: `local`, or an identity provider. */
+            /**
+             * @description Who vouches for the user: `local`, or an identity provider.
+             * @example local
+             */
             issuer: string;
-            /** @description The issuer's own name for the user. */
+            /**
+             * @description The issuer's own name for the user.
+             * @example ann
+             */
             subject: string;
-            /** @description When the password was set last; absent without one. */
+            /**
+             * @description When the password was set last; absent without one.
+             * @example 2026-11-20T08:00:00Z
+             */
             password_changed_at?: string;
-            /** @description When the user was made. */
+            /**
+             * @description When the user was made.
+             * @example 2026-11-20T08:00:00Z
+             */
             created_at: string;
         };
         /**
@@ -2121,7 +3346,10 @@ export interface components {
         VersionPage: {
             /** @description The versions, the highest first in the order of the format. */
             items: components["schemas"]["VersionView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
         /**
@@ -2129,31 +3357,70 @@ export interface components {
          * @description A version of a package with its marks.
          */
         VersionView: {
-            /** @description The id of its artifact. */
+            /**
+             * @description The id of its artifact.
+             * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+             */
             id: string;
-            /** @description The version in its canonical spelling. */
+            /**
+             * @description The version in its canonical spelling.
+             * @example v1.0.0
+             */
             version: string;
-            /** @description `active`, `yanked`, `blocked` or `deleted`. */
+            /**
+             * @description `active`, `yanked`, `blocked` or `deleted`.
+             * @example active
+             */
             state: string;
-            /** @description Why it is in that state, if somebody said so. */
+            /**
+             * @description Why it is in that state, if somebody said so.
+             * @example loses data; use v1.0.1
+             */
             state_reason?: string;
-            /** @description Whether it is the one that clients get who name none. */
+            /**
+             * @description Whether it is the one that clients get who name none.
+             * @example true
+             */
             latest: boolean;
-            /** @description Whether it is no release yet. */
+            /**
+             * @description Whether it is no release yet.
+             * @example false
+             */
             prerelease: boolean;
-            /** @description Present if its author took it back: why, or empty; text, never markup. */
+            /**
+             * @description Present if its author took it back: why, or empty; text, never markup.
+             * @example published by accident
+             */
             retracted?: string;
-            /** @description Present if its author has given it up: what to use instead, or empty; text, never markup. */
+            /**
+             * @description Present if its author has given it up: what to use instead, or empty; text, never markup.
+             * @example use github.com/yourcompany/mymodule/v2
+             */
             deprecated?: string;
-            /** @description How far its number is from the one before: `major`, `minor` or `patch`. */
+            /**
+             * @description How far its number is from the one before: `major`, `minor` or `patch`.
+             * @example minor
+             */
             step: string;
-            /** @description The ecosystem's own words for what it is, for example `pseudo-version`. */
+            /**
+             * @description The ecosystem's own words for what it is, for example `pseudo-version`.
+             * @example []
+             */
             notes: string[];
-            /** @description Whether retention keeps it whatever its rules say. */
+            /**
+             * @description Whether retention keeps it whatever its rules say.
+             * @example false
+             */
             pinned: boolean;
-            /** @description When it was accepted. */
+            /**
+             * @description When it was accepted.
+             * @example 2026-11-22T10:00:00Z
+             */
             published_at: string;
-            /** @description Who published it. */
+            /**
+             * @description Who published it.
+             * @example ci-robot
+             */
             published_by: string;
         };
         /**
@@ -2161,11 +3428,20 @@ export interface components {
          * @description Something worth knowing about an upload that was accepted.
          */
         WarningView: {
-            /** @description Its stable name. */
+            /**
+             * @description Its stable name.
+             * @example files_omitted
+             */
             code: string;
-            /** @description What was found and what it means. */
+            /**
+             * @description What was found and what it means.
+             * @example symbolic links are left out, as Go does
+             */
             message: string;
-            /** @description The archive entry concerned. */
+            /**
+             * @description The archive entry concerned.
+             * @example sub/link
+             */
             path?: string;
         };
         /**
@@ -2176,20 +3452,502 @@ export interface components {
             /**
              * Format: uint64
              * @description How many versions, all pages together.
+             * @example 8
              */
             versions: number;
             /**
              * Format: uint64
              * @description Bytes of their files.
+             * @example 1234567
              */
             bytes: number;
             /** @description A page of them, the first published first. */
             items: components["schemas"]["DoomedView"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            /**
+             * @description Give it as `cursor` to get the next page; `null` on the last one.
+             * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+             */
             next_cursor: string | null;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The request is malformed. Codes: `bad_request`, `invalid_host`, `invalid_path`, `invalid_framing`, `invalid_json`, `unknown_field`, `invalid_field`, `field_missing`, `duplicate_field`, `multipart_invalid`, `invalid_encoding`, `ambiguous_credentials`, `token_in_url`, `use_https`, `empty_file`, `repository_required`, `unknown_format`, `invalid_cursor`, `invalid_query` */
+        Refused400: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A login is needed, or the credential does not count. Codes: `login_required`, `token_malformed`, `invalid_credentials`, `token_expired`, `password_not_accepted` */
+        Refused401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The right is missing, or a policy blocks it. Codes: `user_disabled`, `repository_unavailable`, `publish_denied`, `delete_denied`, `manage_denied`, `admin_required`, `session_required`, `scope_too_wide`, `csrf_rejected`, `blocked`, `name_claimed`, `upstream_forbidden`, `module_private` */
+        Refused403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It does not exist, or the caller may not know of it. Codes: `not_found`, `repository_not_found`, `user_not_found`, `group_not_found`, `grant_not_found`, `token_not_found`, `session_not_found`, `package_not_found`, `artifact_not_found`, `version_not_found`, `doctor_missing`, `file_not_found`, `module_not_found` */
+        Refused404: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The method, or uploading to this repository, is not available. Codes: `method_not_allowed`, `read_only` */
+        Refused405: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Accept excludes JSON. Codes: `not_acceptable` */
+        Refused406: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body came too slowly. Codes: `request_timeout` */
+        Refused408: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The state of the store contradicts the request. Codes: `repository_exists`, `user_exists`, `group_exists`, `grant_exists`, `repository_not_empty`, `repository_deleting`, `member_invalid`, `member_cycle`, `claim_conflict`, `repository_in_use`, `no_repository`, `repository_wrong_format`, `version_exists`, `file_exists`, `case_conflict`, `deletion_forbidden`, `immutable_field` */
+        Refused409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The version was deleted; its number cannot be used again. Codes: `deleted`, `version_deleted` */
+        Refused410: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It was changed meanwhile. Codes: `precondition_failed`, `stale_write` */
+        Refused412: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A size limit is exceeded. Codes: `too_large`, `quota_exceeded` */
+        Refused413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The content type, or the kind of file, is not accepted. Codes: `unsupported_media_type`, `not_a_zip` */
+        Refused415: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The content breaks rules of the format. Codes: `not_an_archive`, `name_missing`, `version_missing`, `warning_refused`, `checksum_mismatch`, `package_name_invalid`, `version_name_invalid`, `file_path_missing`, `file_path_invalid`, `module_path_invalid`, `name_reserved`, `version_invalid`, `version_not_canonical`, `major_mismatch`, `incompatible_not_allowed`, `pseudo_mismatch`, `zip_truncated`, `zip_crc`, `zip_header_mismatch`, `zip_overlap`, `zip_prefixed`, `zip_encrypted`, `zip_method`, `zip_multi_disk`, `zip_too_many_entries`, `duplicate_entry`, `file_and_directory`, `case_collision`, `path_unclean`, `path_absolute`, `path_invalid_char`, `path_reserved`, `path_trailing_dot`, `path_not_utf8`, `mixed_prefix`, `prefix_mismatch`, `version_mismatch`, `ambiguous_root`, `empty_module`, `go_mod_syntax`, `go_mod_no_module`, `go_mod_required`, `go_mod_case`, `go_mod_not_regular`, `module_mismatch` */
+        Refused422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many attempts; repeat after Retry-After. Codes: `too_many_attempts` */
+        Refused429: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A fault of the server. Codes: `internal`, `blob_missing`, `blob_corrupt` */
+        Refused500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Temporarily not possible; repeat after Retry-After. Codes: `upstream_open`, `storage_unavailable`, `storage_read_only`, `database_busy`, `database_unavailable`, `overloaded`, `shutting_down` */
+        Refused503: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The disk of the server is full. Codes: `disk_full` */
+        Refused507: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/help/errors#version_not_found",
+                 *       "title": "There is no such version",
+                 *       "status": 404,
+                 *       "code": "version_not_found",
+                 *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *       "hint": "The newest is v1.2.8.",
+                 *       "errors": [
+                 *         {
+                 *           "field": "version",
+                 *           "code": "version_not_found",
+                 *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                 *           "hint": "The newest is v1.2.8."
+                 *         }
+                 *       ],
+                 *       "request_id": "7Q2M9K4T1XWB"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -2200,21 +3958,45 @@ export interface operations {
     list_artifacts: {
         parameters: {
             query?: {
-                /** @description Only of this format. */
+                /**
+                 * @description Only of this format.
+                 * @example go
+                 */
                 format?: string;
-                /** @description Only of repositories of this name. */
+                /**
+                 * @description Only of repositories of this name; a virtual one stands for its members.
+                 * @example local
+                 */
                 repository?: string;
-                /** @description Only of exactly this package. */
+                /**
+                 * @description Only of exactly this package.
+                 * @example local
+                 */
                 name?: string;
-                /** @description Only of exactly this version. */
+                /**
+                 * @description Only of exactly this version.
+                 * @example v1.0.0
+                 */
                 version?: string;
-                /** @description Only in this state: `active`, `yanked`, `blocked` or `deleted`. */
+                /**
+                 * @description Only in this state: `active`, `yanked`, `blocked` or `deleted`.
+                 * @example active
+                 */
                 state?: string;
-                /** @description Only packages whose name contains this text. */
+                /**
+                 * @description Only packages whose name contains this text.
+                 * @example yourcompany/my
+                 */
                 q?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -2223,173 +4005,82 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of artifacts. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "format": "go",
+                     *           "repository": "local",
+                     *           "name": "github.com/yourcompany/mymodule",
+                     *           "version": "v1.0.0",
+                     *           "state": "active",
+                     *           "description": "Keeps ledgers.",
+                     *           "pinned": false,
+                     *           "published_at": "2026-11-22T10:00:00Z",
+                     *           "published_by": "ci-robot",
+                     *           "purl": "pkg:golang/github.com/yourcompany/mymodule@v1.0.0",
+                     *           "files": [
+                     *             {
+                     *               "name": "v1.0.0.zip",
+                     *               "size": 12345,
+                     *               "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *               "content_type": "application/zip",
+                     *               "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *             }
+                     *           ],
+                     *           "checksums": {
+                     *             "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+                     *           },
+                     *           "metadata": {
+                     *             "go": "1.24"
+                     *           },
+                     *           "dependencies": [
+                     *             {
+                     *               "name": "github.com/yourcompany/other",
+                     *               "version": "v1.0.0",
+                     *               "kind": ""
+                     *             }
+                     *           ],
+                     *           "warnings": [
+                     *             {
+                     *               "code": "files_omitted",
+                     *               "message": "symbolic links are left out, as Go does",
+                     *               "path": "sub/link"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ArtifactPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     publish_artifact: {
         parameters: {
             query?: {
-                /** @description `true`: everything is checked and nothing is stored; as the form field of this name. */
+                /**
+                 * @description `true`: everything is checked and nothing is stored; as the form field of this name.
+                 * @example true
+                 */
                 dry_run?: boolean;
             };
             header?: never;
@@ -2399,6 +4090,21 @@ export interface operations {
         /** @description The file and what it is, in any order. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "v1.0.0.zip",
+                 *       "format": "go",
+                 *       "name": "github.com/yourcompany/mymodule",
+                 *       "version": "v1.0.0",
+                 *       "repository": "local",
+                 *       "strict": "true",
+                 *       "dry_run": "true",
+                 *       "origin_url": "https://git.example.com/mymodule",
+                 *       "origin_ref": "refs/tags/v1.0.0",
+                 *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                 *       "path": "sub/link"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -2470,6 +4176,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "name": "github.com/yourcompany/mymodule",
+                     *       "version": "v1.0.0",
+                     *       "state": "active",
+                     *       "description": "Keeps ledgers.",
+                     *       "pinned": false,
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot",
+                     *       "purl": "pkg:golang/github.com/yourcompany/mymodule@v1.0.0",
+                     *       "files": [
+                     *         {
+                     *           "name": "v1.0.0.zip",
+                     *           "size": 12345,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "content_type": "application/zip",
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *         }
+                     *       ],
+                     *       "checksums": {
+                     *         "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+                     *       },
+                     *       "metadata": {
+                     *         "go": "1.24"
+                     *       },
+                     *       "dependencies": [
+                     *         {
+                     *           "name": "github.com/yourcompany/other",
+                     *           "version": "v1.0.0",
+                     *           "kind": ""
+                     *         }
+                     *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "code": "files_omitted",
+                     *           "message": "symbolic links are left out, as Go does",
+                     *           "path": "sub/link"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ArtifactView"];
                 };
             };
@@ -2481,162 +4231,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "name": "github.com/yourcompany/mymodule",
+                     *       "version": "v1.0.0",
+                     *       "state": "active",
+                     *       "description": "Keeps ledgers.",
+                     *       "pinned": false,
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot",
+                     *       "purl": "pkg:golang/github.com/yourcompany/mymodule@v1.0.0",
+                     *       "files": [
+                     *         {
+                     *           "name": "v1.0.0.zip",
+                     *           "size": 12345,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "content_type": "application/zip",
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *         }
+                     *       ],
+                     *       "checksums": {
+                     *         "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+                     *       },
+                     *       "metadata": {
+                     *         "go": "1.24"
+                     *       },
+                     *       "dependencies": [
+                     *         {
+                     *           "name": "github.com/yourcompany/other",
+                     *           "version": "v1.0.0",
+                     *           "kind": ""
+                     *         }
+                     *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "code": "files_omitted",
+                     *           "message": "symbolic links are left out, as Go does",
+                     *           "path": "sub/link"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ArtifactView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            405: components["responses"]["Refused405"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            410: components["responses"]["Refused410"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_artifact: {
@@ -2644,7 +4300,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -2659,173 +4318,79 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "name": "github.com/yourcompany/mymodule",
+                     *       "version": "v1.0.0",
+                     *       "state": "active",
+                     *       "description": "Keeps ledgers.",
+                     *       "pinned": false,
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot",
+                     *       "purl": "pkg:golang/github.com/yourcompany/mymodule@v1.0.0",
+                     *       "files": [
+                     *         {
+                     *           "name": "v1.0.0.zip",
+                     *           "size": 12345,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "content_type": "application/zip",
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *         }
+                     *       ],
+                     *       "checksums": {
+                     *         "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+                     *       },
+                     *       "metadata": {
+                     *         "go": "1.24"
+                     *       },
+                     *       "dependencies": [
+                     *         {
+                     *           "name": "github.com/yourcompany/other",
+                     *           "version": "v1.0.0",
+                     *           "kind": ""
+                     *         }
+                     *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "code": "files_omitted",
+                     *           "message": "symbolic links are left out, as Go does",
+                     *           "path": "sub/link"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ArtifactView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     delete_artifact: {
         parameters: {
             query?: {
-                /** @description Why; shown to everybody who asks for the version. At most 500 characters. */
+                /**
+                 * @description Why; shown to everybody who asks for the version. At most 500 characters.
+                 * @example published by accident
+                 */
                 reason?: string;
             };
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -2839,176 +4404,46 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     update_artifact: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` under which it was read: the change is refused with 412 if it was changed since. */
+                /**
+                 * @description The `ETag` under which it was read: the change is refused with 412 if it was changed since.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "state": "yanked",
+                 *       "reason": "loses data; use v1.0.1"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["ArtifactChange"];
             };
         };
@@ -3021,337 +4456,128 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "name": "github.com/yourcompany/mymodule",
+                     *       "version": "v1.0.0",
+                     *       "state": "active",
+                     *       "description": "Keeps ledgers.",
+                     *       "pinned": false,
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot",
+                     *       "purl": "pkg:golang/github.com/yourcompany/mymodule@v1.0.0",
+                     *       "files": [
+                     *         {
+                     *           "name": "v1.0.0.zip",
+                     *           "size": 12345,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "content_type": "application/zip",
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *         }
+                     *       ],
+                     *       "checksums": {
+                     *         "h1": "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+                     *       },
+                     *       "metadata": {
+                     *         "go": "1.24"
+                     *       },
+                     *       "dependencies": [
+                     *         {
+                     *           "name": "github.com/yourcompany/other",
+                     *           "version": "v1.0.0",
+                     *           "kind": ""
+                     *         }
+                     *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "code": "files_omitted",
+                     *           "message": "symbolic links are left out, as Go does",
+                     *           "path": "sub/link"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ArtifactView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            410: components["responses"]["Refused410"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_artifact_files: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
+                cursor?: string;
+            };
             header?: never;
             path: {
-                /** @description The id of the artifact. */
+                /**
+                 * @description The id of the artifact.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The files of an artifact. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "v1.0.0.zip",
+                     *           "size": 12345,
+                     *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "content_type": "application/zip",
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["FilePage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     download_artifact_file: {
@@ -3359,9 +4585,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the artifact. */
+                /**
+                 * @description The id of the artifact.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
-                /** @description The name of the file, for example `v1.0.0.zip`. */
+                /**
+                 * @description The name of the file, for example `v1.0.0.zip`.
+                 * @example v1.0.0.zip
+                 */
                 file: string;
             };
             cookie?: never;
@@ -3374,7 +4606,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The range that was asked for */
@@ -3383,7 +4615,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The caller has it already */
@@ -3393,114 +4625,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            412: components["responses"]["Refused412"];
             /** @description The range lies outside the file */
             416: {
                 headers: {
@@ -3508,62 +4639,26 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     download_artifact_file_by_name: {
         parameters: {
             query: {
-                /** @description The name of the file, for example `linux/tool.tar.gz`. */
+                /**
+                 * @description The name of the file, for example `linux/tool.tar.gz`.
+                 * @example local
+                 */
                 name: string;
             };
             header?: never;
             path: {
-                /** @description The id of the artifact. */
+                /**
+                 * @description The id of the artifact.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -3576,7 +4671,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The range that was asked for */
@@ -3585,7 +4680,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "*/*": string;
                 };
             };
             /** @description The caller has it already */
@@ -3595,114 +4690,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
             /** @description The range lies outside the file */
             416: {
                 headers: {
@@ -3710,235 +4703,82 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_artifact_contents: {
         parameters: {
             query?: {
-                /** @description The folder (with a slash at its end) or file inside the archive. */
+                /**
+                 * @description The folder (with a slash at its end) or file inside the archive.
+                 * @example github.com/yourcompany/mymodule@v1.0.0/doc.go
+                 */
                 path?: string;
-                /** @description Which file of the artifact to look into; default: the first archive. */
+                /**
+                 * @description Which file of the artifact to look into; default: the first archive.
+                 * @example v1.0.0.zip
+                 */
                 file?: string;
-                /** @description At most so many entries of a folder, 1 to 200. */
+                /**
+                 * @description At most so many entries of a folder, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /** @description The id of the artifact. */
+                /**
+                 * @description The id of the artifact.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A folder or a file inside an archive. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "file": "v1.0.0.zip",
+                     *       "path": "github.com/yourcompany/mymodule@v1.0.0/",
+                     *       "kind": "folder",
+                     *       "items": [
+                     *         {
+                     *           "name": "doc.go",
+                     *           "path": "github.com/yourcompany/mymodule@v1.0.0/doc.go",
+                     *           "kind": "file",
+                     *           "size": 12345
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B",
+                     *       "truncated": false
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ContentsView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_artifact_readme: {
@@ -3946,192 +4786,82 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id of the artifact. */
+                /**
+                 * @description The id of the artifact.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The text that introduces a version. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "file": "v1.0.0.zip",
+                     *       "path": "README.md",
+                     *       "html": "<h1>mymodule</h1>",
+                     *       "text": "# mymodule\n",
+                     *       "truncated": false
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ReadmeView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     list_packages: {
         parameters: {
             query?: {
-                /** @description Only of this format, for example `go`. */
+                /**
+                 * @description Only of this format, for example `go`.
+                 * @example go
+                 */
                 format?: string;
-                /** @description Only of repositories of this name. */
+                /**
+                 * @description Only of repositories of this name; a virtual one stands for its members.
+                 * @example local
+                 */
                 repository?: string;
-                /** @description Only of exactly this name. */
+                /**
+                 * @description Only of exactly this name.
+                 * @example local
+                 */
                 name?: string;
-                /** @description Only packages whose name contains this text. */
+                /**
+                 * @description Only packages whose name contains this text.
+                 * @example yourcompany/my
+                 */
                 q?: string;
-                /** @description In which order: `name` (default) or `newest`. */
+                /**
+                 * @description In which order: `name` (default) or `newest`.
+                 * @example newest
+                 */
                 sort?: components["schemas"]["Sort"];
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -4140,167 +4870,39 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of packages. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "format": "go",
+                     *           "repository": "local",
+                     *           "name": "github.com/yourcompany/mymodule",
+                     *           "description": "Keeps ledgers.",
+                     *           "latest": "v1.0.0",
+                     *           "versions": 8,
+                     *           "published_at": "2026-11-22T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["PackagePage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_package: {
@@ -4308,552 +4910,215 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A package: a name inside a repository. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "name": "github.com/yourcompany/mymodule",
+                     *       "description": "Keeps ledgers.",
+                     *       "latest": "v1.0.0",
+                     *       "versions": 8,
+                     *       "published_at": "2026-11-22T10:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["PackageView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     list_package_versions: {
         parameters: {
             query?: {
-                /** @description Whether deleted versions are listed too. */
+                /**
+                 * @description Whether deleted versions are listed too.
+                 * @example false
+                 */
                 deleted?: boolean;
-                /** @description Only versions that hold this text. */
+                /**
+                 * @description Only versions that hold this text.
+                 * @example yourcompany/my
+                 */
                 q?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /** @description The id of the package. */
+                /**
+                 * @description The id of the package.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of a package's versions. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "version": "v1.0.0",
+                     *           "state": "active",
+                     *           "latest": true,
+                     *           "prerelease": false,
+                     *           "step": "minor",
+                     *           "notes": [],
+                     *           "pinned": false,
+                     *           "published_at": "2026-11-22T10:00:00Z",
+                     *           "published_by": "ci-robot"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["VersionPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     list_package_dependents: {
         parameters: {
             query?: {
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description Only those in repositories of this name; a virtual one stands for its members.
+                 * @example local
+                 */
+                repository?: string;
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /** @description The id of the package. */
+                /**
+                 * @description The id of the package.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of the versions that need a package. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "package_id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6c",
+                     *           "repository": "local",
+                     *           "name": "github.com/yourcompany/service",
+                     *           "version": "v1.0.0",
+                     *           "state": "active",
+                     *           "latest": true,
+                     *           "retracted": false,
+                     *           "needs": "v1.0.0",
+                     *           "kind": "",
+                     *           "published_at": "2026-11-22T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["DependentPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     search_packages: {
         parameters: {
             query: {
-                /** @description What to look for: one or more words, all of which must be found. */
+                /**
+                 * @description What to look for: one or more words, all of which must be found.
+                 * @example yourcompany/my
+                 */
                 q: string;
-                /** @description Only of this format, for example `go`. */
+                /**
+                 * @description Only of this format, for example `go`.
+                 * @example go
+                 */
                 format?: string;
-                /** @description Only of repositories of this name. */
+                /**
+                 * @description Only of repositories of this name; a virtual one stands for its members.
+                 * @example local
+                 */
                 repository?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -4862,339 +5127,125 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of what was found. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "format": "go",
+                     *           "repository": "local",
+                     *           "name": "github.com/yourcompany/mymodule",
+                     *           "description": "Keeps ledgers.",
+                     *           "latest": "v1.0.0",
+                     *           "versions": 8,
+                     *           "published_at": "2026-11-22T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "approximate": false,
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["FoundPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     list_repositories: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only of this format, for example `go`.
+                 * @example go
+                 */
+                format?: string;
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The repositories that the caller may read. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "format": "go",
+                     *           "name": "main",
+                     *           "kind": "virtual",
+                     *           "description": "What the team publishes.",
+                     *           "anonymous_read": false,
+                     *           "default_upload": false,
+                     *           "deletion": "tombstone",
+                     *           "members": [
+                     *             "local",
+                     *             "upstream"
+                     *           ],
+                     *           "optional_members": [],
+                     *           "reserved": [
+                     *             {
+                     *               "pattern": "github.com/yourcompany",
+                     *               "members": [
+                     *                 "local"
+                     *               ],
+                     *               "when_absent": "not_found"
+                     *             }
+                     *           ],
+                     *           "merge": false,
+                     *           "settings": {
+                     *             "nosumdb": [
+                     *               "github.com/yourcompany"
+                     *             ]
+                     *           },
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "counts": {
+                     *             "packages": 12,
+                     *             "artifacts": 96,
+                     *             "bytes": 1234567
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RepositoryPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     create_repository: {
@@ -5206,6 +5257,37 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "format": "go",
+                 *       "name": "main",
+                 *       "kind": "virtual",
+                 *       "description": "What the team publishes.",
+                 *       "anonymous_read": false,
+                 *       "default_upload": false,
+                 *       "deletion": "tombstone",
+                 *       "members": [
+                 *         "local",
+                 *         "upstream"
+                 *       ],
+                 *       "optional_members": [],
+                 *       "reserved": [
+                 *         {
+                 *           "pattern": "github.com/yourcompany",
+                 *           "members": [
+                 *             "local"
+                 *           ],
+                 *           "when_absent": "not_found"
+                 *         }
+                 *       ],
+                 *       "merge": false,
+                 *       "settings": {
+                 *         "nosumdb": [
+                 *           "github.com/yourcompany"
+                 *         ]
+                 *       }
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewRepository"];
             };
         };
@@ -5218,162 +5300,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "format": "go",
+                     *       "name": "main",
+                     *       "kind": "virtual",
+                     *       "description": "What the team publishes.",
+                     *       "anonymous_read": false,
+                     *       "default_upload": false,
+                     *       "deletion": "tombstone",
+                     *       "members": [
+                     *         "local",
+                     *         "upstream"
+                     *       ],
+                     *       "optional_members": [],
+                     *       "reserved": [
+                     *         {
+                     *           "pattern": "github.com/yourcompany",
+                     *           "members": [
+                     *             "local"
+                     *           ],
+                     *           "when_absent": "not_found"
+                     *         }
+                     *       ],
+                     *       "merge": false,
+                     *       "settings": {
+                     *         "nosumdb": [
+                     *           "github.com/yourcompany"
+                     *         ]
+                     *       },
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "counts": {
+                     *         "packages": 12,
+                     *         "artifacts": 96,
+                     *         "bytes": 1234567
+                     *       }
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RepositoryView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_repository: {
@@ -5381,9 +5360,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
@@ -5398,177 +5383,80 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "format": "go",
+                     *       "name": "main",
+                     *       "kind": "virtual",
+                     *       "description": "What the team publishes.",
+                     *       "anonymous_read": false,
+                     *       "default_upload": false,
+                     *       "deletion": "tombstone",
+                     *       "members": [
+                     *         "local",
+                     *         "upstream"
+                     *       ],
+                     *       "optional_members": [],
+                     *       "reserved": [
+                     *         {
+                     *           "pattern": "github.com/yourcompany",
+                     *           "members": [
+                     *             "local"
+                     *           ],
+                     *           "when_absent": "not_found"
+                     *         }
+                     *       ],
+                     *       "merge": false,
+                     *       "settings": {
+                     *         "nosumdb": [
+                     *           "github.com/yourcompany"
+                     *         ]
+                     *       },
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "counts": {
+                     *         "packages": 12,
+                     *         "artifacts": 96,
+                     *         "bytes": 1234567
+                     *       }
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RepositoryView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     delete_repository: {
         parameters: {
             query?: {
-                /** @description `true`: also when it holds versions. */
+                /**
+                 * @description `true`: also when it holds versions, or is a member of virtual repositories, which lose it.
+                 * @example false
+                 */
                 force?: boolean;
-                /** @description `true`: the name may be taken again; for administrators of the instance. */
+                /**
+                 * @description `true`: the name may be taken again; for administrators of the instance.
+                 * @example false
+                 */
                 release_name?: boolean;
             };
             header?: never;
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
@@ -5582,178 +5470,68 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     update_repository: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that the change was made for; optional. */
+                /**
+                 * @description The ETag that the change was made for; optional.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "description": "What the team publishes.",
+                 *       "members": [
+                 *         "local",
+                 *         "upstream"
+                 *       ],
+                 *       "optional_members": [],
+                 *       "reserved": [
+                 *         {
+                 *           "pattern": "github.com/yourcompany",
+                 *           "members": [
+                 *             "local"
+                 *           ],
+                 *           "when_absent": "not_found"
+                 *         }
+                 *       ],
+                 *       "merge": false,
+                 *       "settings": {
+                 *         "nosumdb": [
+                 *           "github.com/yourcompany"
+                 *         ]
+                 *       }
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["RepositoryChange"];
             };
         };
@@ -5766,162 +5544,104 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "format": "go",
+                     *       "name": "main",
+                     *       "kind": "virtual",
+                     *       "description": "What the team publishes.",
+                     *       "anonymous_read": false,
+                     *       "default_upload": false,
+                     *       "deletion": "tombstone",
+                     *       "members": [
+                     *         "local",
+                     *         "upstream"
+                     *       ],
+                     *       "optional_members": [],
+                     *       "reserved": [
+                     *         {
+                     *           "pattern": "github.com/yourcompany",
+                     *           "members": [
+                     *             "local"
+                     *           ],
+                     *           "when_absent": "not_found"
+                     *         }
+                     *       ],
+                     *       "merge": false,
+                     *       "settings": {
+                     *         "nosumdb": [
+                     *           "github.com/yourcompany"
+                     *         ]
+                     *       },
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "counts": {
+                     *         "packages": 12,
+                     *         "artifacts": 96,
+                     *         "bytes": 1234567
+                     *       }
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RepositoryView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    refresh_package: {
+        parameters: {
+            query: {
+                /**
+                 * @description The package.
+                 * @example github.com/yourcompany/mymodule
+                 */
+                package: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
+                format: string;
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The next question about it goes to the upstream. */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_formats: {
@@ -5933,167 +5653,58 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The formats of this server. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "key": "go",
+                     *           "name": "Go modules",
+                     *           "version": "0.1.0",
+                     *           "capabilities": [
+                     *             "derives_names",
+                     *             "labels"
+                     *           ],
+                     *           "settings_schema": {
+                     *             "properties": {
+                     *               "nosumdb": {
+                     *                 "items": {
+                     *                   "type": "string"
+                     *                 },
+                     *                 "type": "array"
+                     *               }
+                     *             },
+                     *             "type": "object"
+                     *           },
+                     *           "upload_fields": [
+                     *             {
+                     *               "name": "fork",
+                     *               "help": "true: go.mod may declare another module"
+                     *             }
+                     *           ],
+                     *           "limits": {
+                     *             "upload_bytes": 524288000
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["FormatPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_setup: {
@@ -6101,186 +5712,78 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The format of the repository. */
+                /**
+                 * @description The format of the repository.
+                 * @example go
+                 */
                 format: string;
-                /** @description The name of the repository. */
+                /**
+                 * @description The name of the repository.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description How the caller gets to a repository. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "repository_url": "https://registry.example.com/go/local",
+                     *       "https": true,
+                     *       "credential_needed": true,
+                     *       "may_publish": true,
+                     *       "texts": [
+                     *         {
+                     *           "id": "shell",
+                     *           "title": "In a shell",
+                     *           "purpose": "read",
+                     *           "language": "sh",
+                     *           "text": "export GOPROXY=https://registry.example.com/go/local,direct\n",
+                     *           "notes": [
+                     *             "Private modules need a token."
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["SetupView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     diagnose_client: {
         parameters: {
             query: {
-                /** @description The format, for example `go`. */
+                /**
+                 * @description The format, for example `go`.
+                 * @example go
+                 */
                 format: string;
-                /** @description The repository that the client shall use; by default the one that uploads go to. */
+                /**
+                 * @description The repository that the client shall use; by default the one that uploads go to.
+                 * @example local
+                 */
                 repository?: string;
-                /** @description The package that makes trouble, if there is one. */
+                /**
+                 * @description The package that makes trouble, if there is one.
+                 * @example github.com/yourcompany/mymodule
+                 */
                 package?: string;
             };
             header?: never;
@@ -6289,185 +5792,81 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "GONOSUMDB": "github.com/yourcompany",
+                 *       "GOPROXY": "https://registry.example.com/go/local,direct"
+                 *     }
+                 */
                 "application/json; charset=utf-8": unknown;
             };
         };
         responses: {
+            /** @description What a client's settings are like. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "format": "go",
+                     *       "repository": "local",
+                     *       "repository_url": "https://registry.example.com/go/local",
+                     *       "healthy": true,
+                     *       "findings": [
+                     *         {
+                     *           "code": "proxy_bypassed",
+                     *           "severity": "error",
+                     *           "setting": "GONOPROXY",
+                     *           "explanation": "GONOPROXY matches the module, so go fetches it from version control",
+                     *           "commands": [
+                     *             "go env -w GOPROXY=https://registry.example.com/go/local,direct"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["DiagnosisView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     explain_answer: {
         parameters: {
             query: {
-                /** @description The format, for example `go`. */
+                /**
+                 * @description The format, for example `go`.
+                 * @example go
+                 */
                 format: string;
-                /** @description The repository. */
+                /**
+                 * @description The repository.
+                 * @example local
+                 */
                 repository: string;
-                /** @description The package, for example `github.com/yourcompany/mymodule`. */
+                /**
+                 * @description The package, for example `github.com/yourcompany/mymodule`.
+                 * @example github.com/yourcompany/mymodule
+                 */
                 package: string;
                 /**
                  * @description The version, or what a client may name in its place, such as a branch; without one, what a client asks
                  *     that names none.
+                 * @example v1.0.0
                  */
                 version?: string;
             };
@@ -6477,167 +5876,45 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The way to an answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "steps": [
+                     *         {
+                     *           "subject": "version",
+                     *           "verdict": "absent",
+                     *           "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                     *           "code": "version_not_found"
+                     *         }
+                     *       ],
+                     *       "answers": [
+                     *         {
+                     *           "path": "/go/local/github.com/yourcompany/mymodule/@v/v1.2.9.info",
+                     *           "status": 404,
+                     *           "code": "version_not_found"
+                     *         }
+                     *       ],
+                     *       "status": 404,
+                     *       "code": "version_not_found",
+                     *       "detail": "v1.2.9 of github.com/yourcompany/mymodule is not in repository \"go/local\"",
+                     *       "hint": "The newest is v1.2.8."
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["ExplanationView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     get_quota: {
@@ -6645,729 +5922,294 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The record. */
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    ETAG: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "used_bytes": 1234567,
+                     *       "used_artifacts": 96,
+                     *       "max_bytes": 10737418240,
+                     *       "max_artifacts": 1000,
+                     *       "set_by": "admin",
+                     *       "set_at": "2026-11-21T09:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["QuotaView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     set_quota: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag that the change was made for; optional.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "max_bytes": "10GiB",
+                 *       "max_artifacts": 1000
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewQuota"];
             };
         };
         responses: {
+            /** @description The record. */
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    ETAG: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "used_bytes": 1234567,
+                     *       "used_artifacts": 96,
+                     *       "max_bytes": 10737418240,
+                     *       "max_artifacts": 1000,
+                     *       "set_by": "admin",
+                     *       "set_at": "2026-11-21T09:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["QuotaView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_retention: {
         parameters: {
             query?: {
-                /** @description `true`: also tell what would be removed. */
+                /**
+                 * @description `true`: also tell what would be removed.
+                 * @example true
+                 */
                 dry_run?: boolean;
-                /** @description At most so many of it, 1 to 200. */
+                /**
+                 * @description At most so many of it, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The record. */
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    ETAG: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "rules": [
+                     *         {
+                     *           "packages": [
+                     *             "github.com/yourcompany/*"
+                     *           ],
+                     *           "keep_last": 10,
+                     *           "older_than_days": 365
+                     *         }
+                     *       ],
+                     *       "set_by": "admin",
+                     *       "set_at": "2026-11-21T09:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RetentionView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     set_retention: {
         parameters: {
             query?: {
-                /** @description `true`: keep nothing, only tell what would be removed. */
+                /**
+                 * @description `true`: keep nothing, only tell what would be removed.
+                 * @example true
+                 */
                 dry_run?: boolean;
-                /** @description At most so many of it, 1 to 200. */
+                /**
+                 * @description At most so many of it, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag that the change was made for; optional.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
-                /** @description Its format. */
+                /**
+                 * @description Its format.
+                 * @example go
+                 */
                 format: string;
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "rules": [
+                 *         {
+                 *           "packages": [
+                 *             "github.com/yourcompany/*"
+                 *           ],
+                 *           "keep_last": 10,
+                 *           "older_than_days": 365
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewRules"];
             };
         };
         responses: {
+            /** @description The record. */
             200: {
                 headers: {
+                    /** @description Its revision, for `If-Match`. */
+                    ETAG: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "rules": [
+                     *         {
+                     *           "packages": [
+                     *             "github.com/yourcompany/*"
+                     *           ],
+                     *           "keep_last": 10,
+                     *           "older_than_days": 365
+                     *         }
+                     *       ],
+                     *       "set_by": "admin",
+                     *       "set_at": "2026-11-21T09:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["RetentionView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_status: {
@@ -7379,191 +6221,123 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The server and what it holds. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": "v1.0.0",
+                     *       "started_at": "2026-11-20T08:00:00Z",
+                     *       "uptime_s": 180000,
+                     *       "database": {
+                     *         "kind": "sqlite",
+                     *         "bytes": 52428800,
+                     *         "log_bytes": 4194304
+                     *       },
+                     *       "storage": {
+                     *         "kind": "disk",
+                     *         "free_bytes": 85899345920,
+                     *         "total_bytes": 107374182400
+                     *       },
+                     *       "counts": {
+                     *         "repositories": 3,
+                     *         "packages": 12,
+                     *         "artifacts": 96,
+                     *         "bytes": 1234567
+                     *       },
+                     *       "upstreams": [
+                     *         {
+                     *           "repository": "go/upstream",
+                     *           "sources": [
+                     *             {
+                     *               "url": "https://proxy.golang.org",
+                     *               "state": "ok",
+                     *               "last_trouble": "upstream_timeout",
+                     *               "last_trouble_at": "2026-11-22T09:00:00Z",
+                     *               "last_answer_at": "2026-11-22T10:00:00Z"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "jobs": [
+                     *         {
+                     *           "name": "gc",
+                     *           "running": false,
+                     *           "began_at": "2026-11-22T10:00:00Z",
+                     *           "ended_at": "2026-11-22T10:00:01Z",
+                     *           "failed": false,
+                     *           "outcome": "removed 3 files"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["StatusView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     list_audit: {
         parameters: {
             query?: {
-                /** @description Only of exactly this login. */
+                /**
+                 * @description Only of exactly this login.
+                 * @example ann
+                 */
                 actor?: string;
-                /** @description Only exactly this action, for example `publish`. */
+                /**
+                 * @description Only exactly this action, for example `publish`.
+                 * @example publish
+                 */
                 action?: string;
-                /** @description Only of this repository, as `format/name`. */
+                /**
+                 * @description Only of this repository, as `format/name`.
+                 * @example local
+                 */
                 repository?: string;
-                /** @description Only of exactly this package. */
+                /**
+                 * @description Only of exactly this package.
+                 * @example github.com/yourcompany/mymodule
+                 */
                 package?: string;
-                /** @description Only with this outcome: `done` or `denied`. */
+                /**
+                 * @description Only with this outcome: `done` or `denied`.
+                 * @example done
+                 */
                 outcome?: string;
-                /** @description Only by the request with this id. */
+                /**
+                 * @description Only by the request with this id.
+                 * @example 7Q2M9K4T1XWB
+                 */
                 request_id?: string;
-                /** @description Not before this time (RFC 3339). */
+                /**
+                 * @description Not before this time (RFC 3339).
+                 * @example 2026-11-22T00:00:00Z
+                 */
                 from?: string;
-                /** @description Before this time (RFC 3339). */
+                /**
+                 * @description Before this time (RFC 3339).
+                 * @example 2026-11-23T00:00:00Z
+                 */
                 to?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -7572,177 +6346,64 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of the audit. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "seq": 1234,
+                     *           "at": "2026-11-22T10:00:00Z",
+                     *           "actor": "ann",
+                     *           "credential": "akp_Ab12",
+                     *           "address": "192.0.2.7",
+                     *           "action": "publish",
+                     *           "resource": "go/local github.com/yourcompany/mymodule@v1.0.0",
+                     *           "repository": "go/local",
+                     *           "package": "github.com/yourcompany/mymodule",
+                     *           "request_id": "7Q2M9K4T1XWB",
+                     *           "outcome": "done",
+                     *           "detail": {
+                     *             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["AuditPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     export_audit: {
         parameters: {
             query?: {
-                /** @description Only rows with higher numbers. */
+                /**
+                 * @description Only rows with higher numbers.
+                 * @example 1200
+                 */
                 after_seq?: number;
-                /** @description Not before this time (RFC 3339). */
+                /**
+                 * @description Not before this time (RFC 3339).
+                 * @example 2026-11-22T00:00:00Z
+                 */
                 from?: string;
-                /** @description Before this time (RFC 3339). */
+                /**
+                 * @description Before this time (RFC 3339).
+                 * @example 2026-11-23T00:00:00Z
+                 */
                 to?: string;
             };
             header?: never;
@@ -7760,159 +6421,13 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     verify_audit: {
@@ -7924,167 +6439,36 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description What a recomputation of all seals found. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "sound": true,
+                     *       "seals": 41,
+                     *       "rows": 1234,
+                     *       "unsealed": 3,
+                     *       "head": {
+                     *         "number": 41,
+                     *         "last_seq": 1234,
+                     *         "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "sealed_at": "2026-11-22T10:00:10Z"
+                     *       }
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["AuditVerification"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     sign_in: {
@@ -8096,6 +6480,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "login": "ann",
+                 *       "password": "correct-horse-battery-staple"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["SignInBody"];
             };
         };
@@ -8108,162 +6498,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "login": "ann",
+                     *       "expires_at": "2027-02-20T10:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     sign_out: {
@@ -8284,159 +6542,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_me: {
@@ -8448,167 +6563,64 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Who the caller is, and what he may do. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "login": "ann",
+                     *       "kind": "person",
+                     *       "issuer": "local",
+                     *       "subject": "ann",
+                     *       "admin": false,
+                     *       "credential": {
+                     *         "kind": "token",
+                     *         "display": "akp_Ab12",
+                     *         "actions": [
+                     *           "read",
+                     *           "publish"
+                     *         ],
+                     *         "repositories": [
+                     *           "go/local",
+                     *           "go/team-*"
+                     *         ],
+                     *         "packages": [
+                     *           "github.com/yourcompany/*"
+                     *         ],
+                     *         "expires_at": "2027-02-20T10:00:00Z"
+                     *       },
+                     *       "grants": [
+                     *         {
+                     *           "repositories": "go/team-*",
+                     *           "role": "publisher"
+                     *         }
+                     *       ],
+                     *       "repositories": [
+                     *         {
+                     *           "format": "go",
+                     *           "name": "local",
+                     *           "actions": [
+                     *             "read",
+                     *             "publish"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "repositories_total": 1
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["MeView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     change_password: {
@@ -8620,6 +6632,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "current": "the-old-password",
+                 *       "new": "correct-horse-battery-staple"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["PasswordChange"];
             };
         };
@@ -8633,159 +6651,20 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_sessions: {
@@ -8797,167 +6676,37 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The sessions of the caller. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "current": true,
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "used_at": "2026-11-22T09:00:00Z",
+                     *           "expires_at": "2027-02-20T10:00:00Z",
+                     *           "address": "192.0.2.7",
+                     *           "agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["SessionList"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     end_session: {
@@ -8965,7 +6714,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -8979,169 +6731,34 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_tokens: {
         parameters: {
             query?: {
-                /** @description Those of this user; `*` for all users. */
+                /**
+                 * @description Those of this user; `*` for all users.
+                 * @example ann
+                 */
                 owner?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -9150,167 +6767,51 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of tokens. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "display": "akp_Ab12",
+                     *           "name": "laptop",
+                     *           "owner": "ann",
+                     *           "actions": [
+                     *             "read",
+                     *             "publish"
+                     *           ],
+                     *           "repositories": [
+                     *             "go/local",
+                     *             "go/team-*"
+                     *           ],
+                     *           "packages": [
+                     *             "github.com/yourcompany/*"
+                     *           ],
+                     *           "expires_at": "2027-02-20T10:00:00Z",
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "created_by": "admin",
+                     *           "used_at": "2026-11-22T09:00:00Z",
+                     *           "used_from": "192.0.2.7"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["TokenPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     create_token: {
@@ -9322,6 +6823,23 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "laptop",
+                 *       "actions": [
+                 *         "read",
+                 *         "publish"
+                 *       ],
+                 *       "repositories": [
+                 *         "go/local",
+                 *         "go/team-*"
+                 *       ],
+                 *       "packages": [
+                 *         "github.com/yourcompany/*"
+                 *       ],
+                 *       "expires": "90d"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewTokenBody"];
             };
         };
@@ -9334,162 +6852,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "token": "akp_<40 characters, shown this once>",
+                     *       "details": {
+                     *         "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *         "display": "akp_Ab12",
+                     *         "name": "laptop",
+                     *         "owner": "ann",
+                     *         "actions": [
+                     *           "read",
+                     *           "publish"
+                     *         ],
+                     *         "repositories": [
+                     *           "go/local",
+                     *           "go/team-*"
+                     *         ],
+                     *         "packages": [
+                     *           "github.com/yourcompany/*"
+                     *         ],
+                     *         "expires_at": "2027-02-20T10:00:00Z",
+                     *         "created_at": "2026-11-20T08:00:00Z",
+                     *         "created_by": "admin",
+                     *         "used_at": "2026-11-22T09:00:00Z",
+                     *         "used_from": "192.0.2.7"
+                     *       },
+                     *       "warnings": []
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["CreatedToken"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_token: {
@@ -9497,174 +6903,56 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A token, without its text. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "display": "akp_Ab12",
+                     *       "name": "laptop",
+                     *       "owner": "ann",
+                     *       "actions": [
+                     *         "read",
+                     *         "publish"
+                     *       ],
+                     *       "repositories": [
+                     *         "go/local",
+                     *         "go/team-*"
+                     *       ],
+                     *       "packages": [
+                     *         "github.com/yourcompany/*"
+                     *       ],
+                     *       "expires_at": "2027-02-20T10:00:00Z",
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "created_by": "admin",
+                     *       "used_at": "2026-11-22T09:00:00Z",
+                     *       "used_from": "192.0.2.7"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["TokenView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     revoke_token: {
@@ -9672,7 +6960,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -9686,167 +6977,29 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_users: {
         parameters: {
             query?: {
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -9855,167 +7008,41 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of users. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "login": "ann",
+                     *           "kind": "person",
+                     *           "display_name": "Ann Example",
+                     *           "email": "ann@example.com",
+                     *           "admin": false,
+                     *           "disabled": false,
+                     *           "issuer": "local",
+                     *           "subject": "ann",
+                     *           "password_changed_at": "2026-11-20T08:00:00Z",
+                     *           "created_at": "2026-11-20T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["UserPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     create_user: {
@@ -10027,6 +7054,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "login": "ann",
+                 *       "kind": "person",
+                 *       "display_name": "Ann Example",
+                 *       "email": "ann@example.com",
+                 *       "admin": false,
+                 *       "password": "correct-horse-battery-staple"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewUserBody"];
             };
         };
@@ -10041,162 +7078,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "login": "ann",
+                     *       "kind": "person",
+                     *       "display_name": "Ann Example",
+                     *       "email": "ann@example.com",
+                     *       "admin": false,
+                     *       "disabled": false,
+                     *       "issuer": "local",
+                     *       "subject": "ann",
+                     *       "password_changed_at": "2026-11-20T08:00:00Z",
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_user: {
@@ -10204,7 +7115,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The login. */
+                /**
+                 * @description The login.
+                 * @example ann
+                 */
                 login: string;
             };
             cookie?: never;
@@ -10219,173 +7133,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "login": "ann",
+                     *       "kind": "person",
+                     *       "display_name": "Ann Example",
+                     *       "email": "ann@example.com",
+                     *       "admin": false,
+                     *       "disabled": false,
+                     *       "issuer": "local",
+                     *       "subject": "ann",
+                     *       "password_changed_at": "2026-11-20T08:00:00Z",
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     delete_user: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that the deletion was made for; optional. */
+                /**
+                 * @description The ETag that the deletion was made for; optional.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description The login. */
+                /**
+                 * @description The login.
+                 * @example ann
+                 */
                 login: string;
             };
             cookie?: never;
@@ -10399,176 +7187,46 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     update_user: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that the change was made for; optional. */
+                /**
+                 * @description The ETag that the change was made for; optional.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description The login. */
+                /**
+                 * @description The login.
+                 * @example ann
+                 */
                 login: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "display_name": "Ann Example",
+                 *       "email": "ann@example.com",
+                 *       "disabled": false
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["UserChangeBody"];
             };
         };
@@ -10581,170 +7239,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "login": "ann",
+                     *       "kind": "person",
+                     *       "display_name": "Ann Example",
+                     *       "email": "ann@example.com",
+                     *       "admin": false,
+                     *       "disabled": false,
+                     *       "issuer": "local",
+                     *       "subject": "ann",
+                     *       "password_changed_at": "2026-11-20T08:00:00Z",
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_groups: {
         parameters: {
             query?: {
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -10753,167 +7292,35 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of groups. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "developers",
+                     *           "description": "Who builds the product.",
+                     *           "members": 3,
+                     *           "created_at": "2026-11-20T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GroupPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     create_group: {
@@ -10925,6 +7332,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "developers",
+                 *       "description": "Who builds the product."
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewGroup"];
             };
         };
@@ -10939,162 +7352,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "developers",
+                     *       "description": "Who builds the product.",
+                     *       "members": 3,
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GroupView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     get_group: {
@@ -11102,7 +7383,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
@@ -11117,173 +7401,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "developers",
+                     *       "description": "Who builds the product.",
+                     *       "members": 3,
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GroupView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     delete_group: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that the deletion was made for; optional. */
+                /**
+                 * @description The ETag that the deletion was made for; optional.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
@@ -11297,176 +7449,44 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     update_group: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that the change was made for; optional. */
+                /**
+                 * @description The ETag that the change was made for; optional.
+                 * @example "7"
+                 */
                 "If-Match"?: string;
             };
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "description": "Who builds the product."
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["GroupChange"];
             };
         };
@@ -11479,342 +7499,94 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "name": "developers",
+                     *       "description": "Who builds the product.",
+                     *       "members": 3,
+                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GroupView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_group_members: {
         parameters: {
             query?: {
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of users. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "login": "ann",
+                     *           "kind": "person",
+                     *           "display_name": "Ann Example",
+                     *           "email": "ann@example.com",
+                     *           "admin": false,
+                     *           "disabled": false,
+                     *           "issuer": "local",
+                     *           "subject": "ann",
+                     *           "password_changed_at": "2026-11-20T08:00:00Z",
+                     *           "created_at": "2026-11-20T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["UserPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     add_group_member: {
@@ -11822,9 +7594,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
-                /** @description The login of the user. */
+                /**
+                 * @description The login of the user.
+                 * @example ann
+                 */
                 login: string;
             };
             cookie?: never;
@@ -11838,159 +7616,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     remove_group_member: {
@@ -11998,9 +7632,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its name. */
+                /**
+                 * @description Its name.
+                 * @example local
+                 */
                 name: string;
-                /** @description The login of the user. */
+                /**
+                 * @description The login of the user.
+                 * @example ann
+                 */
                 login: string;
             };
             cookie?: never;
@@ -12014,173 +7654,41 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     list_grants: {
         parameters: {
             query?: {
-                /** @description Only those given to this user. */
+                /**
+                 * @description Only those given to this user.
+                 * @example ann
+                 */
                 user?: string;
-                /** @description Only those given to this group. */
+                /**
+                 * @description Only those given to this group.
+                 * @example developers
+                 */
                 group?: string;
                 /** @description Only those that count for this user: given to the user, or to a group of the user. Not beside the others. */
                 counting_for?: string;
-                /** @description At most so many, 1 to 200. */
+                /**
+                 * @description At most so many, 1 to 200.
+                 * @example 50
+                 */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /**
+                 * @description `next_cursor` of the page before.
+                 * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
+                 */
                 cursor?: string;
             };
             header?: never;
@@ -12189,167 +7697,37 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of grants. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *           "user": "ann",
+                     *           "repositories": "go/team-*",
+                     *           "role": "publisher",
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "created_by": "admin"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GrantPage"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
         };
     };
     create_grant: {
@@ -12361,6 +7739,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user": "ann",
+                 *       "repositories": "go/team-*",
+                 *       "role": "publisher"
+                 *     }
+                 */
                 "application/json; charset=utf-8": components["schemas"]["NewGrantBody"];
             };
         };
@@ -12371,162 +7756,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b",
+                     *       "user": "ann",
+                     *       "repositories": "go/team-*",
+                     *       "role": "publisher",
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "created_by": "admin"
+                     *     }
+                     */
                     "application/json; charset=utf-8": components["schemas"]["GrantView"];
                 };
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
     delete_grant: {
@@ -12534,7 +7789,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its id. */
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
                 id: string;
             };
             cookie?: never;
@@ -12548,159 +7806,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A login is needed, or the credential does not count */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The right is missing, or a policy blocks it */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist, or the caller may not know of it */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The method, or uploading to this repository, is not available */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Accept excludes JSON */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the store contradicts the request */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The version was deleted; its number cannot be used again */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A size limit is exceeded */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content type, or the kind of file, is not accepted */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The content breaks rules of the format */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts; repeat after Retry-After */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Temporarily not possible; repeat after Retry-After */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The disk of the server is full */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
         };
     };
 }

@@ -237,13 +237,12 @@ fn immutable(repository: &Repository, change: &RepositoryChange) -> Result<(), F
         ("name", change.name.as_deref(), repository.address.name.as_str()),
         ("kind", change.kind.as_deref(), repository.kind().as_str()),
     ];
-    match fixed.into_iter().find(|(_, wanted, is)| wanted.is_some_and(|wanted| wanted != *is)) {
-        None => Ok(()),
-        Some((field, _, is)) => {
-            let detail = format!("{field} is \"{is}\" and is fixed at creation; create a new repository");
-            Err(Failure::new(&codes::IMMUTABLE_FIELD, detail).field(field))
-        }
-    }
+    let changed = fixed.into_iter().filter(|(_, wanted, is)| wanted.is_some_and(|wanted| wanted != *is));
+    let problems = changed.map(|(field, _, is)| {
+        let detail = format!("{field} is \"{is}\" and is fixed at creation; create a new repository");
+        Problem::new(&codes::IMMUTABLE_FIELD, detail).field(field)
+    });
+    Failure::from_problems(problems.collect()).map_or(Ok(()), Err)
 }
 
 fn default_upload(wanted: bool, kind: Option<RepositoryKind>, problems: &mut Vec<Problem>) {
