@@ -62,7 +62,7 @@ fn every_command_of_the_page_does_what_it_says() {
             server.stop();
         }
         server.command(&place(&command)).succeeded();
-        if command.contains("monday") && command.contains("backup --to") {
+        if command.ends_with("backup --to /backup/monday") {
             publish(&server, "example.com/later", 2);
         }
     }
