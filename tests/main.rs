@@ -30,6 +30,7 @@ mod matrix;
 mod memory;
 mod monitoring;
 mod openapi;
+mod operations;
 mod private_over_https;
 mod reading;
 mod remote;

@@ -39,6 +39,7 @@ pub mod administration;
 pub mod operator;
 pub mod token_create;
 
+use crate::backup::Manifest;
 use administration::TokenLine;
 use keeper_core::collector::Collected;
 use keeper_core::verifier::{Finding, Verified};
@@ -55,6 +56,9 @@ pub const LINE_TIME: Duration = Duration::from_secs(5);
 
 /// How long an answer may take, or the next line of one.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// What takes long shows so often that it goes on.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// Lines that wait for who reads them.
 const LINES_WAITING: usize = 16;
@@ -77,6 +81,14 @@ pub enum Request {
     Verify {
         /// Believe the bytes.
         quick: bool,
+    },
+    /// A copy of everything.
+    Backup {
+        /// The folder of the copy, absolute.
+        to: PathBuf,
+        /// An earlier copy, absolute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<PathBuf>,
     },
     /// The tokens of a user, or all.
     TokenList {
@@ -108,6 +120,8 @@ pub enum Reply {
     Finding(Finding),
     /// How the verification ended.
     Verified(Verified),
+    /// What the copy is.
+    BackedUp(Manifest),
     /// It goes on; more lines follow.
     Working,
     /// The tokens, in order of their creation.
@@ -136,6 +150,7 @@ impl fmt::Debug for Reply {
             Self::Collected(collected) => collected.fmt(f),
             Self::Finding(finding) => finding.fmt(f),
             Self::Verified(verified) => verified.fmt(f),
+            Self::BackedUp(manifest) => manifest.fmt(f),
             Self::Working => f.write_str("Working"),
             Self::Tokens { tokens } => tokens.fmt(f),
             Self::TokenRevoked => f.write_str("TokenRevoked"),
@@ -169,6 +184,17 @@ impl Lines {
     /// Shows that the answer is still on its way, if there is room for that; `false` when nobody reads.
     pub fn beat(&self) -> bool {
         !matches!(self.0.try_send(Reply::Working), Err(mpsc::error::TrySendError::Closed(_)))
+    }
+
+    /// Shows it while something is being done.
+    pub async fn while_working<T>(&self, work: impl Future<Output = T>) -> T {
+        let (mut work, mut beat) = (std::pin::pin!(work), tokio::time::interval(BEAT));
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = beat.tick() => drop(self.beat()),
+            }
+        }
     }
 }
 

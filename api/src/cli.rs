@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::admin_socket::Request;
 use crate::config::Overrides;
 
+pub mod backup;
 pub mod config;
 mod exit;
 pub mod output;
@@ -71,6 +72,18 @@ pub enum Verb {
         quick: bool,
         /// Print JSON lines.
         json: bool,
+    },
+    /// Copy everything that is kept.
+    Backup {
+        /// The folder of the copy.
+        to: PathBuf,
+        /// An earlier copy, to link from.
+        base: Option<PathBuf>,
+    },
+    /// Make a data folder of a copy.
+    Restore {
+        /// The folder of the copy.
+        from: PathBuf,
     },
     /// Print the API's document.
     OpenApi,
@@ -143,6 +156,17 @@ enum VerbLine {
         Exit codes: 0 no fault; 5 faults, one line each; 1 it could not be done"
     )]
     Verify(upkeep::Verify),
+    /// Copy database and stored files to a folder; the server may be running or not
+    #[command(
+        after_help = "Examples:\n  artifact-keeper backup --to /backup/monday\n  artifact-keeper backup --to /backup/tuesday \
+        --base /backup/monday"
+    )]
+    Backup(backup::Backup),
+    /// Make a data folder of a copy; the folder must be empty
+    #[command(
+        after_help = "Example:\n  artifact-keeper restore --from /backup/monday --data-dir /var/lib/artifact-keeper"
+    )]
+    Restore(backup::Restore),
     /// Print the OpenAPI document of the HTTP API
     #[command(name = "openapi", after_help = "Example:\n  artifact-keeper openapi > openapi.json")]
     OpenApi,
@@ -234,6 +258,8 @@ impl From<Line> for Invocation {
             }
             Some(VerbLine::Gc(gc)) => gc.into_verb(),
             Some(VerbLine::Verify(verify)) => verify.into_verb(),
+            Some(VerbLine::Backup(backup)) => backup.into_verb(),
+            Some(VerbLine::Restore(restore)) => restore.into_verb(),
             Some(VerbLine::OpenApi) => (Verb::OpenApi, Settings::default()),
             Some(VerbLine::ErrorPage) => (Verb::ErrorPage, Settings::default()),
         };

@@ -1,5 +1,5 @@
-//! The server of Artifact Keeper: joins the ports of `keeper-core` to SQLite, a local folder, the network and
-//! HTTP, and the formats of this build to all of it.
+//! The server of Artifact Keeper: joins the ports of `keeper-core` to SQLite or PostgreSQL, a local folder or S3, the
+//! network and HTTP, and the formats of this build to all of it.
 //!
 //! Entry points: [`program`] is what the binary runs; [`run::start`] is the composition root; [`http`] has the
 //! whole route table.
@@ -7,6 +7,7 @@
 pub mod admin_socket;
 pub mod archive;
 mod auditor;
+pub mod backup;
 pub mod blobs;
 pub mod bootstrap;
 pub mod cli;

@@ -25,7 +25,11 @@ pub fn program() -> Exit {
     let loaded = Config::load(&overrides, environment(), file.as_deref());
     let quiet = match &verb {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
-        Verb::Administer { .. } | Verb::Gc { .. } | Verb::Verify { .. } => true,
+        Verb::Administer { .. }
+        | Verb::Gc { .. }
+        | Verb::Verify { .. }
+        | Verb::Backup { .. }
+        | Verb::Restore { .. } => true,
         _ => false,
     };
     let Loaded { config, warnings, .. } = match loaded {
@@ -56,6 +60,8 @@ pub fn program() -> Exit {
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
             Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
+            Verb::Backup { to, base } => cli::backup::backup(&config, to, base).await,
+            Verb::Restore { from } => cli::backup::restore(&config, from).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }
     });

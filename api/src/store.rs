@@ -32,6 +32,7 @@ mod audit;
 mod auditing;
 mod burial;
 mod catalog;
+mod copying;
 mod credentials;
 mod dialect;
 mod documents;
@@ -160,6 +161,7 @@ impl From<DbErr> for OpenError {
 /// [`AuditStore`](keeper_core::audit::AuditStore) are its methods.
 pub struct Store {
     instance: Uuid,
+    place: Place,
     readers: DatabaseConnection,
     writer: Writer,
     /// Where other servers use the same database.
@@ -210,8 +212,8 @@ impl Store {
                 Some(Shared::start(server, Arc::clone(&catalog), Arc::clone(&identities), Arc::clone(&order)).await?)
             }
         };
-        let writer = Writer::start(place, writing, order);
-        Ok(Self { instance, readers, writer, shared, building: building.into(), catalog, identities })
+        let writer = Writer::start(place.clone(), writing, order);
+        Ok(Self { instance, place, readers, writer, shared, building: building.into(), catalog, identities })
     }
 
     /// What one process at a time may do at start is done: others may go on.

@@ -57,6 +57,11 @@ impl Form {
 
     /// Sends it as the administrator.
     pub(crate) fn send(&self, server: &Server) -> Answer {
+        self.send_to(&server.url)
+    }
+
+    /// The same to another address of the server.
+    pub(crate) fn send_to(&self, url: &str) -> Answer {
         const BOUNDARY: &str = "tests-0c7e4d5b1f";
         let mut body = Vec::new();
         for (name, file_name, value) in &self.parts {
@@ -70,7 +75,7 @@ impl Form {
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         let authorization = format!("Bearer {ADMIN_TOKEN}");
         let headers = [("Authorization", authorization.as_str()), ("Content-Type", content_type.as_str())];
-        let response = http::send("POST", &format!("{}/api/artifacts", server.url), &headers, &body);
+        let response = http::send("POST", &format!("{url}/api/artifacts"), &headers, &body);
         Answer { status: response.status, body: response.json() }
     }
 }

@@ -53,9 +53,8 @@ impl Pair {
         self.servers[0].command("verify").succeeded();
     }
 
-    /// Stops and starts one after the other, several times, while clients work. They know the addresses of those that
-    /// are not about to be stopped first.
-    pub(super) fn restart_under_load(&mut self, work: impl Fn(&[String]) + Sync) {
+    /// Stops and starts one after the other, several times, while clients work. They can ask for the addresses.
+    pub(super) fn restart_under_load(&mut self, work: impl Fn(&dyn Fn() -> Vec<String>) + Sync) {
         const ROUNDS: usize = 2;
         let urls = Mutex::new(self.servers.each_ref().map(|server| server.url.clone()).to_vec());
         let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -63,8 +62,7 @@ impl Pair {
             let clients = [(); 3].map(|()| {
                 scope.spawn(|| {
                     while !stop.load(Ordering::SeqCst) {
-                        let urls = urls.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        work(&urls);
+                        work(&|| urls.lock().unwrap_or_else(PoisonError::into_inner).clone());
                         done.fetch_add(1, Ordering::SeqCst);
                     }
                 })

@@ -26,6 +26,10 @@ impl AdminHandler for Operator {
                 let ran = self.upkeep.verify(quick, &lines).await;
                 ran.map_or_else(Reply::refused, Reply::Verified)
             }
+            Request::Backup { to, base } => {
+                let ran = lines.while_working(self.upkeep.backup(&to, base.as_deref())).await;
+                ran.map_or_else(Reply::refused, Reply::BackedUp)
+            }
             other => self.administration.answer(&other).await,
         }
     }

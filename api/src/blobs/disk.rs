@@ -14,7 +14,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,8 +25,9 @@ use keeper_core::digest::Digest;
 use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 use metrics::{Counter, counter};
 
+use super::Restorable;
 use super::buffers::Buffers;
-use super::durable::{refused_write, sync_folder};
+use super::durable::{Doomed, refused_write, sync_folder};
 use super::lane::Lane;
 use super::{read, staged};
 
@@ -138,6 +139,30 @@ impl BlobStore for DiskBlobs {
             })
             .await
     }
+}
+
+#[async_trait]
+impl Restorable for DiskBlobs {
+    async fn restore(&self, blob: &BlobInfo, from: &Path) -> Result<(), BlobError> {
+        if self.is_intact(blob).await? {
+            return Ok(());
+        }
+        let (layout, blob, from) = (self.layout.clone(), blob.clone(), from.to_owned());
+        self.writes.run(move || restore(&layout, &blob, &from)).await
+    }
+}
+
+/// Bytes, then name, then folder, as for what is published.
+fn restore(layout: &Layout, blob: &BlobInfo, from: &Path) -> Result<(), BlobError> {
+    let mut doomed = Doomed::new(layout.tmp.join(blob.location.as_str()));
+    let file = fs::File::create(doomed.path()).map_err(refused_write)?;
+    super::judge(blob, fs::File::open(from)?, &file)?;
+    file.set_permissions(fs::Permissions::from_mode(0o440)).map_err(refused_write)?;
+    file.sync_all().map_err(refused_write)?;
+    doomed.rename(layout.path(&blob.location)).map_err(refused_write)?;
+    sync_folder(&layout.folder(blob.location.digest())).map_err(refused_write)?;
+    doomed.keep();
+    Ok(())
 }
 
 #[async_trait]

@@ -40,6 +40,7 @@ use object_store::path::Path as Key;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
 use tokio::sync::Semaphore;
 
+use super::Restorable;
 use super::disk::{Layout, sweep};
 use super::durable::refused_write;
 use super::lane::Lane;
@@ -177,6 +178,18 @@ impl BlobStore for ObjectBlobs {
 }
 
 #[async_trait]
+impl Restorable for ObjectBlobs {
+    async fn restore(&self, blob: &BlobInfo, from: &FilePath) -> Result<(), BlobError> {
+        if self.is_intact(blob).await? {
+            return Ok(());
+        }
+        let (file, expected) = (from.to_owned(), blob.clone());
+        self.writes.run(move || super::judge(&expected, std::fs::File::open(file)?, io::sink())).await?;
+        self.shared.send(from, &blob.location, blob.size, &self.writes).await
+    }
+}
+
+#[async_trait]
 impl WalkableBlobs for ObjectBlobs {
     async fn shelf(&self, first: u8) -> Result<Vec<StoredCopy>, BlobError> {
         let prefix = self.shared.below(&format!("sha256/{first:02x}"));
@@ -275,10 +288,7 @@ impl Shared {
         let ended = match &sent {
             Ok(()) => true,
             // One that was completed all the same is not there to be given up.
-            Err(_) => match self.store.abort_multipart(key, &id).await {
-                Err(error) if !is_absence(&error) => false,
-                _ => true,
-            },
+            Err(_) => self.store.abort_multipart(key, &id).await.map_or_else(|error| is_absence(&error), |()| true),
         };
         match note {
             Ok(note) if ended => note.remove(lane).await,

@@ -55,7 +55,7 @@ pub(super) struct Verify {
 
 /// Where the data is.
 #[derive(Debug, Args)]
-struct Place {
+pub(super) struct Place {
     /// The data folder of the server [KEEPER_DATA_DIR] [default: ./keeper-data]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -65,7 +65,7 @@ struct Place {
 }
 
 impl Place {
-    fn into_settings(self) -> Settings {
+    pub(super) fn into_settings(self) -> Settings {
         let folder = self.data_dir.into_iter();
         let flags = folder.fold(Overrides::default(), |flags, folder| flags.with("data_dir", folder));
         Settings { file: self.file, flags: Flags(flags) }
@@ -102,7 +102,7 @@ pub async fn gc(config: &Config, confirm: bool, json: bool) -> Exit {
     }
 }
 
-const MISUNDERSTOOD: &str = "the server answered something else";
+pub(super) const MISUNDERSTOOD: &str = "the server answered something else";
 
 fn told(collected: &Collected, confirm: bool) -> String {
     let Collected { stored, unreferenced, orphans, waiting, discarded, unlinked, in_trash, suspicious } = collected;
@@ -192,12 +192,16 @@ fn line(what: &impl Serialize) -> Exit {
     output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
 }
 
-fn refuse(exit: Exit, reason: &str) -> Exit {
+pub(super) fn refuse(exit: Exit, reason: &str) -> Exit {
     output::stderr(reason);
     exit
 }
 
-async fn ask(config: &Config, request: Request, on_the_way: impl FnMut(Reply)) -> Result<Reply, (Exit, String)> {
+pub(super) async fn ask(
+    config: &Config,
+    request: Request,
+    on_the_way: impl FnMut(Reply),
+) -> Result<Reply, (Exit, String)> {
     let socket = datadir::admin_socket(&config.data_dir);
     match admin_socket::converse_with(&socket, &request, on_the_way).await {
         Ok(Reply::Refused { reason }) => Err((Exit::Failed, reason)),
@@ -207,7 +211,7 @@ async fn ask(config: &Config, request: Request, on_the_way: impl FnMut(Reply)) -
 }
 
 /// The data folder, open and locked by this process.
-struct Here {
+pub(super) struct Here {
     _data: DataDir,
     store: Arc<Store>,
     upkeep: Upkeep,
@@ -215,7 +219,7 @@ struct Here {
 
 impl Here {
     /// `None` when a server holds it.
-    async fn open(config: &Config) -> Result<Option<Self>, (Exit, String)> {
+    pub(super) async fn open(config: &Config) -> Result<Option<Self>, (Exit, String)> {
         let data = match DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk) {
             Ok(data) => data,
             Err(error) if error.is_in_use() => return Ok(None),
@@ -235,7 +239,7 @@ impl Here {
     }
 
     /// Does this and closes the folder.
-    async fn end<T, F>(self, what: impl FnOnce(Upkeep) -> F) -> Result<T, (Exit, String)>
+    pub(super) async fn end<T, F>(self, what: impl FnOnce(Upkeep) -> F) -> Result<T, (Exit, String)>
     where
         F: Future<Output = Result<T, String>>,
     {

@@ -1,16 +1,18 @@
 //! The upkeep that an operator asks for: the collector and the verification, over a store that is open here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keeper_core::collector::{Collected, Collector, Mode};
-use keeper_core::error::Failure;
+use keeper_core::error::{Failure, codes};
 use keeper_core::ledger::WalkableBlobs;
 use keeper_core::verifier::{Finding, Listener, Verified, Verifier};
 
 use super::{Runner, collect};
 use crate::admin_socket::{Lines, Reply};
+use crate::backup::{self, Manifest};
 use crate::config::Config;
 use crate::store::Store;
 
@@ -20,6 +22,8 @@ pub struct Upkeep {
     runner: Runner,
     collector: Arc<Collector>,
     verifier: Arc<Verifier>,
+    store: Arc<Store>,
+    blobs: Arc<dyn WalkableBlobs>,
 }
 
 impl Upkeep {
@@ -29,7 +33,15 @@ impl Upkeep {
         Self {
             runner,
             collector: collect::collector(config, store.clone(), blobs.clone()),
-            verifier: Arc::new(Verifier::new(store.clone(), store.clone(), store.clone(), store, blobs)),
+            verifier: Arc::new(Verifier::new(
+                store.clone(),
+                store.clone(),
+                store.clone(),
+                store.clone(),
+                blobs.clone(),
+            )),
+            store,
+            blobs,
         }
     }
 
@@ -54,6 +66,23 @@ impl Upkeep {
         match self.runner.once(collect::NAME, run, collect::told).await {
             Ok(Some(collected)) => Ok(collected),
             Ok(None) => Err("the collector is running already; see GET /api/status, and repeat later".to_owned()),
+            Err(error) => Err(in_full(&error)),
+        }
+    }
+
+    /// Makes a copy of everything at `to`. The collector does not run meanwhile, and what another copy needs neither.
+    ///
+    /// # Errors
+    /// Why there is none, for the operator.
+    pub async fn backup(&self, to: &Path, base: Option<&Path>) -> Result<Manifest, String> {
+        let make = async {
+            let made = backup::make(&self.store, &*self.blobs, to, base).await;
+            made.map_err(|error| Failure::new(&codes::INTERNAL, error.to_string()))
+        };
+        let told = |manifest: &Manifest| Some(format!("a backup was made, of {} stored files", manifest.blobs));
+        match self.runner.once(collect::NAME, make, told).await {
+            Ok(Some(manifest)) => Ok(manifest),
+            Ok(None) => Err("the collector or another backup is running; repeat later".to_owned()),
             Err(error) => Err(in_full(&error)),
         }
     }

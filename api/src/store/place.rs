@@ -10,6 +10,8 @@
 //! The keys of the database stand behind it: what must be unique is, and a blob that a file names cannot be removed,
 //! whatever writes.
 
+use std::path::Path;
+
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 use super::OpenError;
@@ -104,6 +106,14 @@ impl Place {
         match self {
             Self::Sqlite(_) => Fate::Unknown,
             Self::Postgres(server) => server.fate(ticket).await,
+        }
+    }
+
+    /// Writes the database as it is at one moment to a new file; `false` where it is no file itself.
+    pub(super) async fn copy_to(&self, to: &Path) -> Result<bool, DbErr> {
+        match self {
+            Self::Sqlite(file) => file.copy_to(to).await.map(|()| true),
+            Self::Postgres(_) => Ok(false),
         }
     }
 

@@ -8,12 +8,15 @@
 //! Bounds: readers are twice the cores, at most [`MAX_READERS`]; a reader or a lock is waited for 5 s.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolOptions;
-use sea_orm::sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sea_orm::sqlx::{self, AssertSqlSafe, Row};
+use sea_orm::sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteSynchronous,
+};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Row};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode, SqlxSqliteConnector,
     TransactionOptions, TransactionTrait,
@@ -108,6 +111,17 @@ impl File {
         let pool = file.connect(Role::Reader, (cores * 2).min(MAX_READERS)).await?;
         check_pragmas(&pool, Role::Reader).await?;
         Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+    }
+
+    /// Writes what is committed to a new file, in one piece and without a log beside it.
+    pub(super) async fn copy_to(&self, to: &Path) -> Result<(), DbErr> {
+        let failed = |error: sqlx::Error| DbErr::Exec(RuntimeErr::SqlxError(error.into()));
+        let options = self.options.clone().create_if_missing(false).busy_timeout(PATIENCE);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        let name = to.to_str().ok_or_else(|| DbErr::Custom(format!("{} is not UTF-8", to.display())))?;
+        let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&mut connection).await;
+        connection.close().await.map_err(failed)?;
+        copied.map(drop).map_err(failed)
     }
 
     async fn connect(&self, role: Role, count: u32) -> Result<SqlitePool, OpenError> {

@@ -1,0 +1,220 @@
+//! What the page for operators tells them to do, done; and the files for systemd and nginx, given to those.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::archives;
+use crate::harness::command::run;
+use crate::harness::http;
+use crate::harness::postgres;
+use crate::harness::random::Random;
+use crate::harness::server::{PROGRAM, Server};
+use crate::harness::upload::Form;
+use crate::harness::wait;
+
+fn docs(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn publish(server: &Server, name: &str, content: u64) {
+    let archive = archives::zip(&[("noise.bin", &Random::seeded(content).bytes(20_000))]);
+    Form::go(archive).with("name", name).with("version", "v1.0.0").send(server).expect(201);
+}
+
+fn zip(server: &Server, name: &str) -> http::Response {
+    http::get(&format!("{}/{name}/@v/v1.0.0.zip", server.go("local")))
+}
+
+/// The commands of the page, without their comments, in order.
+fn commands() -> Vec<String> {
+    let page = docs("operations.md");
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("it ends"));
+    let lines = blocks.flat_map(str::lines).map(|line| line.split('#').next().unwrap_or("").trim().to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn every_command_of_the_page_does_what_it_says() {
+    if postgres::is_wanted() {
+        return;
+    }
+    let mut server = Server::start();
+    publish(&server, "example.com/m", 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let copies = folder.path().join("backup");
+    fs::create_dir(&copies).expect("a fresh folder");
+    let restored = folder.path().join("restored");
+    let place = |command: &str| {
+        let command = command.strip_prefix("artifact-keeper ").unwrap_or_else(|| panic!("not ours: {command}"));
+        let command = command.replace("/backup/", &format!("{}/", copies.display()));
+        command.replace("/var/lib/artifact-keeper", &restored.display().to_string())
+    };
+    let commands = commands();
+    assert_eq!(commands.len(), 8, "{commands:?}");
+    for command in commands {
+        if command.contains("migrate") {
+            server.stop();
+        }
+        server.command(&place(&command)).succeeded();
+        if command.ends_with("backup --to /backup/monday") {
+            publish(&server, "example.com/later", 2);
+        }
+    }
+    let linked = |name: &str| fs::read_dir(copies.join(name).join("blobs/sha256")).expect("a copy").count();
+    assert!(linked("monday") == 1 && linked("tuesday") == 2);
+    server.set("KEEPER_DATA_DIR", &restored.display().to_string());
+    server.start_again();
+    assert_eq!(zip(&server, "example.com/m").status, 200);
+    assert_eq!(zip(&server, "example.com/later").status, 404, "it was published after the copy");
+    let audit = server.api("GET", "/api/audit?action=instance.restore", None).expect(200).json();
+    assert_eq!(audit["items"].as_array().map(Vec::len), Some(1), "{audit}");
+}
+
+#[test]
+fn a_copy_that_is_not_whole_is_refused_and_a_folder_with_data_too() {
+    if postgres::is_wanted() {
+        return;
+    }
+    let server = Server::start();
+    publish(&server, "example.com/m", 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (copy, empty) = (folder.path().join("copy"), folder.path().join("empty"));
+    let (copy, empty) = (copy.display().to_string(), empty.display().to_string());
+    server.command(&format!("backup --to {copy}")).succeeded().says(&["1 stored files"]);
+    server.command(&format!("backup --to {copy}")).failed().says(&["is there already"]);
+    let restore = |to: &str| server.command(&format!("restore --from {copy} --data-dir {to}"));
+    let file =
+        files(Path::new(&copy)).into_iter().find(|path| path.to_string_lossy().contains("sha256")).expect("a file");
+    let whole = fs::read(&file).expect("a file");
+    let mut permissions = fs::metadata(&file).expect("a file").permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "a file of the test")]
+    permissions.set_readonly(false);
+    fs::set_permissions(&file, permissions).expect("ours");
+    fs::write(&file, [&whole[1..], b"x"].concat()).expect("written");
+    restore(&empty).failed().says(&["damaged"]);
+    fs::remove_file(&file).expect("removed");
+    restore(&empty).failed().says(&["0 stored files of 1"]);
+    fs::write(&file, &whole).expect("written");
+    let database = Path::new(&copy).join("keeper.db");
+    let rows = fs::read(&database).expect("a file");
+    fs::write(&database, [&rows[..], b"x"].concat()).expect("written");
+    restore(&empty).failed().says(&["was changed"]);
+    assert!(!Path::new(&empty).join("keeper.db").exists());
+    fs::write(&database, &rows).expect("written");
+    restore(&empty).succeeded();
+    restore(&empty).failed().says(&["is there already"]);
+    server.command(&format!("verify --data-dir {empty}")).succeeded();
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(below).expect("a folder").flatten() {
+        if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
+    }
+    found
+}
+
+#[test]
+fn systemd_takes_the_unit() {
+    let unit = docs("deploy/artifact-keeper.service");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("artifact-keeper.service");
+    let there = unit.replace("/usr/local/bin/artifact-keeper serve", &format!("{PROGRAM} serve"));
+    assert_ne!(unit, there);
+    fs::write(&path, there).expect("written");
+    let judged = run(Command::new("systemd-analyze").arg("verify").arg(&path)).succeeded();
+    assert_eq!(judged.stderr(), "", "{judged}");
+}
+
+/// nginx with the recipe, before one server.
+struct Nginx {
+    url: String,
+    child: Child,
+    _folder: TempDir,
+}
+
+impl Nginx {
+    fn before(servers: [&Server; 2]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+            free.local_addr().expect("bound").port()
+        };
+        let mut text = docs("deploy/nginx.conf").replace("/tmp/", &format!("{}/", folder.path().display()));
+        for (from, to) in [
+            ("listen 8080;", format!("listen 127.0.0.1:{port};")),
+            ("keeper-1:8080", servers[0].host().to_owned()),
+            ("keeper-2:8080", servers[1].host().to_owned()),
+        ] {
+            assert!(text.contains(from), "{from} is not in the recipe");
+            text = text.replace(from, &to);
+        }
+        let path = folder.path().join("nginx.conf");
+        fs::write(&path, format!("daemon off;\n{text}")).expect("written");
+        let child = Command::new(program())
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&path)
+            .args(["-e", "stderr"])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("nginx runs. On Debian: sudo apt-get install nginx-light");
+        let url = format!("http://127.0.0.1:{port}");
+        wait::until("nginx listens", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        Self { url, child, _folder: folder }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn program() -> &'static str {
+    if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" }
+}
+
+#[test]
+fn nginx_with_the_recipe_passes_everything_on_as_it_is() {
+    const LARGE: usize = 12 << 20;
+    let server = Server::with(&[("KEEPER_TRUSTED_PROXIES", "127.0.0.1")]);
+    let nginx = Nginx::before([&server, &server]);
+    let through = |address: &str| address.replace(&server.url, &nginx.url);
+    // An upload that is larger than what nginx takes by itself, and a download of it, whole and in part.
+    let archive = archives::stored(&[("noise.bin", &archives::noise(LARGE))]);
+    let form = Form::go(archive).with("name", "example.com/Large").with("version", "v1.0.0");
+    form.send_to(&nginx.url).expect(201);
+    let direct = format!("{}/example.com/!large/@v/v1.0.0.zip", server.go("local"));
+    let whole = http::get(&through(&direct)).expect(200).body;
+    assert!(whole.len() > LARGE && whole == http::get(&direct).expect(200).body);
+    let part = http::send("GET", &through(&direct), &[("Range", "bytes=100-199")], &[]).expect(206);
+    assert_eq!(part.body, whole[100..200]);
+    // Paths as clients spell them; a slash too much stays one.
+    for spelling in ["%21large", "%21Large", "!large", "/!large"] {
+        let path = direct.replace("!large", spelling);
+        let (here, there) = (http::get(&path), http::get(&through(&path)));
+        assert_eq!((here.status, here.body.len()), (there.status, there.body.len()), "{spelling}");
+    }
+    // What nginx says of the client is believed, and what the client says of itself is not.
+    let setup = http::send(
+        "GET",
+        &format!("{}/api/repositories/go/local/setup", nginx.url),
+        &[("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https")],
+        &[],
+    );
+    let text = setup.expect(200).text();
+    assert!(text.contains(&nginx.url) && !text.contains("evil.example"), "{text}");
+    let health: Value =
+        serde_json::from_str(&http::get(&format!("{}/readyz", nginx.url)).expect(200).text()).expect("JSON");
+    assert_eq!(health["database"], "ok");
+}
