@@ -198,8 +198,6 @@ fn what_is_blocked_or_deleted_is_gone_at_once_while_many_read_it() {
     taken_away(&scene, &paths(["local", "all"], "example.com/m", "v1.1.0"), "v1.1.0", || {
         scene.server.api("DELETE", &format!("/api/artifacts/{deleted}"), None).expect(204);
     });
-    taken_away(&scene, &paths(["copies", "all"], "example.com/copied", "v1.0.0")[..1].to_vec(), "v1.0.0", || {
-        block(&copied)
-    });
+    taken_away(&scene, &paths(["copies", "all"], "example.com/copied", "v1.0.0")[..1], "v1.0.0", || block(&copied));
     assert_eq!(scene.get("all", &module.at("zip")).header("x-error-code"), Some("blocked"));
 }
