@@ -21,6 +21,7 @@ mod remote;
 mod removal;
 mod retention;
 mod spool;
+mod target;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -44,9 +44,9 @@ impl Cast {
             let cookie = session(server, kind);
             match kind {
                 "expired" => {
-                    sql(&server, &format!("UPDATE tokens SET expires_at = 1 WHERE uid = '{id}'"));
+                    sql(server, &format!("UPDATE tokens SET expires_at = 1 WHERE uid = '{id}'"));
                     let of_user = "user_id = (SELECT id FROM users WHERE login = 'expired')";
-                    sql(&server, &format!("UPDATE sessions SET expires_at = 1 WHERE {of_user}"));
+                    sql(server, &format!("UPDATE sessions SET expires_at = 1 WHERE {of_user}"));
                 }
                 "revoked" => {
                     server.api("DELETE", &format!("/api/tokens/{id}"), None).expect(204);

@@ -113,7 +113,7 @@ export async function prefix(browser, { upstream, prefix, host }) {
 		await settled(page);
 		await visit(page, `${prefix}/setup/go`);
 		holds(
-			(await page.locator('pre').first().innerText()).includes(`http://${host}${prefix}/go/local`),
+			(await page.locator('pre').first().innerText()).includes(`http://${host}${prefix}/go/`),
 			'set-up lines carry the path',
 		);
 		await page.goto(`${prefix}/api/docs`);
