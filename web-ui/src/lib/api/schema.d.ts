@@ -7678,7 +7678,10 @@ export interface operations {
                  * @example developers
                  */
                 group?: string;
-                /** @description Only those that count for this user: given to the user, or to a group of the user. Not beside the others. */
+                /**
+                 * @description Only those that count for this user: given to the user, or to a group of the user. Not beside the others.
+                 * @example ann
+                 */
                 counting_for?: string;
                 /**
                  * @description At most so many, 1 to 200.
