@@ -10,8 +10,8 @@
 //! left to [`crate::confirm`], since the checksum database may know better: a `go.mod` that does not read, and one
 //! that is not the one in the zip. They travel as warnings.
 //!
-//! Units and bounds: [`UPSTREAM_INFO_BYTES`](crate::limits::UPSTREAM_INFO_BYTES), [`GO_MOD_BYTES`],
-//! [`MODULE_BYTES`](crate::limits::MODULE_BYTES).
+//! Units and bounds: [`UPSTREAM_INFO_BYTES`], [`GO_MOD_BYTES`],
+//! [`MODULE_BYTES`].
 //! Errors: `upstream_invalid`, `upstream_too_large`; a fault of the storage is neither.
 //! Sources: `checkZip` in `golang.org/x/mod/zip`; `(*proxyRepo).Stat` in `cmd/go/internal/modfetch`.
 
