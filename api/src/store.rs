@@ -9,7 +9,7 @@
 //! The ports are implemented in one file each: `repositories`, `artifacts`, `packages`, `auditing`, those of
 //! `identity` below it, and those of the lifecycle.
 //!
-//! Errors: [`OpenError`] at start, [`StoreError`](keeper_core::artifact::StoreError) later.
+//! Errors: [`OpenError`] at start, [`StoreError`] later.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};

@@ -152,7 +152,7 @@ pub struct Answer {
     pub stale: bool,
 }
 
-/// What an answer is, in the words of [`Want`].
+/// What an answer is, in the words of [`Want`](crate::format::Want).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
     /// A stored file.
