@@ -16,7 +16,7 @@ export type Reserved = { pattern: string; members: string[] };
 
 type Credentials = { username: string; password: string };
 type OfKind = {
-	upstream?: { url: string; allow_http?: boolean; credentials?: { set?: boolean } | Credentials | null };
+	upstream?: { url: string; allow_http?: boolean; credentials?: { set?: boolean } | Credentials };
 	members?: string[];
 	optional_members?: string[];
 	reserved?: Reserved[];
