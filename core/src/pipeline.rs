@@ -39,15 +39,15 @@ use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::catalog::{PackageStore, PackageSummary};
 use crate::digest::Digest;
 use crate::documents::DocumentStore;
-use crate::error::Failure;
+use crate::error::{Failure, codes};
 use crate::events::Listener;
-use crate::format::MaxAge;
+use crate::format::{Document, FormatInfo, MaxAge, Route, Want};
 use crate::identity::Directory;
 use crate::lifecycle::LifecycleStore;
 use crate::limits::{ANSWER_CACHE_BYTES, SUMMARY_CACHE_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
-use crate::repository::{RepositoryId, RepositoryStore};
+use crate::repository::{Repository, RepositoryId, RepositoryStore};
 use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
 
@@ -152,7 +152,7 @@ pub struct Answer {
     pub stale: bool,
 }
 
-/// What an answer is, in the words of [`Want`](crate::format::Want).
+/// What an answer is, in the words of [`Want`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
     /// A stored file.
@@ -186,6 +186,33 @@ impl Resolution {
 impl Answer {
     fn etag(digest: Digest) -> Bytes {
         Bytes::from(format!("\"{digest}\""))
+    }
+
+    /// A document of a repository, for the route that wanted it.
+    fn of_document(document: Document, route: &Route, repository: &Repository, format: &FormatInfo) -> Self {
+        let page = matches!(route.want, Want::Page(_));
+        Self {
+            etag: Self::etag(Digest::of(&document.body)),
+            resolution: Resolution::Bytes(document.body),
+            kind: if page { AnswerKind::Page } else { AnswerKind::Index },
+            media_type: document.media_type,
+            published_at: None,
+            max_age: document.max_age.unwrap_or(route.max_age),
+            public: repository.anonymous_read,
+            varies_by: format.request_headers,
+            age_s: None,
+            stale: false,
+        }
+    }
+
+    /// The document that an index is, for formats that read another index.
+    fn into_document(self) -> Result<Document, Failure> {
+        match self.resolution {
+            Resolution::Bytes(body) => Ok(Document::new(self.media_type, body)),
+            Resolution::Blob(_) => {
+                Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("an index is a stored file"))
+            }
+        }
     }
 
     /// A stored file that the gate has let through.
@@ -269,6 +296,15 @@ impl Keeper {
             bytes.extend_from_slice(&chunk?);
         }
         Ok(bytes.freeze())
+    }
+
+    /// The bytes of an answer, if they are at most so many.
+    async fn small(&self, answer: Answer, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
+        match answer.resolution {
+            resolution if resolution.size() > limit_bytes => Ok(None),
+            Resolution::Bytes(bytes) => Ok(Some(bytes)),
+            Resolution::Blob(blob) => self.bytes(&blob, None).await.map(Some),
+        }
     }
 
     /// Whether the database answers.

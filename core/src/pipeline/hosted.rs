@@ -6,13 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Answer, AnswerKind, Keeper, Resolution, authority};
+use super::{Answer, Keeper, authority};
 use crate::access::Permit;
 use crate::artifact::{
     ArtifactState, ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, Label, LabelQuery, PackageName,
     Page, StoreError, VersionName,
 };
-use crate::digest::Digest;
 use crate::error::{Class, Failure};
 use crate::format::{Document, FormatHandler, FormatRequest, Recorded, RepositoryView, Route, Want};
 use crate::policy;
@@ -36,20 +35,8 @@ impl Hosted<'_> {
         match &route.want {
             Want::File { path, coordinate } => self.file(route, path, coordinate).await,
             Want::Index(_) | Want::Page(_) => {
-                let page = matches!(route.want, Want::Page(_));
                 let document = self.handler.index(route, self).await?;
-                Ok(Answer {
-                    etag: Answer::etag(Digest::of(&document.body)),
-                    resolution: Resolution::Bytes(document.body),
-                    kind: if page { AnswerKind::Page } else { AnswerKind::Index },
-                    media_type: document.media_type,
-                    published_at: None,
-                    max_age: document.max_age.unwrap_or(route.max_age),
-                    public: self.repository.anonymous_read,
-                    varies_by: self.handler.info().request_headers,
-                    age_s: None,
-                    stale: false,
-                })
+                Ok(Answer::of_document(document, route, self.repository, self.handler.info()))
             }
             Want::Upload(_) | Want::Change { .. } => Err(Failure::method_not_allowed("GET", "PUT, POST, DELETE")),
         }

@@ -21,10 +21,9 @@ use std::sync::Arc;
 
 use super::hosted::present;
 use super::read::Reading;
-use super::{Answer, AnswerKind, Keeper, Resolution};
+use super::{Answer, Keeper};
 use crate::access::{Action, Permit, authorize};
 use crate::artifact::{PackageName, StoreError};
-use crate::digest::Digest;
 use crate::error::{Class, Failure, codes};
 use crate::format::{Document, FormatHandler, Route, Want};
 use crate::repository::{Repository, RepositoryAddress, RepositoryName};
@@ -48,7 +47,7 @@ impl Members<'_> {
         let answer = match (&route.want, &route.package) {
             (Want::Page(_), _) => {
                 let document = self.reading.handler.index(route, self).await?;
-                Ok(self.of_document(route, document, AnswerKind::Page))
+                Ok(self.of_document(route, document))
             }
             (Want::Upload(_) | Want::Change { .. }, _) => Err(Failure::method_not_allowed("GET", "GET, HEAD")),
             (Want::File { .. } | Want::Index(_), Some(package)) => self.of_package(route, package).await,
@@ -156,19 +155,8 @@ impl Members<'_> {
         Failure::new(&codes::PACKAGE_NOT_FOUND, format!("no member of \"{}\" has {package}", self.repository.address))
     }
 
-    fn of_document(&self, route: &Route, document: Document, kind: AnswerKind) -> Answer {
-        Answer {
-            etag: Answer::etag(Digest::of(&document.body)),
-            resolution: Resolution::Bytes(document.body),
-            kind,
-            media_type: document.media_type,
-            published_at: None,
-            max_age: document.max_age.unwrap_or(route.max_age),
-            public: self.repository.anonymous_read,
-            varies_by: self.reading.handler.info().request_headers,
-            age_s: None,
-            stale: false,
-        }
+    fn of_document(&self, route: &Route, document: Document) -> Answer {
+        Answer::of_document(document, route, self.repository, self.reading.handler.info())
     }
 }
 
@@ -234,11 +222,5 @@ async fn holds_any(keeper: &Keeper, member: &Repository, families: &[PackageName
 
 /// An absence is none; for lists of what several members have.
 fn part_of(answer: Result<Answer, Failure>) -> Result<Option<Document>, Failure> {
-    let Some(answer) = present(answer)? else { return Ok(None) };
-    match answer.resolution {
-        Resolution::Bytes(body) => Ok(Some(Document::new(answer.media_type, body))),
-        Resolution::Blob(_) => {
-            Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("an index is a stored file"))
-        }
-    }
+    present(answer)?.map(Answer::into_document).transpose()
 }

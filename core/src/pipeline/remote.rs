@@ -23,13 +23,12 @@ use bytes::Bytes;
 
 use super::hosted::{Hosted, present};
 use super::read::{Keep, Reading};
-use super::{Answer, AnswerKind, Keeper, Resolution, authority};
+use super::{Answer, Keeper, authority};
 use crate::access::Permit;
 use crate::artifact::{
     ArtifactState, ArtifactSummary, Coordinate, FilePath, FileSummary, Label, LabelQuery, PackageName, Page,
     StoreError, VersionName,
 };
-use crate::digest::Digest;
 use crate::error::{Class, Failure, codes};
 use crate::format::{Document, FormatHandler, FormatRequest, IndexKey, Recorded, RepositoryView, Route, Want};
 use crate::policy;
@@ -74,7 +73,7 @@ impl Copies {
             Want::Index(key) => self.index(route, key).await,
             Want::Page(_) => {
                 let document = self.handler.index(route, self).await?;
-                Ok((self.of_document(route, document, AnswerKind::Page), Keep::Not))
+                Ok((self.of_document(route, document), Keep::Not))
             }
             Want::Upload(_) | Want::Change { .. } => Err(Failure::method_not_allowed("GET", "GET, HEAD")),
         }
@@ -130,7 +129,7 @@ impl Copies {
         };
         match joined {
             Ok((document, index)) => {
-                let answer = self.of_document(route, document, AnswerKind::Index);
+                let answer = self.of_document(route, document);
                 // Where the upstream has none today, it may have one in a minute.
                 let keep = index.as_ref().map_or(self.for_a_while(), |index| index.keep);
                 let (age_s, stale) = index.map_or((None, false), |index| (Some(index.age_s), index.stale));
@@ -138,7 +137,7 @@ impl Copies {
             }
             // What is latest can still be told by what is listed, when the upstream's own word is none or is refused.
             Err(failure) if !self.is_proof(route, key) => match self.handler.index(route, self).await {
-                Ok(document) => Ok((self.of_document(route, document, AnswerKind::Index), self.for_a_while())),
+                Ok(document) => Ok((self.of_document(route, document), self.for_a_while())),
                 Err(_) => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -199,19 +198,8 @@ impl Copies {
         proof.is_some_and(|proof| matches!(&proof.want, Want::Index(other) if other == key))
     }
 
-    fn of_document(&self, route: &Route, document: Document, kind: AnswerKind) -> Answer {
-        Answer {
-            etag: Answer::etag(Digest::of(&document.body)),
-            resolution: Resolution::Bytes(document.body),
-            kind,
-            media_type: document.media_type,
-            published_at: None,
-            max_age: document.max_age.unwrap_or(route.max_age),
-            public: self.repository.anonymous_read,
-            varies_by: self.handler.info().request_headers,
-            age_s: None,
-            stale: false,
-        }
+    fn of_document(&self, route: &Route, document: Document) -> Answer {
+        Answer::of_document(document, route, &self.repository, self.handler.info())
     }
 
     /// What is stored, as if it were all.
@@ -287,26 +275,13 @@ impl RepositoryView for Copies {
 
     async fn index(&self, path: &str) -> Result<Option<Document>, Failure> {
         let route = self.handler.route(&self.request(path))?;
-        let (answer, _) = match present(self.answer(&route).await)? {
-            Some(answer) => answer,
-            None => return Ok(None),
-        };
-        match answer.resolution {
-            Resolution::Bytes(body) => Ok(Some(Document::new(answer.media_type, body))),
-            Resolution::Blob(_) => {
-                Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("an index is a file"))
-            }
-        }
+        present(self.answer(&route).await)?.map(|(answer, _)| answer.into_document()).transpose()
     }
 
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
         let route = self.handler.route(&self.request(&format!("/{path}")))?;
         let Some((answer, _)) = present(self.answer(&route).await)? else { return Ok(None) };
-        match answer.resolution {
-            resolution if resolution.size() > limit_bytes => Ok(None),
-            Resolution::Bytes(bytes) => Ok(Some(bytes)),
-            Resolution::Blob(blob) => self.keeper.bytes(&blob, None).await.map(Some),
-        }
+        self.keeper.small(answer, limit_bytes).await
     }
 
     fn authority(&self, name: &str) -> Option<Arc<dyn Authority>> {

@@ -4,7 +4,7 @@ use super::{Members, part_of};
 use crate::artifact::PackageName;
 use crate::error::Failure;
 use crate::format::{AdmitAll, Document, Route};
-use crate::pipeline::{Answer, AnswerKind};
+use crate::pipeline::Answer;
 use crate::source::Reservation;
 
 impl Members<'_> {
@@ -16,7 +16,7 @@ impl Members<'_> {
             true => return self.first_that_has_it(route).await,
             false => self.reading.handler.merge(route, &parts, &AdmitAll)?,
         };
-        Ok(self.of_document(route, document, AnswerKind::Index))
+        Ok(self.of_document(route, document))
     }
 
     async fn parts(&self) -> Result<Vec<Document>, Failure> {

@@ -13,9 +13,9 @@ use crate::artifact::{
 };
 use crate::error::Failure;
 use crate::format::{Document, FormatRequest, Recorded, RepositoryView};
+use crate::pipeline::authority;
 use crate::pipeline::hosted::present;
 use crate::pipeline::read::Reading;
-use crate::pipeline::{Resolution, authority};
 use crate::policy;
 use crate::repository::{Repository, RepositoryKind, Settings};
 use crate::upstream::Authority;
@@ -141,11 +141,7 @@ impl RepositoryView for Members<'_> {
         let route = reading.handler.route(&reading.request)?;
         let members = Members { reading: &reading, ..*self };
         let Some(answer) = present(Box::pin(members.answer(&route)).await)? else { return Ok(None) };
-        match answer.resolution {
-            resolution if resolution.size() > limit_bytes => Ok(None),
-            Resolution::Bytes(bytes) => Ok(Some(bytes)),
-            Resolution::Blob(blob) => self.reading.keeper.bytes(&blob, None).await.map(Some),
-        }
+        self.reading.keeper.small(answer, limit_bytes).await
     }
 
     fn authority(&self, name: &str) -> Option<Arc<dyn Authority>> {
