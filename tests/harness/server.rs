@@ -124,6 +124,14 @@ impl Server {
         self.url.split_once("://").map_or(&*self.url, |(_, host)| host)
     }
 
+    /// Where it listens, whatever its public address is.
+    pub(crate) fn address(&self) -> String {
+        let output = self.output();
+        let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut ready = events.filter(|event| event["message"] == "ready");
+        ready.find_map(|event| event["address"].as_str().map(str::to_owned)).expect("it is ready")
+    }
+
     /// Its data folder, as it sees it.
     pub(crate) fn data(&self) -> PathBuf {
         let data = self.folder.path().join("data");

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{plain_file, publish, scenario, server};
 use crate::harness::machine::Machine;
+use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
 
 const M: &str = "github.com/yourcompany/mymodule";
@@ -193,4 +194,20 @@ fn the_lines_of_the_set_up_page_set_a_client_up() {
 fn the_doctor_says_what_is_wrong_in_the_browser() {
     let report = json!({"GOPROXY": "https://proxy.example.com", "GOFLAGS": "", "GOVERSION": "go1.24.0"}).to_string();
     scenario(&with_module(), "browse/doctor", &json!({"report": report, "says": "GOPROXY"}));
+}
+
+#[test]
+fn a_format_that_the_pages_know_nothing_of_has_them_all() {
+    let server = Server::with_hostile_format();
+    server.create_repository(&json!({"format": "hostile", "name": "r", "kind": "hosted", "anonymous_read": true}));
+    for version in ["1.9", "1.10"] {
+        let form = RawForm::of("hostile", "pkg", version).text("repository", "r").text("filename", "pkg.tar");
+        form.text("summary", "A package").file("tar").send(&server).expect(201);
+    }
+    let command = format!("{}/api/artifacts", server.url);
+    let facts = json!({
+        "format": "hostile", "repository": "r", "name": "pkg", "versions": ["1.9", "1.10"], "file": "pkg.tar",
+        "command": command,
+    });
+    scenario(&server, "browse/foreignFormat", &facts);
 }

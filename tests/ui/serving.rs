@@ -1,6 +1,6 @@
 //! How the pages are served, and what they do when the server is not there.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{publish, scenario, server};
 use crate::harness::http::send;
@@ -86,12 +86,7 @@ fn the_theme_follows_the_system_and_a_choice_stays() {
 #[test]
 fn behind_a_proxy_with_a_path_everything_stays_below_it() {
     let server = Server::with(&[("KEEPER_PUBLIC_URL", "http://keeper.example/below/it")]);
-    let output = server.output();
-    let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let address = events
-        .filter(|event| event["message"] == "ready")
-        .find_map(|event| event["address"].as_str().map(str::to_owned));
-    let upstream = format!("http://{}", address.expect("where it listens"));
+    let upstream = format!("http://{}", server.address());
     scenario(
         &server,
         "serving/prefix",

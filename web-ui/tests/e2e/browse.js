@@ -284,3 +284,27 @@ export async function doctor(browser, { report, says }) {
 	await page.locator('.finding', { hasText: says }).first().waitFor();
 	await browser.look(page, 'a diagnosis');
 }
+
+/** A format that the pages know nothing of: listed, opened, looked into, found, and set up for. */
+export async function foreignFormat(browser, { format, repository, name, versions, file, command }) {
+	const newest = versions.at(-1);
+	const page = await browser.open(`/r/${format}/${repository}`);
+	await browser.look(page, 'its repository');
+	await page.locator('tbody a.path', { hasText: name }).first().click();
+	await page.locator('.receipt .big', { hasText: newest }).waitFor();
+	same(await textOf(page.locator('h1')), name, 'the heading');
+	await wholePage(page);
+	await browser.look(page, 'its package');
+	const at = `/r/${format}/${repository}/p/${name}`;
+	await visit(page, `${at}?view=versions`);
+	for (const version of versions) await page.getByRole('link', { name: version, exact: true }).first().waitFor();
+	await browser.look(page, 'its versions');
+	await visit(page, `${at}@${versions[0]}`);
+	await page.locator('.receipt .big', { hasText: versions[0] }).waitFor();
+	await page.getByText(file).first().waitFor();
+	await visit(page, `/search?q=${name}`);
+	await page.locator('tbody a.path', { hasText: name }).first().waitFor();
+	await visit(page, `/setup/${format}`);
+	await page.locator('pre', { hasText: command }).first().waitFor();
+	await browser.look(page, 'its set-up');
+}
