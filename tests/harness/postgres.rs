@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::wait;
+
 /// The variable that makes tests use PostgreSQL where they would use SQLite.
 pub(crate) const VARIABLE: &str = "KEEPER_TEST_DATABASE";
 
@@ -43,9 +45,10 @@ pub(crate) struct Postgres {
     keeper: Option<Child>,
 }
 
-/// What the shell does: it starts the server whenever a line comes, and ends with its input.
+/// What the shell does: it starts the server whenever a line comes, and ends with its input. One that was killed is
+/// buried first: while its number stands for anything, its successor believes it alive.
 const KEEPER: &str = "while read -r order; do case $order in \
-    start) \"$1/postgres\" -D \"$0/data\" -k \"$0\" >>\"$0/log\" 2>&1 & echo $! >\"$0/pid\";; esac; done; \
+    start) wait; \"$1/postgres\" -D \"$0/data\" -k \"$0\" >>\"$0/log\" 2>&1 & echo $! >\"$0/pid\";; esac; done; \
     kill -INT \"$(cat \"$0/pid\")\" 2>/dev/null; wait; cd /; rm -rf \"$0\"";
 
 const SETTINGS: &str = "listen_addresses = ''\nmax_connections = 300\nshared_buffers = 64MB\nfsync = on\n\
@@ -87,16 +90,35 @@ impl Postgres {
         server
     }
 
-    /// Starts it again after a kill.
+    /// Starts it again after a kill. It refuses while a process of the one before still holds their common memory,
+    /// so it is told as often as it takes.
     pub(crate) fn start_again(&mut self) {
-        let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
-        keeper.write_all(b"start\n").expect("the shell listens");
+        self.order_start();
         let began = Instant::now();
         while !self.psql("postgres", "SELECT 1").status.success() {
             let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(began.elapsed() < PATIENCE, "PostgreSQL is not ready: {}", log());
             std::thread::sleep(Duration::from_millis(50));
+            if !self.is_running() {
+                self.order_start();
+            }
         }
+    }
+
+    fn order_start(&mut self) {
+        let pid = self.folder.join("pid");
+        drop(std::fs::remove_file(&pid));
+        let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
+        keeper.write_all(b"start\n").expect("the shell listens");
+        wait::until("the shell has started it", || {
+            std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
+        });
+    }
+
+    /// Whether its first process lives: one that has ended and is not buried does not.
+    fn is_running(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
     }
 
     /// The number of its first process.

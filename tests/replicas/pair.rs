@@ -12,6 +12,7 @@ use crate::harness::random::Random;
 use crate::harness::s3::S3;
 use crate::harness::server::Server;
 use crate::harness::upload::{Answer, Form};
+use crate::harness::wait;
 
 /// The servers and their bucket.
 pub(super) struct Pair {
@@ -59,6 +60,7 @@ impl Pair {
         let urls = Mutex::new(self.servers.each_ref().map(|server| server.url.clone()).to_vec());
         let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
+            let stopping = wait::RaiseAtEnd(&stop);
             let clients = [(); 3].map(|()| {
                 scope.spawn(|| {
                     while !stop.load(Ordering::SeqCst) {
@@ -75,9 +77,9 @@ impl Pair {
                 let mut known = urls.lock().unwrap_or_else(PoisonError::into_inner);
                 known[at].clone_from(&self.servers[at].url);
                 drop(known);
-                crate::harness::wait::until("the clients went on", || done.load(Ordering::SeqCst) > before + 3);
+                wait::until("the clients went on", || done.load(Ordering::SeqCst) > before + 3);
             }
-            stop.store(true, Ordering::SeqCst);
+            drop(stopping);
             for client in clients {
                 client.join().expect("no request failed");
             }
