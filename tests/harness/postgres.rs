@@ -1,8 +1,9 @@
 //! PostgreSQL for the tests: one server for a whole run, a database of its own for everybody who asks.
 //!
 //! The server is Debian's, made by `initdb` in a temporary folder, with everything that keeps data safe left on, and
-//! reachable by a Unix socket only. A shell stands between it and the tests: when the tests end, however they do,
-//! their end of a pipe closes, and the shell stops the server and removes the folder.
+//! reachable by a Unix socket only. It takes little of the disk: its log is bounded, and a database goes when whoever
+//! used it has gone. A shell stands between it and the tests: when the tests end, however they do, their end of a pipe
+//! closes, and the shell stops the server and removes the folder.
 
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -38,6 +39,28 @@ pub(crate) fn shared() -> &'static Postgres {
     SERVER.get_or_init(Postgres::start)
 }
 
+/// A new, empty database there, for as long as this lives.
+pub(crate) struct Database(String);
+
+impl Database {
+    /// Makes one.
+    pub(crate) fn new() -> Self {
+        Self(shared().database())
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Whoever is still connected has lost his test. One that stays is in nobody's way, and no reason to fail.
+        drop(shared().psql("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", name(&self.0))));
+    }
+}
+
 /// A server.
 pub(crate) struct Postgres {
     folder: PathBuf,
@@ -52,7 +75,7 @@ const KEEPER: &str = "while read -r order; do case $order in \
     kill -INT \"$(cat \"$0/pid\")\" 2>/dev/null; wait; cd /; rm -rf \"$0\"";
 
 const SETTINGS: &str = "listen_addresses = ''\nmax_connections = 300\nshared_buffers = 64MB\nfsync = on\n\
-    logging_collector = off\n";
+    logging_collector = off\nmin_wal_size = 32MB\nmax_wal_size = 128MB\n";
 
 impl Postgres {
     /// A new server with no database of ours.
@@ -66,7 +89,8 @@ impl Postgres {
         }
         let data = folder.join("data");
         let made = unprivileged(root, &programs.join("initdb"))
-            .args(["--username=keeper", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .args(["--username=keeper", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .args(["--wal-segsize=1", "-D"])
             .arg(&data)
             .current_dir(&folder)
             .output()

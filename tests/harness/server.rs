@@ -46,6 +46,8 @@ pub(crate) struct Server {
     words: Vec<String>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
+    /// A database of its own, which goes with it.
+    _database: Option<postgres::Database>,
     /// Its data folder is a disk of its own, of so many bytes.
     disk_bytes: Option<usize>,
 }
@@ -92,8 +94,10 @@ impl Server {
         ];
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let database = postgres::is_wanted().then(|| (DATABASE.to_owned(), postgres::shared().database()));
-        let all = usual.iter().map(own).chain(database).chain(settings.iter().map(own));
+        let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
+        let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
+        let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
+        let all = usual.iter().map(own).chain(named).chain(settings.iter().map(own));
         let mut server = Self {
             program: program.to_owned(),
             url: String::new(),
@@ -102,6 +106,7 @@ impl Server {
             words: Vec::new(),
             child: None,
             output: Arc::default(),
+            _database: database,
             disk_bytes,
         };
         server.launch();

@@ -18,12 +18,16 @@ use crate::harness::wait;
 pub(super) struct Pair {
     servers: [Server; 2],
     s3: S3,
+    /// What is left behind goes last.
+    _database: Option<postgres::Database>,
 }
 
 impl Pair {
     /// Starts both at the same moment on an empty database of the run's PostgreSQL.
     pub(super) fn start(settings: &[(&str, &str)]) -> Self {
-        Self::on(&postgres::shared().database(), settings)
+        let database = postgres::Database::new();
+        let pair = Self::on(database.address(), settings);
+        Self { _database: Some(database), ..pair }
     }
 
     /// The same on this database.
@@ -37,7 +41,7 @@ impl Pair {
             let starts = [(); 2].map(|()| scope.spawn(|| Server::with(&all)));
             starts.map(|start| start.join().expect("it starts"))
         });
-        Self { servers, s3 }
+        Self { servers, s3, _database: None }
     }
 
     pub(super) fn servers(&self) -> &[Server; 2] {
