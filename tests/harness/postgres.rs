@@ -13,8 +13,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::wait;
-
 /// The variable that makes tests use PostgreSQL where they would use SQLite.
 pub(crate) const VARIABLE: &str = "KEEPER_TEST_DATABASE";
 
@@ -123,26 +121,24 @@ impl Postgres {
             let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(began.elapsed() < PATIENCE, "PostgreSQL is not ready: {}", log());
             std::thread::sleep(Duration::from_millis(50));
-            if !self.is_running() {
+            if self.has_ended() {
                 self.order_start();
             }
         }
     }
 
     fn order_start(&mut self) {
-        let pid = self.folder.join("pid");
-        drop(std::fs::remove_file(&pid));
+        // What the shell has not written yet is nobody's number.
+        drop(std::fs::remove_file(self.folder.join("pid")));
         let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
         keeper.write_all(b"start\n").expect("the shell listens");
-        wait::until("the shell has started it", || {
-            std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
-        });
     }
 
-    /// Whether its first process lives: one that has ended and is not buried does not.
-    fn is_running(&self) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    /// Whether its first process is gone, or waits to be buried.
+    fn has_ended(&self) -> bool {
+        let Ok(pid) = std::fs::read_to_string(self.folder.join("pid")) else { return false };
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        pid.ends_with('\n') && status.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
     }
 
     /// The number of its first process.
