@@ -467,15 +467,17 @@ pub trait ArtifactStore: Send + Sync {
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError>;
 
-    /// Turns a version into a tombstone: its files and labels go, its content id stays. `None` when there is
-    /// no such version; repeating answers the tombstone.
+    /// Turns a version into a tombstone, if it has the `expected` [tag](Artifact::tag) or none is given: its files
+    /// and labels go, its content id stays. `None` when there is no such version; repeating answers the tombstone,
+    /// whatever was expected.
     async fn delete(
         &self,
         of: RepositoryId,
         what: &Coordinate,
+        expected: Option<&str>,
         reason: &str,
         by: &Actor,
-    ) -> Result<Option<Artifact>, StoreError>;
+    ) -> Result<Option<Amended>, StoreError>;
 
     /// Changes what may change of a version; `None` when there is no such version. Repeating is harmless.
     async fn amend(

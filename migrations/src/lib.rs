@@ -20,6 +20,7 @@ mod m0008_access;
 mod m0009_lifecycle;
 mod m0010_sources;
 mod m0020_replicas;
+mod m0021_lists;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_lifecycle::Migration),
             Box::new(m0010_sources::Migration),
             Box::new(m0020_replicas::Migration),
+            Box::new(m0021_lists::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! The changes of artifacts: publish, delete, relocate. Each runs inside one SAVEPOINT of the writer.
+//! The changes of artifacts: publish, label, relocate. Each runs inside one SAVEPOINT of the writer.
 //!
 //! Publishing is decided by the database alone: the row of the version is inserted unless one is there, and
 //! what is there decides between "the same", "a conflict" and "deleted". No look before, so no race.
@@ -20,7 +20,6 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::artifacts::{by_coordinate, kind_word};
-use super::burial::bury;
 use super::ledger::is_trash;
 use super::sql::{Places, corrupt, execute, execute_all, micros, one, timestamp};
 use super::{audit, listing, rows, usage};
@@ -144,31 +143,6 @@ pub(super) async fn label(
         next_generation(on, of).await?;
     }
     Ok(Ended { answer: Some(there), changed })
-}
-
-/// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
-/// the collector's.
-pub(super) async fn delete(
-    on: &impl ConnectionTrait,
-    of: RepositoryId,
-    address: RepositoryAddress,
-    what: Coordinate,
-    reason: String,
-    by: Actor,
-) -> Result<Ended<Option<Artifact>>, StoreError> {
-    let before = match by_coordinate(on, of, &what).await? {
-        Some(artifact) if artifact.state != ArtifactState::Deleted => artifact,
-        gone => return Ok(Ended { answer: gone, changed: false }),
-    };
-    let id = before.id.to_string();
-    bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
-    let detail = json!({
-        "id": id, "reason": reason, "was": before.state.as_str(),
-        "content": before.content.0, "files": digests(&before.files),
-    });
-    audit::record(on, &by, "delete", format!("{address} {what}"), detail).await?;
-    next_generation(on, of).await?;
-    Ok(Ended { answer: by_coordinate(on, of, &what).await?, changed: true })
 }
 
 /// Makes `new` the live copy if `old` is.
@@ -386,7 +360,8 @@ fn told(what: &Publication) -> Value {
     })
 }
 
-fn digests(files: &[ArtifactFile]) -> Map<String, Value> {
+/// The files of a version by name, as the audit tells them.
+pub(super) fn digests(files: &[ArtifactFile]) -> Map<String, Value> {
     files.iter().map(|file| (file.name.clone(), Value::from(file.digest.to_hex()))).collect()
 }
 
