@@ -189,6 +189,7 @@ impl Repositories {
     /// reserved until an administrator releases it, here or by repeating the call later. Under a name that was
     /// released and taken again, the numbers of deleted versions stay taken.
     #[oai(path = "/repositories/:format/:name", method = "delete", operation_id = "delete_repository")]
+    #[allow(clippy::too_many_arguments)]
     async fn delete(
         &self,
         app: Data<&Arc<App>>,
