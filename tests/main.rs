@@ -42,6 +42,7 @@ mod security;
 mod sums_equal_version_control;
 mod tidy;
 mod ui;
+mod upgrade;
 mod uploads_alike;
 mod uploads_limited;
 mod uploads_refused;
