@@ -12,6 +12,7 @@
 mod access;
 mod archives;
 mod audit;
+mod backup;
 mod bad_input;
 mod catalog;
 mod chains;
