@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::command::{Finished, run};
 use super::http::{self, Response};
 use super::postgres;
+use super::wait;
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
@@ -83,7 +84,20 @@ impl Server {
         Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
     }
 
+    /// A server that is not started yet, on a data folder that `fill` makes.
+    pub(crate) fn upon(fill: impl FnOnce(&Path), settings: &[(&str, &str)]) -> Self {
+        let server = Self::unstarted(Path::new(PROGRAM), settings, None);
+        fill(&server.data());
+        server
+    }
+
     fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+        let mut server = Self::unstarted(program, settings, disk_bytes);
+        server.launch();
+        server
+    }
+
+    fn unstarted(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -98,7 +112,7 @@ impl Server {
         let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
         let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
         let all = usual.iter().map(own).chain(named).chain(settings.iter().map(own));
-        let mut server = Self {
+        Self {
             program: program.to_owned(),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
@@ -108,9 +122,7 @@ impl Server {
             output: Arc::default(),
             _database: database,
             disk_bytes,
-        };
-        server.launch();
-        server
+        }
     }
 
     /// The address of a Go repository: what GOPROXY is set to.
@@ -234,6 +246,14 @@ impl Server {
         assert!(self.child.is_none(), "it is still running");
         drop(self.spawn());
         thread::sleep(after);
+        self.kill();
+    }
+
+    /// The same as soon as something is so.
+    pub(crate) fn start_and_kill_when(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        assert!(self.child.is_none(), "it is still running");
+        drop(self.spawn());
+        wait::until(what, || is_so(self));
         self.kill();
     }
 
