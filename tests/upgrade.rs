@@ -176,9 +176,9 @@ fn two_servers_that_start_at_once_upgrade_once() {
     assert_kept(one, "postgres-m0020");
     assert_kept(other, "postgres-m0020");
     assert_works(one);
-    let steps = "SELECT COUNT(*) - COUNT(DISTINCT version), MAX(version) FROM seaql_migrations";
-    let steps = postgres::shared().execute(postgres::name(database.address()), steps);
-    assert_eq!(steps, "0|m0021_operations");
+    let repeated = "SELECT COUNT(*) - COUNT(DISTINCT version) FROM seaql_migrations WHERE version > 'm0020'";
+    let repeated = postgres::shared().execute(postgres::name(database.address()), repeated);
+    assert_eq!(repeated, "0", "steps that were taken twice");
 }
 
 #[test]
