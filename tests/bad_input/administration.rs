@@ -194,6 +194,13 @@ fn json_that_two_readers_could_take_for_two_things_is_refused_with_its_place() {
         let answer = post(kind, br#"{"format": "go", "name": "x", "kind": "hosted"}"#);
         refusals.api(&format!("D15 {kind:?}"), &answer, 415, &["unsupported_media_type"]);
     }
+    for kind in ["application/merge-patch+json", "application/json; charset=utf-8"] {
+        let headers = [("Content-Type", kind)];
+        let described = server
+            .send(Some(ADMIN_TOKEN), "PATCH", LOCAL, &headers, json!({"description": kind}).to_string().as_bytes())
+            .expect(200);
+        assert_eq!(described.json()["description"], kind, "D15 {kind}");
+    }
     let secret = "tests-only-Qm4vX7bTz0";
     let wrong = json!({"login": "admin", "password": {"text": secret}}).to_string();
     let answer = server.send(None, "POST", "/api/session", &[("Content-Type", "application/json")], wrong.as_bytes());
