@@ -22,11 +22,13 @@ mod amendment;
 mod error;
 mod name;
 mod part;
+mod reserved;
 
 pub use amendment::{Amended, Amendment};
 pub use error::StoreError;
 pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
 pub use part::Extent;
+pub use reserved::LOST_IN_RESTORE;
 
 /// What may be done with a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

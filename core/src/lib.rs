@@ -42,5 +42,6 @@ pub mod testing;
 pub mod upstream;
 pub mod uses;
 pub mod verifier;
+pub mod visits;
 
 pub use inventory;

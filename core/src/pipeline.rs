@@ -50,6 +50,7 @@ use crate::plugin::Registry;
 use crate::repository::{Repository, RepositoryId, RepositoryStore};
 use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
+use crate::visits::Visits;
 
 use members::Owners;
 use remote::fetches::Fetches;
@@ -57,7 +58,7 @@ use remote::fetches::Fetches;
 pub use browse::served;
 pub use delete::Deletion;
 pub use explain::{Answered, Explanation, Question, Step, Subject, Verdict};
-pub use help::{Diagnosis, Place, Setup};
+pub use help::{Diagnosis, Place, Seen, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 pub use retention::RetentionPlan;
@@ -103,6 +104,7 @@ pub struct Services {
     inspections: Arc<Semaphore>,
     removals: Arc<Notify>,
     uses: Uses,
+    visits: Visits,
     fetches: Arc<Fetches>,
     owners: Owners,
 }
@@ -258,6 +260,7 @@ impl Keeper {
             inspections,
             removals: Arc::default(),
             uses: Uses::default(),
+            visits: Visits::default(),
             fetches: Arc::default(),
             owners: Owners::default(),
         }))

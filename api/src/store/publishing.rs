@@ -27,6 +27,7 @@ use refill::refill;
 
 mod extension;
 mod refill;
+pub(super) mod reservation;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -45,10 +46,22 @@ pub(super) async fn publish(
     if what.began.elapsed() > UPLOAD_TIME {
         return Err(StoreError::TooLate);
     }
-    let package = package(on, of, &what).await?;
+    let (name, family) = (what.coordinate.package.as_str(), what.family.as_str());
+    let package = package(on, of, name, family, what.published_at).await?;
     if !insert_artifact(on, of, package.id, &what).await? {
         return repeat(on, of, address, package, what).await;
     }
+    created(on, of, address, &package, what).await
+}
+
+/// Everything of a publication whose row is there already.
+async fn created(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    package: &PackageRow,
+    what: Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
     let bytes = what.files.iter().map(|file| file.content.size()).sum();
     let packages = u64::from(!package.is_shown());
     usage::add(on, of, Counts { packages, artifacts: 1, bytes }).await?;
@@ -56,7 +69,7 @@ pub(super) async fn publish(
     for (kind, name) in &what.labels {
         insert_label(on, package.id, *kind, name, what.id).await?;
     }
-    listing::added(on, of, &package, &what).await?;
+    listing::added(on, of, package, &what).await?;
     let resource = format!("{address} {}", what.coordinate);
     audit::record(on, &what.by, "publish", resource, told(&what)).await?;
     next_generation(on, of).await?;
@@ -84,7 +97,13 @@ async fn repeat(
         return refill(on, of, address, &package, there, what).await;
     }
     if there.state == ArtifactState::Deleted {
-        return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+        let files = what.files.iter().map(|file| (&file.path, file.digest));
+        if !there.is_kept_for(what.extent, &what.content, files) {
+            return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+        }
+        reservation::lift(on, &there).await?;
+        insert_artifact(on, of, package.id, &what).await?;
+        return created(on, of, address, &package, what).await;
     }
     if contradicts {
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
@@ -187,8 +206,13 @@ impl PackageRow {
 }
 
 /// The package; it begins with its first version.
-async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<PackageRow, StoreError> {
-    let name = what.coordinate.package.as_str();
+async fn package(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    name: &str,
+    family: &str,
+    at: Timestamp,
+) -> Result<PackageRow, StoreError> {
     if let Some(there) = find_package(on, of, name).await? {
         return Ok(there);
     }
@@ -196,8 +220,7 @@ async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
     let id = Uuid::now_v7().to_string();
-    let (at, family) = (micros(what.published_at), what.family.as_str());
-    execute(on, insert, [of.0.into(), name.into(), folded.into(), at.into(), id.into(), family.into()]).await?;
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(at).into(), id.into(), family.into()]).await?;
     let made = find_package(on, of, name).await?;
     made.ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
 }
