@@ -11,7 +11,7 @@
 
 mod clients;
 mod model;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};

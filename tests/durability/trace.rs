@@ -20,6 +20,16 @@ use crate::harness::server::Server;
 /// How much longer each fsync takes: what a good disk needs, so that commits meet and become one group.
 const SYNC_MICROSECONDS: &str = "2000";
 
+/// Builds the recorder in a folder with `cc`.
+pub(crate) fn recorder(folder: &Path) -> PathBuf {
+    let library = folder.join("shim.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/durability/shim.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]);
+    run(compiler.arg(&library).arg(source).arg("-ldl")).succeeded();
+    library
+}
+
 /// A server whose system calls are recorded.
 pub(crate) struct Recorded {
     pub(crate) server: Server,
@@ -28,14 +38,10 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Builds the recorder with `cc` and starts a server with it.
+    /// Builds the recorder and starts a server with it.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (library, log) = (folder.path().join("shim.so"), folder.path().join("log"));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/durability/shim.c");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]);
-        run(compiler.arg(&library).arg(source).arg("-ldl")).succeeded();
+        let (library, log) = (recorder(folder.path()), folder.path().join("log"));
         // The first start is not of interest, and tells where the data are.
         let mut server = Server::with(&[super::QUIET]);
         server.stop();
