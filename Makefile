@@ -39,6 +39,7 @@ check: tools-build ## format, lints with warnings denied, documentation, fast te
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) test --workspace --lib --bins --locked --quiet
+	$(CARGO) test -p keeper-web-ui --lib --no-default-features --locked --quiet
 	cd web-ui && npm run --silent check && npm run --silent lint && npm test --silent
 	cd web-ui && npm run --silent build && npm run --silent size
 

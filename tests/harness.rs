@@ -17,6 +17,7 @@
 //! http     requests and answers, as bytes
 //! document what the API's document promises, held against every answer
 //! exchange a request whose answer may never come
+//! many     much in a store, without publishing it
 //! outside  stands for the world outside and writes down what arrives there
 //! scripted an upstream that answers what the test says, and goes wrong in every way
 //! goproxy  modules as such an upstream has them, and their sums
@@ -43,6 +44,7 @@ pub(crate) mod go;
 pub(crate) mod goproxy;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod many;
 pub(crate) mod outside;
 pub(crate) mod people;
 pub(crate) mod postgres;

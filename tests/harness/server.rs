@@ -71,6 +71,11 @@ impl Server {
         Self::prepare(&folder.join("examples/hostile-format"), &[], None)
     }
 
+    /// A server of another build.
+    pub(crate) fn of(program: &Path) -> Self {
+        Self::prepare(program, &[], None)
+    }
+
     /// A server whose data folder is a disk of so many bytes. Only a real file system that is full gives what a
     /// full disk gives, so a machine on which none can be made is a failure and not a reason to skip.
     pub(crate) fn on_a_disk_of(disk_bytes: usize, settings: &[(&str, &str)]) -> Self {
@@ -161,6 +166,13 @@ impl Server {
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it is running").id()
+    }
+
+    /// Its private memory in KiB, without files that are mapped.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line of it");
+        line.trim_matches(['\t', ' ', 'k', 'B']).parse().expect("a number")
     }
 
     /// The certificate that clients of a self-signed server have to trust.

@@ -117,30 +117,6 @@ fn notices_show_what_was_written_as_text() {
 }
 
 #[test]
-fn nothing_that_a_publisher_wrote_runs_or_is_fetched() {
-    let server = server();
-    let line = "x".repeat(20_000);
-    let readme = format!(
-        "# Hello\n\n<script>globalThis.hostile = 1</script>\n\n<img src=\"https://evil.example/x.png\" onerror=\"globalThis.hostile = 2\">\n\n\
-         [click](javascript:globalThis.hostile=3) [data](data:text/html,<script>globalThis.hostile=4</script>)\n\n\
-         ![pixel](https://evil.example/pixel.png) [fine](https://fine.example/)\n\n\
-         <style>body {{ display: none }}</style><svg onload=\"globalThis.hostile = 5\"></svg>\n\n\
-         <form action=\"https://evil.example\"><input name=\"password\"></form>\n\nThe rest can be read. {line}\n"
-    );
-    let source = "// Package m \u{202e}<img src=x onerror=\"globalThis.hostile = 6\"> does things.\npackage m\n";
-    let odd = "docs/a&b $c=d (e).md";
-    publish(
-        &server,
-        M,
-        "v1.0.0",
-        &[("README.md", &readme), ("m.go", source), (odd, "<script>globalThis.hostile = 7</script>\n")],
-    );
-    let entry = format!("{M}@v1.0.0/m.go");
-    let facts = json!({"name": M, "version": "v1.0.0", "readable": "The rest can be read.", "entry": entry});
-    scenario(&server, "browse/hostile", &facts);
-}
-
-#[test]
 fn filters_are_in_the_address_and_late_answers_are_dropped() {
     let server = server();
     for name in ["example.com/alpha", "example.com/beta", "example.com/alphabet", "example.com/gamma"] {
