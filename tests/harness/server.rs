@@ -32,8 +32,29 @@ pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
 /// The setting that says where the database is.
 const DATABASE: &str = "KEEPER_DATABASE_URL";
 
+/// What happens at the failpoints.
+const FAILPOINTS: &str = "KEEPER_FAILPOINTS";
+
+/// Names another program to be tested in place of the one that cargo built with the tests: `make mutants`.
+const OTHER_PROGRAM: &str = "KEEPER_TEST_PROGRAM";
+/// Which fault that other program is to have.
+const MUTANT: &str = "KEEPER_MUTANT";
+
 /// Time for a start or a stop on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program whose promises are tested.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os(OTHER_PROGRAM).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
+}
+
+/// The same with its failpoints alive.
+pub(crate) fn faulty_program() -> PathBuf {
+    let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
+    let path = std::env::var_os(OTHER_PROGRAM).map_or_else(|| folder.join("examples/faulty-keeper"), PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run 'make faulty'", path.display());
+    path
+}
 
 /// A running server; dropping it kills it.
 pub(crate) struct Server {
@@ -58,7 +79,18 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        Self::prepare(Path::new(PROGRAM), settings, None)
+        Self::prepare(&program(), settings, None)
+    }
+
+    /// A server whose failpoints are alive, and what is to happen at them: `KEEPER_FAILPOINTS` as
+    /// `core/src/failpoint.rs` explains it.
+    pub(crate) fn faulty(failpoints: &str, settings: &[(&str, &str)]) -> Self {
+        Self::prepare(&faulty_program(), &[&[(FAILPOINTS, failpoints)], settings].concat(), None)
+    }
+
+    /// Changes what happens at its failpoints from the next start on.
+    pub(crate) fn set_failpoints(&mut self, failpoints: &str) {
+        self.set(FAILPOINTS, failpoints);
     }
 
     /// A server that has one format more, `hostile`: the program in `tests/hostile_format`, which cargo builds
@@ -78,7 +110,7 @@ impl Server {
              sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
              profile that lets unshare through. {probe}"
         );
-        Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
+        Self::prepare(&program(), settings, Some(disk_bytes))
     }
 
     fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
@@ -93,7 +125,8 @@ impl Server {
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let database = postgres::is_wanted().then(|| (DATABASE.to_owned(), postgres::shared().database()));
-        let all = usual.iter().map(own).chain(database).chain(settings.iter().map(own));
+        let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
+        let all = usual.iter().map(own).chain(database).chain(mutant).chain(settings.iter().map(own));
         let mut server = Self {
             program: program.to_owned(),
             url: String::new(),
@@ -160,7 +193,9 @@ impl Server {
         run(Command::new(&self.program)
             .args(arguments.split_whitespace())
             .env_clear()
-            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            // What stands between the server and its system calls stands there alone.
+            .envs(self.settings.iter().filter(|(key, _)| key != "LD_PRELOAD").map(|(key, value)| (key, value)))
+            .envs(self.disk_bytes.map(|_| ("KEEPER_DATA_DIR", self.data())))
             .current_dir(self.folder.path()))
     }
 

@@ -13,6 +13,7 @@ use keeper_core::artifact::{
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::catalog::About;
+use keeper_core::failpoint;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -46,6 +47,7 @@ pub(super) async fn publish(
     if what.began.elapsed() > UPLOAD_TIME {
         return Err(StoreError::TooLate);
     }
+    failpoint!("F7", |error: std::io::Error| StoreError::Unavailable(error.into()));
     let package = package(on, of, &what).await?;
     if !insert_artifact(on, of, package.id, &what).await? {
         return repeat(on, of, address, package, what).await;
@@ -160,6 +162,7 @@ pub(super) async fn delete(
         Some(artifact) if artifact.state != ArtifactState::Deleted => artifact,
         gone => return Ok(Ended { answer: gone, changed: false }),
     };
+    failpoint!("F20", |error: std::io::Error| StoreError::Unavailable(error.into()));
     let id = before.id.to_string();
     bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
     let detail = json!({

@@ -6,6 +6,7 @@ use crate::access::{Action, Principal};
 use crate::artifact::{Artifact, ArtifactId, ArtifactState};
 use crate::error::{Failure, codes};
 use crate::events::Event;
+use crate::failpoint;
 use crate::repository::{Actor, Deletion as Setting, Repository};
 
 use super::Keeper;
@@ -62,6 +63,7 @@ impl Keeper {
             ));
         }
         let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, reason, by).await?;
+        failpoint!("F21");
         tracing::info!(
             format.key = %repository.address.format, repository.name = %repository.address,
             repository.kind = repository.kind().as_str(), package.name = %artifact.coordinate.package,
