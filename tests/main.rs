@@ -12,6 +12,7 @@
 mod access;
 mod archives;
 mod audit;
+mod backup;
 mod bad_input;
 mod catalog;
 mod chains;
@@ -43,6 +44,7 @@ mod security;
 mod sums_equal_version_control;
 mod tidy;
 mod ui;
+mod upgrade;
 mod uploads_alike;
 mod uploads_limited;
 mod uploads_refused;

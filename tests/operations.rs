@@ -56,7 +56,7 @@ fn every_command_of_the_page_does_what_it_says() {
         command.replace("/var/lib/artifact-keeper", &restored.display().to_string())
     };
     let commands = commands();
-    assert_eq!(commands.len(), 8, "{commands:?}");
+    assert_eq!(commands.len(), 11, "{commands:?}");
     for command in commands {
         if command.contains("migrate --check") {
             server.stop();

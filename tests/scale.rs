@@ -147,7 +147,7 @@ fn publish(server: &Server, number: usize) -> String {
     form.send(server).expect(201).text("id").to_owned()
 }
 
-/// Nothing twice, and nothing left out that was there from the first page to the last: for all lists of artifacts,
+/// Nothing twice, and nothing left out that was there from the first page to the last (I3): for all lists of artifacts,
 /// packages, search, and people.
 #[test]
 fn pages_stay_right_while_others_publish_and_delete() {

@@ -6,7 +6,7 @@
 //! {"verb":"token_create","name":"ci","actions":["read"],"repositories":["go/*"],"expires":"90d","user":"admin"}
 //! {"result":"token_created","token":"akp_…", …}       or      {"result":"refused","reason":"…"}
 //!
-//! {"verb":"verify","quick":false}
+//! {"verb":"verify","quick":false,"repair_orphans":false}
 //! {"result":"finding","code":"blob_missing", …}       any number of these, and of {"result":"working"}
 //! {"result":"verified","blobs":41, …}
 //! ```
@@ -40,9 +40,10 @@ pub mod operator;
 pub mod token_create;
 
 use crate::backup::Manifest;
+use crate::backup::journal::Journaled;
 use administration::TokenLine;
 use keeper_core::collector::Collected;
-use keeper_core::verifier::{Finding, Verified};
+use keeper_core::verifier::{Finding, Scope, Verified};
 use token_create::{NewTokenRequest, TokenCreated};
 
 /// Bytes of a line.
@@ -78,10 +79,7 @@ pub enum Request {
         confirm: bool,
     },
     /// A verification.
-    Verify {
-        /// Believe the bytes.
-        quick: bool,
-    },
+    Verify(Scope),
     /// A copy of everything.
     Backup {
         /// The folder of the copy, absolute.
@@ -89,6 +87,11 @@ pub enum Request {
         /// An earlier copy, absolute.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Option<PathBuf>,
+    },
+    /// What was published since the last time, added to a journal.
+    Journal {
+        /// Its file, absolute.
+        file: PathBuf,
     },
     /// The tokens of a user, or all.
     TokenList {
@@ -122,6 +125,8 @@ pub enum Reply {
     Verified(Verified),
     /// What the copy is.
     BackedUp(Manifest),
+    /// What the journal got.
+    Journaled(Journaled),
     /// It goes on; more lines follow.
     Working,
     /// The tokens, in order of their creation.
@@ -151,6 +156,7 @@ impl fmt::Debug for Reply {
             Self::Finding(finding) => finding.fmt(f),
             Self::Verified(verified) => verified.fmt(f),
             Self::BackedUp(manifest) => manifest.fmt(f),
+            Self::Journaled(journaled) => journaled.fmt(f),
             Self::Working => f.write_str("Working"),
             Self::Tokens { tokens } => tokens.fmt(f),
             Self::TokenRevoked => f.write_str("TokenRevoked"),
@@ -401,7 +407,7 @@ mod tests {
             match request {
                 Request::TokenCreate(request) => Reply::refused(request.name),
                 Request::Gc { .. } => Reply::Collected(Collected::default()),
-                Request::Verify { .. } => {
+                Request::Verify(_) => {
                     for _ in 0..3 * LINES_WAITING {
                         assert!(lines.send(Reply::Working).await);
                     }
@@ -446,7 +452,7 @@ mod tests {
         let path = folder.path().join("admin.sock");
         let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
         let mut lines = 0;
-        let reply = converse_with(&path, &Request::Verify { quick: true }, |_| lines += 1).await.expect("answered");
+        let reply = converse_with(&path, &Request::Verify(Scope::default()), |_| lines += 1).await.expect("answered");
         assert!(matches!(reply, Reply::Verified(_)) && lines == 3 * LINES_WAITING, "{reply:?} after {lines}");
     }
 

@@ -25,11 +25,9 @@ pub fn program() -> Exit {
     let loaded = Config::load(&overrides, environment(), file.as_deref());
     let quiet = match &verb {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
-        Verb::Administer { .. }
-        | Verb::Gc { .. }
-        | Verb::Verify { .. }
-        | Verb::Backup { .. }
-        | Verb::Restore { .. } => true,
+        Verb::Administer { .. } | Verb::Gc { .. } | Verb::Verify { .. } | Verb::Backup(_) | Verb::Restore { .. } => {
+            true
+        }
         _ => false,
     };
     let Loaded { config, warnings, .. } = match loaded {
@@ -59,9 +57,9 @@ pub fn program() -> Exit {
                 cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
-            Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
-            Verb::Backup { to, base } => cli::backup::backup(&config, to, base).await,
-            Verb::Restore { from } => cli::backup::restore(&config, from).await,
+            Verb::Verify { scope, json } => cli::upkeep::verify(&config, scope, json).await,
+            Verb::Backup(kept) => cli::backup::backup(&config, kept).await,
+            Verb::Restore { from, reserve_from } => cli::backup::restore(&config, from, reserve_from).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }
     });

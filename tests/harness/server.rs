@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::command::{Finished, run};
 use super::http::{self, Response};
 use super::postgres;
+use super::wait;
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
@@ -67,6 +68,8 @@ pub(crate) struct Server {
     words: Vec<String>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
+    /// A database of its own, which goes with it.
+    _database: Option<postgres::Database>,
     /// Its data folder is a disk of its own, of so many bytes.
     disk_bytes: Option<usize>,
 }
@@ -113,7 +116,20 @@ impl Server {
         Self::prepare(&program(), settings, Some(disk_bytes))
     }
 
+    /// A server that is not started yet, on a data folder that `fill` makes.
+    pub(crate) fn upon(fill: impl FnOnce(&Path), settings: &[(&str, &str)]) -> Self {
+        let server = Self::unstarted(&program(), settings, None);
+        fill(&server.data());
+        server
+    }
+
     fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+        let mut server = Self::unstarted(program, settings, disk_bytes);
+        server.launch();
+        server
+    }
+
+    fn unstarted(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -124,10 +140,12 @@ impl Server {
         ];
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let database = postgres::is_wanted().then(|| (DATABASE.to_owned(), postgres::shared().database()));
+        let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
+        let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
+        let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
         let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
-        let all = usual.iter().map(own).chain(database).chain(mutant).chain(settings.iter().map(own));
-        let mut server = Self {
+        let all = usual.iter().map(own).chain(named).chain(mutant).chain(settings.iter().map(own));
+        Self {
             program: program.to_owned(),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
@@ -135,10 +153,9 @@ impl Server {
             words: Vec::new(),
             child: None,
             output: Arc::default(),
+            _database: database,
             disk_bytes,
-        };
-        server.launch();
-        server
+        }
     }
 
     /// The address of a Go repository: what GOPROXY is set to.
@@ -264,6 +281,14 @@ impl Server {
         assert!(self.child.is_none(), "it is still running");
         drop(self.spawn());
         thread::sleep(after);
+        self.kill();
+    }
+
+    /// The same as soon as something is so.
+    pub(crate) fn start_and_kill_when(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        assert!(self.child.is_none(), "it is still running");
+        drop(self.spawn());
+        wait::until(what, || is_so(self));
         self.kill();
     }
 

@@ -50,6 +50,7 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
     let acknowledged: Mutex<BTreeMap<String, u64>> = Mutex::default();
     let (stop, next) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
+        let _stop = wait::RaiseAtEnd(&stop);
         for server in pair.servers().iter().cycle().take(4) {
             let (acknowledged, stop, next) = (&acknowledged, &stop, &next);
             scope.spawn(move || {
@@ -80,7 +81,6 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
             }
             database.start_again();
         }
-        stop.store(true, Ordering::SeqCst);
     });
     for server in pair.servers() {
         wait::until("the server is ready again", || http::get(&format!("{}/readyz", server.url)).status == 200);

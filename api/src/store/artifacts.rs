@@ -181,14 +181,15 @@ impl ArtifactStore for Store {
         &self,
         of: RepositoryId,
         what: &Coordinate,
+        expected: Option<&str>,
         reason: &str,
         by: &Actor,
-    ) -> Result<Option<Artifact>, StoreError> {
+    ) -> Result<Option<Amended>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
-        let (reason, then) = (reason.to_owned(), self.follow(of));
+        let (expected, reason, then) = (expected.map(str::to_owned), reason.to_owned(), self.follow(of));
         let ended = self
             .writer
-            .submit_again(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then)
+            .submit_again(move |on| Box::pin(amending::delete(on, of, address, what, expected, reason, by)), then)
             .await?;
         Ok(ended.answer)
     }

@@ -397,8 +397,11 @@ enum Standing {
 fn standing<'a>(
     there: &Artifact,
     sent: &Inspection,
-    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+    files: impl Iterator<Item = (&'a FilePath, Digest)> + Clone,
 ) -> Result<Standing, Failure> {
+    if there.is_kept_for(sent.extent, &sent.content, files.clone()) {
+        return Ok(Standing::Adds);
+    }
     if there.state == ArtifactState::Deleted {
         let deleted = policy::tombstone(there);
         return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));

@@ -199,7 +199,7 @@ async fn turn_pages(mut random: Random, limit: u32) {
             touched.insert(number);
             if there.remove(&number) {
                 let what = publication(&name(number), "v1").coordinate;
-                store.delete(places[number % 2], &what, "", &Actor::system()).await.expect("deleted");
+                store.delete(places[number % 2], &what, None, "", &Actor::system()).await.expect("deleted");
             } else if ever.insert(number) {
                 there.insert(number);
                 publish(&store, places[number % 2], &name(number), "v1").await;

@@ -88,7 +88,10 @@ async fn packages_are_listed_by_name_and_by_time(
     assert_eq!(store.package(&[of], found[0].id).await.expect("an answer").as_ref(), Some(&found[0]), "by id");
     assert_eq!(store.package(&[other], found[0].id).await.expect("an answer"), None, "an id grants nothing");
     for version in ["v1", "v2"] {
-        artifacts.delete(of, &coordinate("example.com/l/b", version), "", &Actor::system()).await.expect("deleted");
+        artifacts
+            .delete(of, &coordinate("example.com/l/b", version), None, "", &Actor::system())
+            .await
+            .expect("deleted");
     }
     assert_eq!(store.package(&[of], found[0].id).await.expect("an answer"), None, "nothing left of it");
     assert_eq!(listed(store, by_name(&both, "com/l/")).await.len(), 4, "nothing left of it in lists");
@@ -102,7 +105,7 @@ async fn versions_are_listed_highest_first(store: &dyn PackageStore, artifacts: 
     for version in ["v10", "v2", "v1", "v300"] {
         created(artifacts, of, publication(name, version, version)).await;
     }
-    artifacts.delete(of, &coordinate(name, "v2"), "leaked", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(name, "v2"), None, "leaked", &Actor::system()).await.expect("deleted");
     let package = listed(store, by_name(&[of], name)).await.remove(0).id;
     let mut query = VersionQuery { package, deleted: false, after: None, limit: 2 };
     let page = store.package_versions(&query).await.expect("a page");
@@ -134,7 +137,7 @@ async fn dependents_are_found_and_deleted_ones_are_not(
         what.dependencies = vec![need("example.com/needed"), need("example.com/needed"), need("example.com/more")];
         created(artifacts, repository, what).await;
     }
-    artifacts.delete(of, &coordinate("example.com/needs/z", "v1"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate("example.com/needs/z", "v1"), None, "", &Actor::system()).await.expect("deleted");
     let query = |repositories: &[RepositoryId]| DependentQuery {
         repositories: repositories.to_vec(),
         package: package("example.com/needed"),
@@ -193,7 +196,7 @@ async fn words_are_found_where_they_may_be_read(
     let alike = store.similar_packages(&[of], "mymodul", 10).await.expect("packages");
     assert!(names(&alike).contains(&module[0]), "similar names");
     assert!(!names(&alike).iter().any(|name| name.contains("hidden")), "similar names, only where they may be read");
-    artifacts.delete(of, &coordinate(module[1], "v1"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(module[1], "v1"), None, "", &Actor::system()).await.expect("deleted");
     assert_eq!(found(&[of], "mymodule").await, module[..1], "what is deleted is not found");
 }
 
@@ -221,7 +224,7 @@ async fn a_version_is_changed_and_a_tombstone_never(artifacts: &dyn ArtifactStor
     let pin = Amendment { pinned: Some(true), expected: Some(yanked.tag()), ..Amendment::default() };
     assert!(done(amend(pin.clone()).await).pinned, "pinned under the present tag");
     assert!(matches!(amend(pin).await, Some(Amended::Stale)), "a tag of before is stale");
-    artifacts.delete(of, &what, "gone", &by).await.expect("deleted");
+    artifacts.delete(of, &what, None, "gone", &by).await.expect("deleted");
     let deleted = amend(state(ArtifactState::Active, "")).await;
     assert!(matches!(deleted, Some(Amended::Deleted(gone)) if gone.state_reason == "gone"), "a tombstone stays one");
     let absent = artifacts.amend(of, &coordinate(name, "v9"), state(ArtifactState::Active, ""), &by).await;
