@@ -19,6 +19,7 @@
 //! exchange a request whose answer may never come
 //! many     much in a store, without publishing it
 //! outside  stands for the world outside and writes down what arrives there
+//! shim     stands between a server and its system calls
 //! scripted an upstream that answers what the test says, and goes wrong in every way
 //! goproxy  modules as such an upstream has them, and their sums
 //! checksum_database  a checksum database with a key of its own, which can lie
@@ -55,5 +56,6 @@ pub(crate) mod refusal;
 pub(crate) mod s3;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod shim;
 pub(crate) mod upload;
 pub(crate) mod wait;

@@ -20,6 +20,7 @@ mod client_setup;
 mod client_trouble;
 mod concurrency;
 mod durability;
+mod faults;
 mod generic;
 mod gomod_differential;
 mod guide_document;

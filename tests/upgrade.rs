@@ -11,9 +11,7 @@ use std::thread;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
 
-use crate::durability::trace::recorder;
 use crate::harness::archives;
 use crate::harness::command::run;
 use crate::harness::database::sql;
@@ -21,6 +19,7 @@ use crate::harness::http;
 use crate::harness::people::{self, Credential};
 use crate::harness::postgres::{self, Database};
 use crate::harness::server::Server;
+use crate::harness::shim::Shim;
 use crate::harness::upload::Form;
 
 /// The newest with its stored files, which are those of all.
@@ -110,22 +109,15 @@ fn what_every_earlier_version_stored_is_served_as_it_was() {
 #[test]
 fn a_kill_at_any_step_of_an_upgrade_costs_nothing() {
     const OLDEST: &str = "m0003";
-    let tools = TempDir::new().expect("a folder");
-    let library = recorder(tools.path());
+    let shim = Shim::build();
     let mut step = 1;
     loop {
         let mut server = server_of(OLDEST);
-        let log = tools.path().join(format!("log{step}"));
-        let settings = [
-            ("SHIM_LOG", log.display().to_string()),
-            ("SHIM_ROOT", server.data().display().to_string()),
-            // Each commit of the upgrade takes long enough to be met in its middle.
-            ("SHIM_SYNC_MICROSECONDS", "30000".to_owned()),
-            ("LD_PRELOAD", library.display().to_string()),
-        ];
-        for (name, value) in &settings {
-            server.set(name, value);
-        }
+        let log = shim.path(&format!("log{step}"));
+        shim.stand_before(&mut server);
+        server.set("SHIM_LOG", &log.display().to_string());
+        // Each commit of the upgrade takes long enough to be met in its middle.
+        server.set("SHIM_SYNC_MICROSECONDS", "30000");
         let commits = || {
             let log = fs::read_to_string(&log).unwrap_or_default();
             log.lines().filter(|line| line.starts_with('B') && line.contains("fsync") && line.contains("-wal")).count()

@@ -277,14 +277,12 @@ impl Keeper {
     /// # Errors
     /// `blob_missing` or `blob_corrupt`: a fault of the store, never an absence.
     pub async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, Failure> {
-        match self.ports.blobs.open(blob, range).await {
-            Err(BlobError::Missing(_)) => {}
+        let fault = match self.ports.blobs.open(blob, range).await {
+            Err(fault @ (BlobError::Missing(_) | BlobError::Corrupt(..))) => fault,
             other => return Ok(other?),
-        }
-        let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
-        let Some(location) = location.filter(|location| *location != blob.location) else {
-            return Err(BlobError::Missing(blob.location.as_str().to_owned()).into());
         };
+        let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
+        let Some(location) = location.filter(|location| *location != blob.location) else { return Err(fault.into()) };
         Ok(self.ports.blobs.open(&BlobInfo { location, size: blob.size }, range).await?)
     }
 

@@ -33,8 +33,29 @@ pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
 /// The setting that says where the database is.
 const DATABASE: &str = "KEEPER_DATABASE_URL";
 
+/// What happens at the failpoints.
+const FAILPOINTS: &str = "KEEPER_FAILPOINTS";
+
+/// Names another program to be tested in place of the one that cargo built with the tests: `make mutants`.
+const OTHER_PROGRAM: &str = "KEEPER_TEST_PROGRAM";
+/// Which fault that other program is to have.
+const MUTANT: &str = "KEEPER_MUTANT";
+
 /// Time for a start or a stop on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program whose promises are tested.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os(OTHER_PROGRAM).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
+}
+
+/// The same with its failpoints alive.
+pub(crate) fn faulty_program() -> PathBuf {
+    let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
+    let path = std::env::var_os(OTHER_PROGRAM).map_or_else(|| folder.join("examples/faulty-keeper"), PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run 'make faulty'", path.display());
+    path
+}
 
 /// A running server; dropping it kills it.
 pub(crate) struct Server {
@@ -61,7 +82,18 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        Self::prepare(Path::new(PROGRAM), settings, None)
+        Self::prepare(&program(), settings, None)
+    }
+
+    /// A server whose failpoints are alive, and what is to happen at them: `KEEPER_FAILPOINTS` as
+    /// `core/src/failpoint.rs` explains it.
+    pub(crate) fn faulty(failpoints: &str, settings: &[(&str, &str)]) -> Self {
+        Self::prepare(&faulty_program(), &[&[(FAILPOINTS, failpoints)], settings].concat(), None)
+    }
+
+    /// Changes what happens at its failpoints from the next start on.
+    pub(crate) fn set_failpoints(&mut self, failpoints: &str) {
+        self.set(FAILPOINTS, failpoints);
     }
 
     /// A server that has one format more, `hostile`: the program in `tests/hostile_format`, which cargo builds
@@ -86,12 +118,12 @@ impl Server {
              sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
              profile that lets unshare through. {probe}"
         );
-        Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
+        Self::prepare(&program(), settings, Some(disk_bytes))
     }
 
     /// A server that is not started yet, on a data folder that `fill` makes.
     pub(crate) fn upon(fill: impl FnOnce(&Path), settings: &[(&str, &str)]) -> Self {
-        let server = Self::unstarted(Path::new(PROGRAM), settings, None);
+        let server = Self::unstarted(&program(), settings, None);
         fill(&server.data());
         server
     }
@@ -116,7 +148,8 @@ impl Server {
         let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
         let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
         let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
-        let all = usual.iter().map(own).chain(named).chain(settings.iter().map(own));
+        let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
+        let all = usual.iter().map(own).chain(named).chain(mutant).chain(settings.iter().map(own));
         Self {
             program: program.to_owned(),
             url: String::new(),
@@ -197,7 +230,9 @@ impl Server {
         run(Command::new(&self.program)
             .args(arguments.split_whitespace())
             .env_clear()
-            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            // What stands between the server and its system calls stands there alone.
+            .envs(self.settings.iter().filter(|(key, _)| key != "LD_PRELOAD").map(|(key, value)| (key, value)))
+            .envs(self.disk_bytes.map(|_| ("KEEPER_DATA_DIR", self.data())))
             .current_dir(self.folder.path()))
     }
 

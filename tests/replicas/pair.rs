@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::harness::archives;
 use crate::harness::exchange;
@@ -46,6 +47,21 @@ impl Pair {
 
     pub(super) fn servers(&self) -> &[Server; 2] {
         &self.servers
+    }
+
+    /// Takes one away while it publishes something, and starts it again.
+    pub(super) fn kill_while_publishing(&mut self, which: usize, number: u64, after: Duration) {
+        let (url, server) = (self.servers[which].url.clone(), &mut self.servers[which]);
+        let form = FORM.of(&format!("example.com/killed{number}"), "v1.0.0", module(number));
+        thread::scope(|scope| {
+            // Whether it is answered is as it may be.
+            let client = scope.spawn(move || form.send_to(&url));
+            // A moment that nobody can foresee is the point here.
+            thread::sleep(after);
+            server.kill();
+            let _answered = client.join();
+        });
+        server.start_again();
     }
 
     pub(super) fn s3(&self) -> &S3 {

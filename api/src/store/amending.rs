@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keeper_core::artifact::{Amended, Amendment, Artifact, ArtifactState, Coordinate, StoreError};
+use keeper_core::failpoint;
 use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -50,6 +51,7 @@ pub(super) async fn delete(
         Present::Here(before) => before,
         Present::Refused(answer) => return Ok(Ended { answer, changed: false }),
     };
+    failpoint!("F20", |error: std::io::Error| StoreError::Unavailable(error.into()));
     let id = before.id.to_string();
     bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
     let detail = json!({

@@ -12,6 +12,7 @@ use keeper_core::artifact::{
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::digest::Digest;
+use keeper_core::failpoint;
 use keeper_core::repository::{Actor, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
@@ -230,6 +231,7 @@ impl Store {
     pub(super) fn follow<T>(&self, of: RepositoryId) -> impl FnOnce(&publishing::Ended<T>) + Send + use<T> {
         let catalog = self.catalog.clone();
         move |ended| {
+            failpoint!("F8");
             if ended.changed {
                 catalog.bump(of);
             }

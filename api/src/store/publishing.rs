@@ -13,6 +13,7 @@ use keeper_core::artifact::{
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::catalog::About;
+use keeper_core::failpoint;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -46,6 +47,7 @@ pub(super) async fn publish(
     if what.began.elapsed() > UPLOAD_TIME {
         return Err(StoreError::TooLate);
     }
+    failpoint!("F7", |error: std::io::Error| StoreError::Unavailable(error.into()));
     let (name, family) = (what.coordinate.package.as_str(), what.family.as_str());
     let package = package(on, of, name, family, what.published_at).await?;
     if !insert_artifact(on, of, package.id, &what).await? {

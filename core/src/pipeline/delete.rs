@@ -6,6 +6,7 @@ use crate::access::{Action, Principal};
 use crate::artifact::{Amended, Artifact, ArtifactId, ArtifactState};
 use crate::error::{Failure, codes};
 use crate::events::Event;
+use crate::failpoint;
 use crate::repository::{Actor, Deletion as Setting, Repository};
 
 use super::Keeper;
@@ -70,6 +71,7 @@ impl Keeper {
             ));
         }
         let deleted = self.ports.artifacts.delete(repository.id, &artifact.coordinate, expected, reason, by).await?;
+        failpoint!("F21");
         let tombstone = match deleted {
             Some(Amended::Done(tombstone)) => *tombstone,
             Some(Amended::Deleted(tombstone)) => return Ok(Deletion { artifact: *tombstone, changed: false }),
