@@ -19,6 +19,7 @@ mod chains;
 mod client_setup;
 mod client_trouble;
 mod concurrency;
+mod deployment;
 mod durability;
 mod faults;
 mod generic;

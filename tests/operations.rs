@@ -1,23 +1,16 @@
-//! What the page for operators tells them to do, done; and the files for systemd and nginx, given to those.
+//! What the page for operators tells them to do, done.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::harness::archives;
-use crate::harness::command::run;
 use crate::harness::http;
 use crate::harness::postgres;
 use crate::harness::random::Random;
-use crate::harness::server::{PROGRAM, Server};
+use crate::harness::server::Server;
 use crate::harness::upload::Form;
-use crate::harness::wait;
 
-fn docs(name: &str) -> String {
+pub(crate) fn docs(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -118,103 +111,4 @@ fn files(below: &Path) -> Vec<PathBuf> {
         if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
     }
     found
-}
-
-#[test]
-fn systemd_takes_the_unit() {
-    let unit = docs("deploy/artifact-keeper.service");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("artifact-keeper.service");
-    let there = unit.replace("/usr/local/bin/artifact-keeper serve", &format!("{PROGRAM} serve"));
-    assert_ne!(unit, there);
-    fs::write(&path, there).expect("written");
-    let judged = run(Command::new("systemd-analyze").arg("verify").arg(&path)).succeeded();
-    assert_eq!(judged.stderr(), "", "{judged}");
-}
-
-/// nginx with the recipe, before one server.
-struct Nginx {
-    url: String,
-    child: Child,
-    _folder: TempDir,
-}
-
-impl Nginx {
-    fn before(servers: [&Server; 2]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            free.local_addr().expect("bound").port()
-        };
-        let mut text = docs("deploy/nginx.conf").replace("/tmp/", &format!("{}/", folder.path().display()));
-        for (from, to) in [
-            ("listen 8080;", format!("listen 127.0.0.1:{port};")),
-            ("keeper-1:8080", servers[0].host().to_owned()),
-            ("keeper-2:8080", servers[1].host().to_owned()),
-        ] {
-            assert!(text.contains(from), "{from} is not in the recipe");
-            text = text.replace(from, &to);
-        }
-        let path = folder.path().join("nginx.conf");
-        fs::write(&path, format!("daemon off;\n{text}")).expect("written");
-        let child = Command::new(program())
-            .arg("-p")
-            .arg(folder.path())
-            .arg("-c")
-            .arg(&path)
-            .args(["-e", "stderr"])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("nginx runs. On Debian: sudo apt-get install nginx-light");
-        let url = format!("http://127.0.0.1:{port}");
-        wait::until("nginx listens", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        Self { url, child, _folder: folder }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
-    }
-}
-
-fn program() -> &'static str {
-    if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" }
-}
-
-#[test]
-fn nginx_with_the_recipe_passes_everything_on_as_it_is() {
-    const LARGE: usize = 12 << 20;
-    let server = Server::with(&[("KEEPER_TRUSTED_PROXIES", "127.0.0.1")]);
-    let nginx = Nginx::before([&server, &server]);
-    let through = |address: &str| address.replace(&server.url, &nginx.url);
-    // An upload that is larger than what nginx takes by itself, and a download of it, whole and in part.
-    let archive = archives::stored(&[("noise.bin", &archives::noise(LARGE))]);
-    let form = Form::go(archive).with("name", "example.com/Large").with("version", "v1.0.0");
-    form.send_to(&nginx.url).expect(201);
-    let direct = format!("{}/example.com/!large/@v/v1.0.0.zip", server.go("local"));
-    let whole = http::get(&through(&direct)).expect(200).body;
-    assert!(whole.len() > LARGE && whole == http::get(&direct).expect(200).body);
-    let part = http::send("GET", &through(&direct), &[("Range", "bytes=100-199")], &[]).expect(206);
-    assert_eq!(part.body, whole[100..200]);
-    // Paths as clients spell them; a slash too much stays one.
-    for spelling in ["%21large", "%21Large", "!large", "/!large"] {
-        let path = direct.replace("!large", spelling);
-        let (here, there) = (http::get(&path), http::get(&through(&path)));
-        assert_eq!((here.status, here.body.len()), (there.status, there.body.len()), "{spelling}");
-    }
-    // What nginx says of the client is believed, and what the client says of itself is not.
-    let setup = http::send(
-        "GET",
-        &format!("{}/api/repositories/go/local/setup", nginx.url),
-        &[("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "https")],
-        &[],
-    );
-    let text = setup.expect(200).text();
-    assert!(text.contains(&nginx.url) && !text.contains("evil.example"), "{text}");
-    let health: Value =
-        serde_json::from_str(&http::get(&format!("{}/readyz", nginx.url)).expect(200).text()).expect("JSON");
-    assert_eq!(health["database"], "ok");
 }
