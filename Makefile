@@ -12,10 +12,8 @@ export RUSTUP_TOOLCHAIN := $(TOOLCHAIN)
 endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
-# What runs a second time on PostgreSQL: what asks most of the database, but for two tests that rely on there being one
-# process (there, the lease of a process that was killed ends after a minute).
-ON_POSTGRES := access:: audit:: catalog:: concurrency:: faults::churn:: lifecycle:: reading:: \
-	--skip a_kill_in_the_middle_of_a_collection --skip a_removal_that_was_killed
+# What runs a second time on PostgreSQL: what asks most of the database.
+ON_POSTGRES := access:: audit:: catalog:: concurrency:: faults::churn:: lifecycle:: reading::
 
 .PHONY: help run test test-long faulty mutants check bench generate tools-build tools-test
 

@@ -42,6 +42,7 @@ mod replicas;
 mod scale;
 mod secrets;
 mod security;
+mod server_states;
 mod sums_equal_version_control;
 mod tidy;
 mod ui;

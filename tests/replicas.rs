@@ -1,8 +1,11 @@
 //! Several servers on one PostgreSQL and one bucket: what one does the others show, and what one loses nobody loses.
 
 mod faults;
+mod leases;
 mod pair;
 mod proxy;
+mod rolling;
+mod unknown;
 
 use std::sync::Barrier;
 use std::thread;

@@ -18,6 +18,7 @@ use crate::config::StoragePlace;
 mod buffers;
 pub mod disk;
 mod durable;
+pub mod guard;
 mod lane;
 mod object;
 mod read;

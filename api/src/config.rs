@@ -96,6 +96,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How long requests in flight may take after a stop was asked for.
     pub shutdown_timeout: Duration,
+    /// How long a server that is to stop still takes requests.
+    pub shutdown_delay: Duration,
     /// How long a request's header may take.
     pub header_timeout: Duration,
     /// How long a body may be slow before its rate counts.
@@ -108,6 +110,12 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// Uploads at once.
     pub max_uploads: usize,
+    /// Uploads at once with one credential.
+    pub max_uploads_per_credential: usize,
+    /// Requests in a second with one credential.
+    pub max_requests_per_second: Option<usize>,
+    /// Bytes that uploads leave free on the disk.
+    pub storage_reserve: Option<u64>,
     /// Time between two runs of the collector of blobs.
     pub gc_period: Duration,
     /// No blob younger than this is removed.

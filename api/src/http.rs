@@ -50,7 +50,7 @@ use keeper_core::redaction::redact;
 use poem::{Endpoint, Request, Response};
 use tracing::Span;
 
-pub use admission::Admission;
+pub use admission::{Admission, Rates, Turn, UploadBounds};
 pub use authenticate::{Asked, Authenticator};
 pub use error::Refused;
 pub(crate) use error::status as status_of;
@@ -88,6 +88,8 @@ pub struct App {
     pub archives: Archives,
     /// Bounds of uploads.
     pub admission: Arc<Admission>,
+    /// Bounds of requests.
+    pub rates: Rates,
     /// What the server can say of itself.
     pub status: Arc<Status>,
     /// The way out, for the addresses that are to be reached.
@@ -136,7 +138,9 @@ impl Routes {
             "livez" if path == "/livez" => read_only(&request).map(|()| self.app.health.live()),
             "readyz" if path == "/readyz" => {
                 read_only(&request)?;
-                Ok(self.app.health.ready(&self.app.keeper).await)
+                let needs_writes =
+                    uri.query().is_some_and(|query| query.split('&').any(|one| one == "writes=required"));
+                Ok(self.app.health.ready(&self.app.keeper, needs_writes).await)
             }
             "metrics" if path == "/metrics" => {
                 read_only(&request)?;
@@ -189,6 +193,9 @@ impl Routes {
             Err(failure) => return (Principal::Anonymous, Err(self.with_hint_of_format(failure, &request, facts))),
         };
         span.record("principal.name", who.login());
+        if let Err(failure) = self.app.rates.count(&who) {
+            return (who, Err(failure));
+        }
         let ends = ends_soon(&who);
         let result = AssertUnwindSafe(self.route(&who, request, facts)).catch_unwind().await;
         let panicked = || Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked");

@@ -21,6 +21,7 @@ pub mod monitoring;
 mod nearest;
 mod process;
 mod program;
+mod reload;
 pub mod run;
 mod secrets;
 pub mod server;

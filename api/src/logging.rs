@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use keeper_core::redaction::redact;
 use tracing_subscriber::EnvFilter;
@@ -16,20 +17,42 @@ use crate::config::{Config, LogFormat};
 const QUIET: &str =
     "sqlx=warn,sea_orm_migration=warn,rustls=warn,rustls_platform_verifier=warn,hyper=info,h2=info,reqwest=info";
 
+/// Puts another filter in the place of the one in use.
+type Change = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+static CHANGE: OnceLock<Change> = OnceLock::new();
+
+fn filter(log: &str) -> EnvFilter {
+    EnvFilter::try_new(format!("{QUIET},{log}")).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// Logs by another filter from now on; `false` when that cannot be done. The filter is known to parse.
+pub(crate) fn set_filter(log: &str) -> bool {
+    CHANGE.get().is_some_and(|change| change(filter(log)))
+}
+
 /// Starts logging. The filter is known to parse; called once.
 pub(crate) fn start(config: &Config) {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log)).unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = config.log_format == LogFormat::Text && io::IsTerminal::is_terminal(&io::stderr());
     let lines = match (config.log_format, colours) {
         (LogFormat::Json, _) => Lines::Json,
         (LogFormat::Text, false) => Lines::Text,
         (LogFormat::Text, true) => Lines::Colours,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_target(false);
-    let started = match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
-        LogFormat::Text => builder.with_ansi(colours).try_init(),
+    let builder = tracing_subscriber::fmt().with_writer(lines).with_target(false);
+    let (started, change): (_, Change) = match config.log_format {
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            let builder = builder.with_env_filter(filter(&config.log)).with_filter_reloading();
+            let handle = builder.reload_handle();
+            (builder.try_init(), Box::new(move |filter: EnvFilter| handle.reload(filter).is_ok()))
+        }
+        LogFormat::Text => {
+            let builder = builder.with_ansi(colours).with_env_filter(filter(&config.log)).with_filter_reloading();
+            let handle = builder.reload_handle();
+            (builder.try_init(), Box::new(move |filter: EnvFilter| handle.reload(filter).is_ok()))
+        }
     };
+    let _set_once = CHANGE.set(change);
     if started.is_err() {
         tracing::warn!("logging was started twice");
     }

@@ -8,6 +8,7 @@ use crate::cli::{self, Exit, Invocation, Verb, output};
 use crate::config::{Config, Loaded, environment};
 use crate::datadir::{DataDir, private_files};
 use crate::http::api::openapi;
+use crate::reload::Reload;
 use crate::run::{self, StartError};
 use crate::store::Store;
 use crate::{error_page, logging};
@@ -17,6 +18,7 @@ use crate::{error_page, logging};
 pub fn program() -> Exit {
     private_files();
     let Invocation { verb, file, overrides } = cli::parse();
+    let (again, again_file) = (overrides.clone(), file.clone());
     match &verb {
         Verb::OpenApi => return print(&openapi()),
         Verb::ErrorPage => return print(&error_page::markdown()),
@@ -30,7 +32,7 @@ pub fn program() -> Exit {
         }
         _ => false,
     };
-    let Loaded { config, warnings, .. } = match loaded {
+    let Loaded { config, warnings, effective } = match loaded {
         Ok(loaded) => loaded,
         Err(faults) => return cli::config::refuse(&faults),
     };
@@ -49,7 +51,10 @@ pub fn program() -> Exit {
     }
     let exit = runtime.block_on(async {
         match verb {
-            Verb::Serve { reset_secrets } => serve(config, reset_secrets).await,
+            Verb::Serve { reset_secrets } => {
+                let load = move || Config::load(&again, environment(), again_file.as_deref());
+                serve(config, reset_secrets, Reload::new(effective, load)).await
+            }
             Verb::Migrate { check } => migrate(&config, check).await,
             Verb::Administer { request, quiet } => {
                 let data_dir = config.data_dir.clone();
@@ -75,8 +80,8 @@ fn print(text: &str) -> Exit {
     }
 }
 
-async fn serve(config: Config, reset_secrets: bool) -> Exit {
-    match run::start(config, reset_secrets).await {
+async fn serve(config: Config, reset_secrets: bool, reload: Reload) -> Exit {
+    match run::start(config, reset_secrets, reload).await {
         Ok(()) => Exit::Fine,
         Err(error) => refuse(&error),
     }

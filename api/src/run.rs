@@ -28,6 +28,7 @@ use crate::admin_socket::operator::Operator;
 use crate::archive::Archives;
 use crate::auditor::Auditor;
 use crate::blobs;
+use crate::blobs::guard::{Guard, Guarded};
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
@@ -35,13 +36,14 @@ use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
 use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Admission, App, Authenticator, Front, Health, Routes, Scrape};
+use crate::http::{Admission, App, Authenticator, Front, Health, Rates, Routes, Scrape, UploadBounds};
 use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
 use crate::jobs::retention::{LastUse, Retention};
 use crate::jobs::upkeep::Upkeep;
 use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
+use crate::reload::Reload;
 use crate::server::body::Pace;
 use crate::server::self_signed::{SelfSigned, SelfSignedError};
 use crate::server::tls::{TlsError, TlsFiles};
@@ -146,7 +148,7 @@ impl StartError {
 ///
 /// # Errors
 /// Why it did not start.
-pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError> {
+pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Result<(), StartError> {
     let registry = keeper_formats::registry()?;
     let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -170,12 +172,13 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
 
     let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
     let network = outgoing::network(&config, vault.clone())?;
+    let guard = guard(&config, &data);
     let ports = Ports {
         registry: registry.clone(),
         repositories: store.clone(),
         artifacts: store.clone(),
         packages: store.clone(),
-        blobs: blobs.clone(),
+        blobs: Arc::new(Guarded { blobs: blobs.clone(), guard: guard.clone() }),
         identity: store.clone(),
         lifecycle: store.clone(),
         audit: store.clone(),
@@ -187,9 +190,9 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
     let writer = store.clone();
-    let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE))));
+    let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE)), guard.clone()));
     let denials = Arc::new(Denials::default());
-    let admission = Arc::new(admission(&config));
+    let admission = Arc::new(admission(&config, guard.clone()));
     let sources = Sources {
         store: store.clone(),
         admission: admission.clone(),
@@ -208,13 +211,15 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
         own_address: OwnAddress::new(bound, config.public_url.as_ref().map(PublicUrl::as_str)),
         network,
         vault,
-        admission,
+        admission: admission.clone(),
+        rates: Rates::new(config.max_requests_per_second),
         denials: denials.clone(),
         scrape,
     };
     let auditor = Auditor::start(store.clone(), denials);
     let app = crate::server::into_app(Routes::new(app));
     let runner = Runner::new(store.clone());
+    tokio::spawn(guard.watch(runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     schedule(&config, &runner, &keeper, &upkeep);
     let administration = Administration::new(store.clone(), data.first_password());
@@ -222,16 +227,18 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
-    let handle = match tls {
-        Some(tls) => Some(keep_certificate_fresh(tls, &config, &data)),
-        None => {
-            tokio::spawn(nothing_to_reload(signal(SignalKind::hangup())?));
-            None
-        }
-    };
+    // Whatever there is to be read again: the signal must not end the process.
+    tokio::spawn(reload.follow(signal(SignalKind::hangup())?));
+    let handle = tls.map(|tls| keep_certificate_fresh(tls, &config, &data));
+    let delay = config.shutdown_delay;
     let stopping = async move {
         stop.first().await;
         health.drain();
+        if !delay.is_zero() {
+            tracing::info!(?delay, "stopping: requests are taken a little longer");
+            tokio::time::sleep(delay).await;
+        }
+        admission.close();
         tracing::info!("stopping: requests under way may finish");
     };
     let cut = crate::server::serve(listener, handle, limits(&config, connections), app, stopping).await;
@@ -251,7 +258,7 @@ pub async fn start(config: Config, reset_secrets: bool) -> Result<(), StartError
 
 /// What runs now and then.
 fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep) {
-    runner.schedule(upkeep.collect(config.gc_period), Arc::default());
+    runner.schedule(upkeep.collect(config), Arc::default());
     runner.schedule(Removal(keeper.clone()), keeper.removals());
     runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
     runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
@@ -325,13 +332,6 @@ fn keep_certificate_fresh(tls: Tls, config: &Config, data: &DataDir) -> TlsAccep
     tls.handle
 }
 
-/// SIGHUP asks for a reload; without certificates there is nothing to do, and it must not end the process.
-async fn nothing_to_reload(mut hang_up: Signal) {
-    while hang_up.recv().await.is_some() {
-        tracing::info!("SIGHUP: there is no certificate to reload; other settings need a restart");
-    }
-}
-
 async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(at).await.map_err(|error| {
         let why = match error.kind() {
@@ -361,14 +361,25 @@ fn front(config: &Config) -> Front {
     }
 }
 
-fn admission(config: &Config) -> Admission {
+/// Watches the disks that are written to.
+fn guard(config: &Config, data: &DataDir) -> Arc<Guard> {
+    let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().collect::<Vec<_>>();
+    Guard::new(&data.tmp(), &others, config.storage_reserve)
+}
+
+fn admission(config: &Config, guard: Arc<Guard>) -> Admission {
     let pace = Pace {
         least_bytes_per_second: config.body_min_bytes_per_second,
         window: config.body_grace,
         grace: config.body_grace,
         total: UPLOAD_TIME,
     };
-    Admission::new(config.max_uploads, config.max_upload_bytes.unwrap_or(u64::MAX), pace)
+    let bounds = UploadBounds {
+        at_once: config.max_uploads,
+        of_each: config.max_uploads_per_credential,
+        bytes: config.max_upload_bytes.unwrap_or(u64::MAX),
+    };
+    Admission::new(bounds, pace, guard)
 }
 
 fn limits(config: &Config, connections: usize) -> ServerLimits {

@@ -37,6 +37,7 @@ mod copying;
 mod credentials;
 mod dialect;
 mod documents;
+mod elsewhere;
 mod families;
 #[cfg(test)]
 mod fixture;

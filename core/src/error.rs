@@ -211,6 +211,8 @@ pub mod codes {
         DATABASE_BUSY = "database_busy", Unavailable, "The database is busy", "Send the same request again; that is safe.";
         DATABASE_UNAVAILABLE = "database_unavailable", Unavailable, "The database cannot be used right now", "Send the same request again later; that is safe.";
         OVERLOADED = "overloaded", Unavailable, "The server has too much to do", "Send the same request again after the stated time.";
+        OUTCOME_UNKNOWN = "outcome_unknown", Unavailable, "The outcome of the request is unknown", "Send the same request again; it is safe.";
+        RATE_LIMITED = "rate_limited", TooManyRequests, "Too many requests with this credential", "Send fewer at once, and repeat after the time in Retry-After.";
         SHUTTING_DOWN = "shutting_down", Unavailable, "The server is stopping", "Send the same request again.";
         DISK_FULL = "disk_full", StorageFull, "The disk of the server is full", "Ask the administrator; downloads still work.";
     }

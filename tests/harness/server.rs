@@ -118,7 +118,9 @@ impl Server {
              sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
              profile that lets unshare through. {probe}"
         );
-        Self::prepare(&program(), settings, Some(disk_bytes))
+        // The whole of such a disk is for the test.
+        let settings = [&[("KEEPER_STORAGE_RESERVE", "1")], settings].concat();
+        Self::prepare(&program(), &settings, Some(disk_bytes))
     }
 
     /// A server that is not started yet, on a data folder that `fill` makes.
@@ -267,6 +269,18 @@ impl Server {
         self.signal(Signal::TERM)
     }
 
+    /// Asks it to stop and does not wait.
+    pub(crate) fn ask_to_stop(&self) {
+        let child = self.child.as_ref().expect("it is running");
+        kill_process(Pid::from_child(child), Signal::TERM).expect("the process is ours");
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let child = self.child.take().expect("it is running");
+        Self::wait_for(child)
+    }
+
     /// Takes it away in the middle of whatever it does.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         self.signal(Signal::KILL)
@@ -277,7 +291,12 @@ impl Server {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Asks it to read its certificate again.
+    /// Leaves a setting out from the next start on.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.settings.retain(|(known, _)| known != name);
+    }
+
+    /// Asks it to read its certificate and configuration again.
     pub(crate) fn hang_up(&self) {
         let child = self.child.as_ref().expect("it is running");
         kill_process(Pid::from_child(child), Signal::HUP).expect("the process is ours");
@@ -351,8 +370,12 @@ impl Server {
     }
 
     fn signal(&mut self, signal: Signal) -> ExitStatus {
-        let mut child = self.child.take().expect("it is running");
+        let child = self.child.take().expect("it is running");
         kill_process(Pid::from_child(&child), signal).expect("the process is ours");
+        Self::wait_for(child)
+    }
+
+    fn wait_for(mut child: Child) -> ExitStatus {
         let (sender, ended) = mpsc::channel();
         let pid = Pid::from_child(&child);
         thread::spawn(move || sender.send(child.wait()));

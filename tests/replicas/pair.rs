@@ -64,6 +64,11 @@ impl Pair {
         server.start_again();
     }
 
+    /// One of them, to stop and start.
+    pub(super) fn server(&mut self, at: usize) -> &mut Server {
+        &mut self.servers[at]
+    }
+
     pub(super) fn s3(&self) -> &S3 {
         &self.s3
     }

@@ -1,59 +1,206 @@
-//! How many uploads are taken at once, and how slowly a body may come.
+//! What is let in: how many uploads at once, how slowly a body may come, how many requests in a second.
+//!
+//! An upload needs a turn, one of all and one of its credential. Both are taken at once or none: who waits holds nothing,
+//! so nobody can wait for each other.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keeper_core::access::{Means, Principal};
 use keeper_core::error::{Failure, codes};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use crate::blobs::guard::Guard;
 use crate::server::body::Pace;
+
+mod rate;
+
+pub use rate::Rates;
 
 /// Uploads that wait for their turn at most.
 const WAITING: usize = 64;
 /// How long one waits.
 const WAIT: Duration = Duration::from_secs(10);
+/// When those who were sent away shall come again: not all at once.
+const AGAIN_SECONDS: std::ops::RangeInclusive<u32> = 2..=10;
 
 /// Bounds of uploads.
 pub struct Admission {
     at_once: usize,
-    turns: Arc<Semaphore>,
+    of_each: usize,
+    turns: Arc<Turns>,
     waiting: AtomicUsize,
+    stopping: CancellationToken,
+    storage: Arc<Guard>,
     /// Bytes of one upload at most, over all formats.
     pub max_upload_bytes: u64,
     /// The slowest body that is taken.
     pub pace: Pace,
 }
 
+/// How many uploads there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadBounds {
+    /// At once.
+    pub at_once: usize,
+    /// At once with one credential.
+    pub of_each: usize,
+    /// Bytes of one, over all formats.
+    pub bytes: u64,
+}
+
+#[derive(Default)]
+struct Turns {
+    taken: Mutex<Taken>,
+    given_back: Notify,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by: HashMap<Credential, usize>,
+}
+
+impl Turns {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What requests are counted by; strangers are one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Credential(String);
+
+impl Credential {
+    fn of(who: &Principal) -> Self {
+        Self(match who {
+            Principal::Anonymous => String::new(),
+            Principal::User(user) => match user.means {
+                Means::Token(id) => format!("token {id:?}"),
+                Means::Session(id) => format!("session {id:?}"),
+            },
+        })
+    }
+}
+
+/// A turn to upload; given back when dropped.
+pub struct Turn {
+    turns: Arc<Turns>,
+    of: Credential,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut taken = self.turns.taken();
+        taken.all = taken.all.saturating_sub(1);
+        if let Some(own) = taken.by.get_mut(&self.of) {
+            *own -= 1;
+            if *own == 0 {
+                taken.by.remove(&self.of);
+            }
+        }
+        drop(taken);
+        self.turns.given_back.notify_waiters();
+    }
+}
+
 impl Admission {
-    /// So many uploads at once, of so many bytes each.
+    /// Lets in so much, while that guard lets anything be written.
     #[must_use]
-    pub fn new(at_once: usize, max_upload_bytes: u64, pace: Pace) -> Self {
-        let turns = Arc::new(Semaphore::new(at_once));
-        Self { at_once, turns, waiting: AtomicUsize::new(0), max_upload_bytes, pace }
+    pub fn new(bounds: UploadBounds, pace: Pace, storage: Arc<Guard>) -> Self {
+        Self {
+            at_once: bounds.at_once,
+            of_each: bounds.of_each,
+            turns: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            stopping: CancellationToken::new(),
+            storage,
+            max_upload_bytes: bounds.bytes,
+            pace,
+        }
     }
 
     /// Uploads that have their turn, and those that wait for one.
     #[must_use]
     pub fn under_way(&self) -> (usize, usize) {
-        (self.at_once.saturating_sub(self.turns.available_permits()), self.waiting.load(Ordering::Relaxed))
+        (self.turns.taken().all, self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// From now on no upload begins; those that wait are told.
+    pub fn close(&self) {
+        self.stopping.cancel();
     }
 
     /// A turn to upload; held until the upload has been answered.
     ///
     /// # Errors
-    /// `overloaded` when too many wait already, or the wait was too long.
-    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+    /// `disk_full` and `storage_read_only` while nothing can be written; `overloaded` when too many wait already, or the
+    /// wait was too long; `shutting_down` when the server is to stop.
+    pub async fn turn(&self, who: &Principal) -> Result<Turn, Failure> {
+        self.storage.check()?;
+        let of = Credential::of(who);
+        if self.stopping.is_cancelled() {
+            return Err(shutting_down());
+        }
+        if let Some(turn) = self.take(&of) {
             return Ok(turn);
         }
-        let overloaded = || Failure::new(&codes::OVERLOADED, "too many uploads are under way").retry_after(5);
-        let _place = Place::take(&self.waiting).ok_or_else(overloaded)?;
-        match tokio::time::timeout(WAIT, self.turns.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(overloaded()),
+        let _place = Place::take(&self.waiting).ok_or_else(|| self.overloaded(&of))?;
+        let end = Instant::now() + WAIT;
+        loop {
+            let mut given_back = std::pin::pin!(self.turns.given_back.notified());
+            // From here on no turn is given back unheard.
+            given_back.as_mut().enable();
+            if let Some(turn) = self.take(&of) {
+                return Ok(turn);
+            }
+            tokio::select! {
+                () = given_back => {}
+                () = self.stopping.cancelled() => return Err(shutting_down()),
+                () = tokio::time::sleep_until(end) => return Err(self.overloaded(&of)),
+            }
         }
     }
+
+    fn take(&self, of: &Credential) -> Option<Turn> {
+        let mut taken = self.turns.taken();
+        let own = taken.by.get(of).copied().unwrap_or_default();
+        // Strangers are many, and not one for whom eight are enough.
+        let is_bound = *of != Credential(String::new());
+        if taken.all >= self.at_once || (is_bound && own >= self.of_each) {
+            return None;
+        }
+        taken.all += 1;
+        taken.by.insert(of.clone(), own + 1);
+        Some(Turn { turns: self.turns.clone(), of: of.clone() })
+    }
+
+    fn overloaded(&self, of: &Credential) -> Failure {
+        let own = self.turns.taken().by.get(of).copied().unwrap_or_default();
+        let detail = if own >= self.of_each {
+            format!("{own} uploads with this credential are under way, which is as many as may be at once")
+        } else {
+            format!("{} uploads are under way, which is as many as may be at once", self.at_once)
+        };
+        Failure::new(&codes::OVERLOADED, detail).retry_after(some_seconds())
+    }
+}
+
+fn shutting_down() -> Failure {
+    Failure::new(&codes::SHUTTING_DOWN, "the server is to stop and takes no new upload").retry_after(some_seconds())
+}
+
+/// A number of [`AGAIN_SECONDS`], another one each time.
+fn some_seconds() -> u32 {
+    let mut chance = [0];
+    // Without chance all are told the same, which is no worse than it was.
+    let _told_the_same = getrandom::fill(&mut chance);
+    let (first, last) = AGAIN_SECONDS.into_inner();
+    first + u32::from(chance[0]) % (last - first + 1)
 }
 
 /// A place in the queue; given back when dropped, also when the client goes away.

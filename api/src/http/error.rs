@@ -5,9 +5,9 @@
 //! command shows a body only if it is `text/plain`, UTF-8, printable, without a blank line, at most 8 lines
 //! and 648 bytes; so the text has at most [`TEXT_LINES`] lines and [`TEXT_BYTES`] bytes.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use keeper_core::error::{Class, Failure};
+use keeper_core::error::{Class, Failure, codes};
 use keeper_core::redaction::redact;
 use poem::{Body, Response};
 
@@ -114,6 +114,10 @@ pub(crate) fn answer(failure: &Failure, shape: Shape, request_id: &str) -> Respo
     }
     if let Some(allow) = failure.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
+    }
+    if *code == codes::SHUTTING_DOWN {
+        // The next request is for another server; HTTP/2 has another way to say so, and hyper leaves this one out there.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(seconds) = failure.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

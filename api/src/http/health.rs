@@ -1,17 +1,34 @@
-//! Probes. `/livez`: "do not restart me" asks no database and no disk. `/readyz`: "send me traffic" asks
-//! the database, at most once in two seconds.
+//! Probes. `/livez`: "do not restart me" asks no database and no disk. `/readyz`: "send me traffic" asks the database, at
+//! most once in two seconds, and the storage, at most once in ten.
+//!
+//! ```text
+//! {"database":"ok","database_age_seconds":0,"storage":"ok","storage_age_seconds":4,"draining":false,
+//!  "writes":"off","writes_off_because":"disk_full","writes_off_since":"2026-11-30T10:00:00Z"}
+//! ```
+//!
+//! A server that can only be read from is ready all the same; who needs more asks `/readyz?writes=required`.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use keeper_core::blob::{BlobInfo, BlobLocation};
+use keeper_core::digest::Digest;
 use keeper_core::pipeline::Keeper;
 use poem::Response;
+use serde_json::json;
 use tokio::sync::Mutex;
+
+use crate::blobs::guard::{Guard, Writes};
 
 /// How long the answer of the database is believed.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
+/// How long the answer of the storage is believed, and how long it may take.
+const STORAGE_CHECK: Duration = Duration::from_secs(10);
+const STORAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Says whether the task that commits is alive.
 pub type WriterAlive = Box<dyn Fn() -> bool + Send + Sync>;
@@ -20,14 +37,17 @@ pub type WriterAlive = Box<dyn Fn() -> bool + Send + Sync>;
 pub struct Health {
     draining: AtomicBool,
     writer_alive: WriterAlive,
-    database: Mutex<Option<(Instant, bool)>>,
+    guard: Arc<Guard>,
+    database: Check,
+    storage: Check,
 }
 
 impl Health {
-    /// Probes over a writer.
+    /// Probes over a writer and what may be written.
     #[must_use]
-    pub fn new(writer_alive: WriterAlive) -> Self {
-        Self { draining: AtomicBool::new(false), writer_alive, database: Mutex::new(None) }
+    pub fn new(writer_alive: WriterAlive, guard: Arc<Guard>) -> Self {
+        let (database, storage) = (Check::new(DATABASE_CHECK), Check::new(STORAGE_CHECK));
+        Self { draining: AtomicBool::new(false), writer_alive, guard, database, storage }
     }
 
     /// From now on the server is not ready: it is stopping.
@@ -40,33 +60,77 @@ impl Health {
         answer(alive, &format!("{{\"writer\":\"{}\"}}\n", word(alive)))
     }
 
-    pub(super) async fn ready(&self, keeper: &Keeper) -> Response {
+    pub(super) async fn ready(&self, keeper: &Keeper, needs_writes: bool) -> Response {
         let draining = self.draining.load(Ordering::Relaxed);
-        let database = self.database_answers(keeper).await;
-        let body = format!(
-            "{{\"database\":\"{}\",\"draining\":{draining},\"writes\":\"{}\"}}\n",
-            word(database),
-            if (self.writer_alive)() { "on" } else { "off" }
-        );
-        answer(database && !draining, &body)
+        let (database, database_age) = self.database.ask(database_answers(keeper)).await;
+        let (storage, storage_age) = self.storage.ask(storage_answers(keeper)).await;
+        let (writes, since) = self.guard.state();
+        let off = match writes {
+            _ if !(self.writer_alive)() => Some("database_unavailable"),
+            Writes::On => None,
+            Writes::Full { .. } | Writes::ReadOnly => writes.code(),
+        };
+        let mut body = json!({
+            "database": word(database), "database_age_seconds": database_age,
+            "storage": word(storage), "storage_age_seconds": storage_age,
+            "draining": draining, "writes": if off.is_none() { "on" } else { "off" },
+        });
+        if let Some(code) = off {
+            body["writes_off_because"] = code.into();
+        }
+        if off.is_some() && writes != Writes::On {
+            body["writes_off_since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        }
+        let fine = database && storage && !draining && (off.is_none() || !needs_writes);
+        answer(fine, &format!("{body}\n"))
+    }
+}
+
+async fn database_answers(keeper: &Keeper) -> bool {
+    keeper.ping().await.inspect_err(|error| tracing::error!(%error, "the database does not answer")).is_ok()
+}
+
+/// Asks for a blob that nobody has: that it is not there is an answer.
+async fn storage_answers(keeper: &Keeper) -> bool {
+    let nobodys = BlobLocation::try_from(format!("{}.aaaaaaaaaa", Digest::of(b"")).as_str());
+    let Ok(location) = nobodys else { return false };
+    let nobodys = BlobInfo { location, size: 0 };
+    let asked = tokio::time::timeout(STORAGE_TIME, keeper.ports().blobs.is_intact(&nobodys)).await;
+    match asked {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the storage does not answer");
+            false
+        }
+        Err(_) => {
+            tracing::error!("the storage did not answer in {STORAGE_TIME:?}");
+            false
+        }
+    }
+}
+
+/// An answer that is believed for a while.
+struct Check {
+    believed: Duration,
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Check {
+    fn new(believed: Duration) -> Self {
+        Self { believed, last: Mutex::default() }
     }
 
-    async fn database_answers(&self, keeper: &Keeper) -> bool {
-        let mut last = self.database.lock().await;
+    /// The answer and its age in seconds.
+    async fn ask(&self, question: impl Future<Output = bool>) -> (bool, u64) {
+        let mut last = self.last.lock().await;
         if let Some((at, answered)) = *last
-            && at.elapsed() < DATABASE_CHECK
+            && at.elapsed() < self.believed
         {
-            return answered;
+            return (answered, at.elapsed().as_secs());
         }
-        let answered = match keeper.ping().await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "the database does not answer");
-                false
-            }
-        };
+        let answered = question.await;
         *last = Some((Instant::now(), answered));
-        answered
+        (answered, 0)
     }
 }
 

@@ -11,22 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::Job;
 use crate::config::Config;
+use crate::store::Store;
 
 /// Its name in records and logs.
 pub const NAME: &str = "gc";
 
 /// Runs the collector every so often.
 pub struct Collect {
-    collector: Arc<Collector>,
-    period: Duration,
-}
-
-impl Collect {
-    /// The job of this collector.
-    #[must_use]
-    pub fn new(collector: Arc<Collector>, period: Duration) -> Self {
-        Self { collector, period }
-    }
+    pub(super) collector: Arc<Collector>,
+    pub(super) period: Duration,
+    pub(super) store: Arc<Store>,
+    pub(super) grace: Duration,
 }
 
 /// A collector with the configured policy.
@@ -52,6 +47,10 @@ impl Job for Collect {
     }
 
     async fn run(&self, stop: &CancellationToken) -> Result<Option<String>, Failure> {
+        if let Some(until) = self.store.rests_until(self.grace).await? {
+            let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
+            return Ok(Some(format!("rests until {until}, for the database is another server than before")));
+        }
         let collected = self.collector.run(Mode::Careful, &|_| !stop.is_cancelled()).await?;
         if collected.suspicious {
             tracing::error!(

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use keeper_core::collector::{Collected, Collector, Mode};
@@ -48,8 +47,13 @@ impl Upkeep {
 
     /// The collector as a job.
     #[must_use]
-    pub fn collect(&self, period: Duration) -> collect::Collect {
-        collect::Collect::new(self.collector.clone(), period)
+    pub fn collect(&self, config: &Config) -> collect::Collect {
+        collect::Collect {
+            collector: self.collector.clone(),
+            period: config.gc_period,
+            store: self.store.clone(),
+            grace: config.gc_grace,
+        }
     }
 
     /// Runs the collector: without `confirm` it only tells, with it nothing is too suspicious to be removed.

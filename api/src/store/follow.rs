@@ -5,11 +5,14 @@
 //! connection, so the numbers are also read every [`PERIOD`]. Memory follows the order of the commits: a reading that
 //! began before a commit of our own never comes after it (`order`).
 //!
+//! The connection that listens also holds a lock with the number of this process. It ends with the process, however that
+//! ends, so whoever finds it free knows that the leases of that number ended too ([`jobs`](super::jobs)).
+//!
 //! What was not read for longer than [`TRUSTED`] is not believed: a right that was taken away elsewhere counts no more
 //! within that time, also while the database cannot be asked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use keeper_core::artifact::StoreError;
@@ -21,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalog::Catalog;
 use super::identity::Generation;
-use super::place::postgres::{CHANNEL, Server};
+use super::place::postgres::{CHANNEL, PROCESSES, Server};
 use super::sql::{failed, one};
 use super::{OpenError, repositories};
 
@@ -38,8 +41,16 @@ const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Shared {
     watchers: DatabaseConnection,
     clock: Arc<Clock>,
+    process: Arc<Process>,
     stop: CancellationToken,
     task: std::sync::Mutex<Vec<JoinHandle<Option<()>>>>,
+}
+
+/// This process among those that use the database.
+struct Process {
+    number: i32,
+    /// Whether the lock with that number is held.
+    is_shown: AtomicBool,
 }
 
 /// When the last reading began.
@@ -69,18 +80,24 @@ impl Shared {
         let mut follower =
             Follower { watchers: watchers.clone(), clock: clock.clone(), catalog, identities, order, seen: None };
         follower.read().await.map_err(OpenError::Unreadable)?;
-        let listening = listen(watchers.clone(), server.node().to_owned(), said);
+        let process = Arc::new(Process { number: server.number(), is_shown: AtomicBool::new(false) });
+        let listening = listen(watchers.clone(), server.node().to_owned(), said, process.clone());
         let task = vec![
             tokio::spawn(stop.clone().run_until_cancelled_owned(listening)),
             tokio::spawn(stop.clone().run_until_cancelled_owned(follower.follow(hears))),
         ];
-        Ok(Self { watchers, clock, stop, task: std::sync::Mutex::new(task) })
+        Ok(Self { watchers, clock, process, stop, task: std::sync::Mutex::new(task) })
     }
 
     /// Whether the last reading is too old.
     pub(super) fn is_behind(&self) -> bool {
         let age = self.clock.now_ms().saturating_sub(self.clock.read_ms.load(Ordering::Acquire));
         Duration::from_millis(age) > TRUSTED
+    }
+
+    /// The number by which others can find out whether this process lives; `None` while they cannot.
+    pub(super) fn process(&self) -> Option<i32> {
+        self.process.is_shown.load(Ordering::Acquire).then_some(self.process.number)
     }
 
     /// Connections that are not part of the readers' pool.
@@ -104,11 +121,13 @@ impl Shared {
 }
 
 /// Listens for ever; each message of another server, and each new beginning, asks for a reading.
-async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()>) {
+async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()>, process: Arc<Process>) {
     loop {
         match PgListener::connect_with(watchers.get_postgres_connection_pool()).await {
             Ok(mut listener) => {
-                if let Err(error) = hear(&mut listener, &own, &said).await {
+                let heard = hear(&mut listener, &own, &said, &process).await;
+                process.is_shown.store(false, Ordering::Release);
+                if let Err(error) = heard {
                     tracing::warn!(%error, "the changes of other servers are not heard of; they are read regularly");
                 }
             }
@@ -118,13 +137,26 @@ async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()
     }
 }
 
-async fn hear(listener: &mut PgListener, own: &str, said: &mpsc::Sender<()>) -> Result<(), sea_orm::sqlx::Error> {
+/// Until the connection breaks: one that is made anew by itself would not hold the lock.
+async fn hear(
+    listener: &mut PgListener,
+    own: &str,
+    said: &mpsc::Sender<()>,
+    process: &Process,
+) -> Result<(), sea_orm::sqlx::Error> {
     listener.listen(CHANNEL).await?;
+    // Shared, so that two with one number would not wait for each other.
+    let lock = sea_orm::sqlx::query("SELECT pg_advisory_lock_shared($1, $2)").bind(PROCESSES).bind(process.number);
+    lock.execute(&mut *listener).await?;
+    process.is_shown.store(true, Ordering::Release);
+    // What was said before this connection was there.
+    let _one_waits_already = said.try_send(());
     loop {
         // One that waits already stands for all: what was said before it is read will be read.
         match listener.try_recv().await? {
             Some(message) if message.payload() == own => {}
-            _ => drop(said.try_send(())),
+            Some(_) => drop(said.try_send(())),
+            None => return Ok(()),
         }
     }
 }

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A row does not parse: a fault of the store.
     #[error("a stored record is damaged: {0}")]
     Corrupt(String),
+    /// Whether the change was kept was not told, and could not be found out: a repeat tells.
+    #[error("the database did not tell whether the change was kept: {0}")]
+    OutcomeUnknown(String),
     /// Anything else.
     #[error("the database failed: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -41,6 +44,7 @@ impl From<StoreError> for Failure {
             StoreError::Retired => return Self::new(&codes::REPOSITORY_DELETING, codes::REPOSITORY_DELETING.title),
             StoreError::OverQuota(_) => return Self::new(&codes::QUOTA_EXCEEDED, codes::QUOTA_EXCEEDED.title),
             StoreError::Corrupt(_) | StoreError::AlreadyExists => &codes::INTERNAL,
+            StoreError::OutcomeUnknown(_) => &codes::OUTCOME_UNKNOWN,
             StoreError::Unavailable(_) => &codes::DATABASE_UNAVAILABLE,
         };
         Self::new(code, code.title).caused_by(error).retry_after(2)

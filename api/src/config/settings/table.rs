@@ -268,6 +268,15 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "shutdown_delay",
+        group: Group::Limits,
+        default: Some("0s"),
+        example: "5s",
+        help: "How long a server that is to stop still takes requests, so that balancers see that it is not ready",
+        read: |draft, text| value::duration(text, Duration::ZERO..=HOUR).map(|time| draft.config.shutdown_delay = time),
+        ..BLANK
+    },
+    Setting {
         name: "header_timeout",
         group: Group::Limits,
         default: Some("10s"),
@@ -325,6 +334,38 @@ pub static SETTINGS: &[Setting] = &[
         example: "32",
         help: "Uploads at once",
         read: |draft, text| value::count(text, 1..=10_000).map(|count| draft.config.max_uploads = count),
+        ..BLANK
+    },
+    Setting {
+        name: "max_uploads_per_credential",
+        kind: Kind::Number,
+        group: Group::Limits,
+        default: Some("8"),
+        example: "8",
+        help: "Uploads at once with one token",
+        read: |draft, text| value::count(text, 1..=10_000).map(|count| draft.config.max_uploads_per_credential = count),
+        ..BLANK
+    },
+    Setting {
+        name: "max_requests_per_second",
+        kind: Kind::Number,
+        group: Group::Limits,
+        unset: "no limit",
+        example: "200",
+        help: "Requests in a second with one token or session; more are refused with 429",
+        read: |draft, text| {
+            value::count(text, 1..=1_000_000).map(|count| draft.config.max_requests_per_second = Some(count))
+        },
+        ..BLANK
+    },
+    Setting {
+        name: "storage_reserve",
+        kind: Kind::Size,
+        group: Group::Limits,
+        unset: "1 GiB, or 2 % of a disk on which that is less",
+        example: "5GiB",
+        help: "Space that uploads leave free on the disk, for the database and for deletions",
+        read: |draft, text| value::size(text).map(|bytes| draft.config.storage_reserve = Some(bytes)),
         ..BLANK
     },
     Setting {

@@ -124,7 +124,6 @@ fn refuses(status: u16, path: &str, method: &str, operation: &Node) -> bool {
         410 => is_artifact,
         412 => is_conditional || path.ends_with("/files/{file}"),
         422 => is_artifact || has_body,
-        429 => path == "/session" || path == "/me/password",
         _ => true,
     }
 }

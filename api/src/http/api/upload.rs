@@ -15,12 +15,11 @@ use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::caller::Caller;
 use crate::http::form::{self, Form, FormRules};
 use crate::http::shared_body::{SharedBody, stated_length};
-use crate::http::{App, Refused};
+use crate::http::{App, Refused, Turn};
 use crate::server::body::PacedBody;
 
 /// How much of a body a stated length may exceed the limit by before it is refused unread: the other fields
@@ -74,7 +73,7 @@ const SWITCHES: [&str; 2] = ["strict", "dry_run"];
 /// A received upload, with its turn.
 pub(super) struct UploadForm {
     pub(super) upload: Upload,
-    pub(super) turn: OwnedSemaphorePermit,
+    pub(super) turn: Turn,
 }
 
 impl<'a> ApiExtractor<'a> for UploadForm {
@@ -109,7 +108,7 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     if stated_length(request.headers()).is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
     }
-    let turn = app.admission.turn().await?;
+    let turn = app.admission.turn(&caller.principal).await?;
     let began = Instant::now();
     let body = body.take().map_err(|_| missing())?;
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));

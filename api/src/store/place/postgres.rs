@@ -48,6 +48,8 @@ const FATE_PAUSE: Duration = Duration::from_millis(250);
 /// The locks that processes of this program share in one database: any two numbers that no other program has.
 const WRITERS_TURN: i64 = 0x6b65_6570_6572_0001;
 const SCHEMA_TURN: i64 = 0x6b65_6570_6572_0002;
+/// The class of locks that show which processes live, one number for each.
+pub(in crate::store) const PROCESSES: i32 = 0x6b65_6570;
 
 /// On which processes tell each other that something has changed; the payload is the teller's name.
 pub(in crate::store) const CHANNEL: &str = "keeper_changes";
@@ -66,6 +68,8 @@ pub(in crate::store) struct Server {
     options: PgConnectOptions,
     /// The name of this process among those that share the database.
     node: String,
+    /// The same as a number.
+    number: i32,
 }
 
 /// What a connection is for.
@@ -82,7 +86,15 @@ impl Server {
         let wrong = |error: sqlx::Error| OpenError::Address { reason: error.to_string() };
         let options = PgConnectOptions::from_str(url).map_err(wrong)?;
         let options = options.application_name("artifact-keeper");
-        Ok(Self { options, node: uuid::Uuid::now_v7().to_string() })
+        let node = uuid::Uuid::now_v7();
+        // Its last bytes are chance.
+        let [.., a, b, c, d] = *node.as_bytes();
+        Ok(Self { options, node: node.to_string(), number: i32::from_be_bytes([a & 0x7f, b, c, d]) })
+    }
+
+    /// The number of this process among those that share the database.
+    pub(in crate::store) fn number(&self) -> i32 {
+        self.number
     }
 
     /// The name of this process among those that share the database.

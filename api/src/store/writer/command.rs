@@ -66,9 +66,7 @@ impl Lost {
             // The server was not ready in time; what it says else may stem from a neighbour's command.
             Self::Failed(error) if sqlstate(error).is_some_and(|state| state == "55P03") => failed(error.clone()),
             Self::Failed(error) | Self::Passing(error) => StoreError::Unavailable(Box::new(error.clone())),
-            Self::Unanswered(_, error) | Self::Unknown(error) => {
-                StoreError::Unavailable(format!("the outcome is unknown; send the same request again ({error})").into())
-            }
+            Self::Unanswered(_, error) | Self::Unknown(error) => StoreError::OutcomeUnknown(error.to_string()),
         }
     }
 }

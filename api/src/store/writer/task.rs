@@ -109,15 +109,11 @@ impl Task {
     /// One group: the command that came, and all that wait behind it.
     async fn serve(&mut self, first: Queued) {
         let began = Instant::now();
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(Queued { command, since }) = next {
-            self.figures.wait.record(began.saturating_duration_since(since));
-            group.push(command);
-            next = if group.len() < GROUP_COMMANDS { self.commands.try_recv().ok() } else { None };
-        }
-        self.figures.group.record(group.len() as f64);
+        self.figures.wait.record(began.saturating_duration_since(first.since));
+        let mut group = vec![first.command];
+        self.gather(&mut group);
         let outcome = self.settle(&mut group).await;
+        self.figures.group.record(group.len() as f64);
         self.figures.transaction.record(began.elapsed());
         self.changed = true;
         if let Err(lost) = &outcome {
@@ -127,6 +123,17 @@ impl Task {
         }
         for command in group {
             command.answer(outcome.as_ref().map(|_order| ()));
+        }
+    }
+
+    /// Takes all that wait into the group, as far as there is room.
+    fn gather(&mut self, group: &mut Vec<Box<dyn Command>>) {
+        let now = Instant::now();
+        while group.len() < GROUP_COMMANDS
+            && let Ok(Queued { command, since }) = self.commands.try_recv()
+        {
+            self.figures.wait.record(now.saturating_duration_since(since));
+            group.push(command);
         }
     }
 
@@ -163,7 +170,7 @@ impl Task {
     }
 
     /// Runs a group once, in bounded time where the network is between.
-    async fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<OwnedMutexGuard<()>, Lost> {
+    async fn attempt(&mut self, group: &mut Vec<Box<dyn Command>>) -> Result<OwnedMutexGuard<()>, Lost> {
         if !self.place.is_shared() {
             return self.commit(group, &mut None).await;
         }
@@ -181,13 +188,15 @@ impl Task {
     /// Runs each command and commits. `committing` tells a caller who does not wait for the end how far it came.
     async fn commit(
         &mut self,
-        group: &mut [Box<dyn Command>],
+        group: &mut Vec<Box<dyn Command>>,
         committing: &mut Option<Ticket>,
     ) -> Result<OwnedMutexGuard<()>, Lost> {
         let connection = self.connection().await?;
         let Turn { transaction, ticket } = self.place.begin(&connection).await?;
+        // While others had the turn, more may have come.
+        self.gather(group);
         let keep = self.place.is_shared();
-        if let ([only], None) = (&mut *group, &ticket) {
+        if let ([only], None) = (&mut **group, &ticket) {
             return self.alone(only.as_mut(), transaction).await;
         }
         for command in group {
