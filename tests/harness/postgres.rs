@@ -147,6 +147,14 @@ impl Postgres {
         text.trim().parse().expect("a number")
     }
 
+    /// The number of the process of some session, if there is one.
+    pub(crate) fn session(&self) -> Option<u32> {
+        let question = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                        AND application_name = 'artifact-keeper' ORDER BY random() LIMIT 1";
+        let asked = self.psql("postgres", question);
+        String::from_utf8_lossy(&asked.stdout).trim().parse().ok()
+    }
+
     /// The folder of its socket.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -33,9 +33,14 @@ pub(super) struct Turn {
     pub(super) ticket: Option<Ticket>,
 }
 
-/// The number of a transaction.
+/// The number of a transaction, and when it began: a server that crashes forgets the numbers of what was not kept, and
+/// gives them again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ticket(String);
+pub(super) struct Ticket {
+    number: String,
+    /// By the server's clock, in seconds.
+    began: String,
+}
 
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

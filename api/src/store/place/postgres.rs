@@ -152,10 +152,12 @@ impl Server {
         let transaction = writer.begin().await?;
         // One statement: the turn, the transaction's number, and the word to the others, which the COMMIT sends.
         let question = "SELECT pg_advisory_xact_lock($1), pg_notify($2, $3), \
-                        CAST(pg_current_xact_id() AS TEXT) AS ticket";
+                        CAST(pg_current_xact_id() AS TEXT) AS number, \
+                        CAST(EXTRACT(EPOCH FROM transaction_timestamp()) AS TEXT) AS began";
         let values = [WRITERS_TURN.into(), CHANNEL.into(), self.node.as_str().into()];
         let row: Option<TicketRow> = sql::one_raw(&transaction, question, values).await?;
-        Ok(Turn { transaction, ticket: row.map(|row| Ticket(row.ticket)) })
+        let ticket = row.map(|TicketRow { number, began }| Ticket { number, began });
+        Ok(Turn { transaction, ticket })
     }
 
     pub(super) async fn fate(&self, ticket: &Ticket) -> Fate {
@@ -164,24 +166,35 @@ impl Server {
                 tokio::time::sleep(FATE_PAUSE).await;
             }
             match self.ask_fate(ticket).await {
-                Ok(Some(status)) if status == "committed" => return Fate::Kept,
-                Ok(Some(status)) if status == "aborted" => return Fate::Undone,
-                Ok(Some(_)) => {}
+                // After a crash the number may be that of somebody else, who was kept.
+                Ok((Some(status), has_lived)) if status == "committed" => {
+                    return if has_lived { Fate::Kept } else { Fate::Unknown };
+                }
+                Ok((Some(status), _)) if status == "aborted" => return Fate::Undone,
+                Ok((Some(_), _)) => {}
                 // Too long ago, or not of this server: it is another one now.
-                Ok(None) => return Fate::Unknown,
+                Ok((None, _)) => return Fate::Unknown,
+                // The number is still to be given: the server has crashed and forgotten it, with all that was done
+                // under it.
+                Err(error) if is_of_the_future(&error) => return Fate::Undone,
                 Err(error) => tracing::warn!(%error, "the fate of a transaction cannot be asked for yet"),
             }
         }
         Fate::Unknown
     }
 
-    async fn ask_fate(&self, ticket: &Ticket) -> Result<Option<String>, sqlx::Error> {
+    /// What became of the number, and whether the server has certainly not crashed since: a crash ends all sessions, so
+    /// one of ours that is older shows it.
+    async fn ask_fate(&self, ticket: &Ticket) -> Result<(Option<String>, bool), sqlx::Error> {
         let ask = async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
-            let question = sqlx::query("SELECT pg_xact_status(CAST($1 AS xid8))").bind(&ticket.0);
-            let status = question.fetch_one(&mut connection).await?.try_get(0)?;
+            let question = "SELECT pg_xact_status(CAST($1 AS xid8)), \
+                            pg_postmaster_start_time() < to_timestamp(CAST($2 AS DOUBLE PRECISION)) AND EXISTS \
+                            (SELECT 1 FROM pg_stat_activity WHERE usename = current_user AND \
+                            backend_start < to_timestamp(CAST($2 AS DOUBLE PRECISION)))";
+            let row = sqlx::query(question).bind(&ticket.number).bind(&ticket.began).fetch_one(&mut connection).await?;
             connection.close().await?;
-            Ok(status)
+            Ok((row.try_get(0)?, row.try_get(1)?))
         };
         tokio::time::timeout(PATIENCE, ask).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
@@ -189,7 +202,13 @@ impl Server {
 
 #[derive(FromQueryResult)]
 struct TicketRow {
-    ticket: String,
+    number: String,
+    began: String,
+}
+
+/// Whether a number of a transaction was refused because none has it yet.
+fn is_of_the_future(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22023")
 }
 
 /// The settings of a connection. A reader sees one moment in each transaction and can change nothing.
