@@ -124,7 +124,7 @@ impl Guard {
         let mut looks = 0_u32;
         while stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
             looks = looks.wrapping_add(1);
-            let (this, probe) = (self.clone(), looks % PROBED_EACH == 0);
+            let (this, probe) = (self.clone(), looks.is_multiple_of(PROBED_EACH));
             if let Err(error) = tokio::task::spawn_blocking(move || this.look(probe)).await {
                 tracing::error!(%error, "the disk could not be looked at");
             }
