@@ -43,7 +43,7 @@ fn churn(server: &Server, publisher: u64, mut chance: Random, left: &AtomicU64) 
 #[test]
 fn publishers_of_the_very_bytes_that_are_collected_lose_nothing() {
     let mut chance = Random::of("churn");
-    let settings = [&AT_ONCE[..], &[QUIET, ("KEEPER_GC_PERIOD", "30ms")]].concat();
+    let settings = [&AT_ONCE[..], &[QUIET, ("KEEPER_GC_PERIOD", "100ms")]].concat();
     let server = with_files(Server::faulty(DELAYS, &settings));
     // Each group of changes costs PostgreSQL as much as ten cost SQLite.
     let operations = match (is_long(), postgres::is_wanted()) {
