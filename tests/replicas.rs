@@ -5,7 +5,6 @@ mod leases;
 mod pair;
 mod proxy;
 mod rolling;
-mod unknown;
 
 use std::sync::Barrier;
 use std::thread;

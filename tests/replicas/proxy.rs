@@ -31,10 +31,6 @@ struct Faults {
     commits: AtomicUsize,
     /// Nothing passes any more; connections stay open.
     swallows: AtomicBool,
-    /// The next answer that is taken away is the end of all new connections.
-    then_ends: AtomicBool,
-    /// New connections are closed at once.
-    ended: AtomicBool,
 }
 
 impl Proxy {
@@ -46,9 +42,6 @@ impl Proxy {
         let (target, shared) = (server.join(".s.PGSQL.5432"), Arc::clone(&faults));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if shared.ended.load(Ordering::SeqCst) {
-                    continue;
-                }
                 let (target, faults) = (target.clone(), Arc::clone(&shared));
                 thread::spawn(move || join(&client, &target, &faults));
             }
@@ -69,18 +62,6 @@ impl Proxy {
     /// From now on nothing passes, or everything does again.
     pub(super) fn swallow(&self, swallows: bool) {
         self.faults.swallows.store(swallows, Ordering::SeqCst);
-    }
-
-    /// With the next answer that is taken away, new connections are closed at once, until [`heal`](Self::heal).
-    pub(super) fn arm_and_refuse(&self) {
-        self.faults.then_ends.store(true, Ordering::SeqCst);
-        self.arm(1);
-    }
-
-    /// New connections are passed on again.
-    pub(super) fn heal(&self) {
-        self.faults.then_ends.store(false, Ordering::SeqCst);
-        self.faults.ended.store(false, Ordering::SeqCst);
     }
 
     /// Answers that are still to be taken away.
@@ -121,7 +102,6 @@ fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
         let is_commit = part.windows(COMMIT.len()).any(|window| window == COMMIT);
         let cut = is_commit && faults.takes_this_commit();
         if cut {
-            faults.ended.store(faults.then_ends.load(Ordering::SeqCst), Ordering::SeqCst);
             // The client hears nothing any more; the server carries it out and only then notices.
             client.shutdown(std::net::Shutdown::Both).expect("it was open");
         }

@@ -4470,7 +4470,13 @@ export interface operations {
                  */
                 reason?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The `ETag` under which it was read: the deletion is refused with 412 if it was changed since.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Its id.
@@ -4496,6 +4502,7 @@ export interface operations {
             406: components["responses"]["Refused406"];
             409: components["responses"]["Refused409"];
             410: components["responses"]["Refused410"];
+            412: components["responses"]["Refused412"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
@@ -5560,7 +5567,13 @@ export interface operations {
                  */
                 release_name?: boolean;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag that the deletion was made for; optional.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Its format.
@@ -5590,6 +5603,7 @@ export interface operations {
             404: components["responses"]["Refused404"];
             406: components["responses"]["Refused406"];
             409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
@@ -5930,6 +5944,7 @@ export interface operations {
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
             406: components["responses"]["Refused406"];
+            429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
         };
