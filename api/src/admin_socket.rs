@@ -40,6 +40,7 @@ pub mod operator;
 pub mod token_create;
 
 use crate::backup::Manifest;
+use crate::import::{Imported, Order, Told};
 use administration::TokenLine;
 use keeper_core::collector::Collected;
 use keeper_core::verifier::{Finding, Verified};
@@ -90,6 +91,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Option<PathBuf>,
     },
+    /// Versions from elsewhere.
+    Import(Box<Order>),
     /// The tokens of a user, or all.
     TokenList {
         /// The login of their owner.
@@ -122,6 +125,10 @@ pub enum Reply {
     Verified(Verified),
     /// What the copy is.
     BackedUp(Manifest),
+    /// What an import tells on its way; more lines follow.
+    Import(Told),
+    /// What the import came to.
+    Imported(Imported),
     /// It goes on; more lines follow.
     Working,
     /// The tokens, in order of their creation.
@@ -151,6 +158,8 @@ impl fmt::Debug for Reply {
             Self::Finding(finding) => finding.fmt(f),
             Self::Verified(verified) => verified.fmt(f),
             Self::BackedUp(manifest) => manifest.fmt(f),
+            Self::Import(told) => told.fmt(f),
+            Self::Imported(imported) => imported.fmt(f),
             Self::Working => f.write_str("Working"),
             Self::Tokens { tokens } => tokens.fmt(f),
             Self::TokenRevoked => f.write_str("TokenRevoked"),
@@ -167,7 +176,7 @@ impl Reply {
 
     /// Whether more lines follow.
     fn is_on_the_way(&self) -> bool {
-        matches!(self, Self::Finding(_) | Self::Working)
+        matches!(self, Self::Finding(_) | Self::Import(_) | Self::Working)
     }
 }
 

@@ -29,7 +29,8 @@ pub fn program() -> Exit {
         | Verb::Gc { .. }
         | Verb::Verify { .. }
         | Verb::Backup { .. }
-        | Verb::Restore { .. } => true,
+        | Verb::Restore { .. }
+        | Verb::Import { .. } => true,
         _ => false,
     };
     let Loaded { config, warnings, .. } = match loaded {
@@ -62,6 +63,7 @@ pub fn program() -> Exit {
             Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
             Verb::Backup { to, base } => cli::backup::backup(&config, to, base).await,
             Verb::Restore { from } => cli::backup::restore(&config, from).await,
+            Verb::Import { order, json } => cli::import::import(&config, *order, json).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }
     });

@@ -134,7 +134,13 @@ fn print(reply: &Reply, quiet: bool) -> Exit {
             output::stderr("All sessions of the user ended. The new password is shown this once:");
             format!("{password}\n")
         }
-        Reply::Collected(_) | Reply::Finding(_) | Reply::Verified(_) | Reply::BackedUp(_) | Reply::Working => {
+        Reply::Collected(_)
+        | Reply::Finding(_)
+        | Reply::Verified(_)
+        | Reply::BackedUp(_)
+        | Reply::Import(_)
+        | Reply::Imported(_)
+        | Reply::Working => {
             output::stderr("the server answered something else");
             return Exit::Failed;
         }

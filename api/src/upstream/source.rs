@@ -168,6 +168,9 @@ impl GuardedClient {
         if !request.remote.has_credentials || first.as_ref() != Some(&own) {
             return Ok(None);
         }
+        if let Some(proof) = self.own_proof() {
+            return Ok((proof.origin == own).then(|| proof.header.clone()));
+        }
         let header = match self.vault() {
             Some(vault) => vault.header(request.repository, &own).await,
             None => Ok(None),

@@ -37,6 +37,8 @@ use crate::source::Remote;
 use crate::upstream::Authority;
 use document::Index;
 
+pub(super) use fill::SOURCE;
+
 /// A remote repository, entered with a permit. Owned, for a fetch outlives the request that began it.
 #[derive(Clone)]
 pub(super) struct Copies {

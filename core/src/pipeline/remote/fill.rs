@@ -27,7 +27,7 @@ use crate::source::{ChainSource, Then};
 use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, Validators};
 
 /// The field of a copy's metadata that names the source it came from.
-const SOURCE: &str = "copied_from";
+pub(in crate::pipeline) const SOURCE: &str = "copied_from";
 
 /// Seconds for which the absence of a version is believed.
 const ABSENT_SECONDS: u64 = 5 * 60;
