@@ -14,10 +14,10 @@ VENV := target/venv
 KEEPER := target/release/artifact-keeper
 # What runs a second time on PostgreSQL: what asks most of the database, but for two tests that rely on there being one
 # process (there, the lease of a process that was killed ends after a minute).
-ON_POSTGRES := access:: audit:: catalog:: concurrency:: lifecycle:: reading:: \
+ON_POSTGRES := access:: audit:: catalog:: concurrency:: faults::churn:: lifecycle:: reading:: \
 	--skip a_kill_in_the_middle_of_a_collection --skip a_removal_that_was_killed
 
-.PHONY: help run test test-long check bench generate tools-build tools-test
+.PHONY: help run test test-long faulty mutants check bench generate tools-build tools-test
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,12 +26,18 @@ run: tools-build ## build everything and start the server on SQLite and a local 
 	$(CARGO) build --release --locked -p keeper-api
 	exec $(KEEPER)
 
-test: tools-build tools-test ## install what the tests need, and run all of them
+faulty: tools-build ## build the server with failpoints that the fault tests need
+	$(CARGO) build --locked -p keeper-api --example faulty-keeper --features failpoints
+
+mutants: tools-build tools-test ## break each promise on purpose and see its test fail, for example: make mutants ONLY=T5
+	tests/mutants/run.sh "$(ONLY)"
+
+test: tools-build tools-test faulty ## install what the tests need, and run all of them
 	$(CARGO) test --workspace --locked
 	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --lib --locked store::
 	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked -- $(ON_POSTGRES)
 
-test-long: tools-build tools-test ## the same tests with long budgets: more rounds, more random requests, a million versions
+test-long: tools-build tools-test faulty ## the same tests with long budgets: more rounds, more random requests, a million versions
 	KEEPER_LONG=1 $(CARGO) test --workspace --locked
 
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
@@ -39,6 +45,7 @@ check: tools-build ## format, lints with warnings denied, documentation, fast te
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) test --workspace --lib --bins --locked --quiet
+	$(CARGO) test -p keeper-web-ui --lib --no-default-features --locked --quiet
 	cd web-ui && npm run --silent check && npm run --silent lint && npm test --silent
 	cd web-ui && npm run --silent build && npm run --silent size
 

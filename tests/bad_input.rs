@@ -7,6 +7,7 @@
 //! administration        D  repositories, conditions, JSON
 //! ranges                H  parts and conditions
 //! lists                 I  limits, cursors, words, times, ids
+//! people                   users, groups and sessions that are there already or are not there
 //! configuration, start  J  what stops the program before it serves, and what is only warned of
 //! ```
 //!
@@ -21,6 +22,7 @@ mod http;
 mod http2;
 mod lists;
 mod paths;
+mod people;
 mod ranges;
 mod start;
 mod tls;

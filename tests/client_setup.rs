@@ -4,6 +4,7 @@
 //! continuous integration and of the Dockerfile the parts that a shell gets (`shell_of`).
 
 mod generic;
+mod seen;
 mod shell_of;
 
 use std::path::Path;

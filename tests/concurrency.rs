@@ -18,12 +18,19 @@ use crate::harness::random::Random;
 use crate::harness::raw_form::{self, RawForm};
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::upload::Answer;
+use crate::harness::{is_long, postgres};
 
 /// Clients at once.
 const CLIENTS: usize = 32;
 
-/// Versions that they want, one after the other.
-const ROUNDS: usize = 10;
+/// Versions that they want, one after the other; in the tests of this file together three times as many.
+fn rounds() -> usize {
+    match (is_long(), postgres::is_wanted()) {
+        (true, _) => 1_000,
+        (false, false) => 100,
+        (false, true) => 10,
+    }
+}
 
 /// A server and those who want something of it.
 struct Crowd {
@@ -102,7 +109,7 @@ fn count(answers: &[Answer], status: u16) -> usize {
 #[test]
 fn of_many_who_publish_equal_bytes_at_once_one_gets_201_and_the_others_200() {
     let crowd = Crowd::gather();
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let version = format!("v1.{round}.0");
         let answers = crowd.publish(&version, &[module(round)]);
         assert_eq!((count(&answers, 201), count(&answers, 200)), (1, CLIENTS - 1), "{answers:?}");
@@ -111,14 +118,14 @@ fn of_many_who_publish_equal_bytes_at_once_one_gets_201_and_the_others_200() {
     }
     // Those who came too late have left no copy of their own.
     let blobs = crowd.blobs();
-    assert_eq!(blobs.len(), ROUNDS / 2, "{blobs:?}");
+    assert_eq!(blobs.len(), rounds() / 2, "{blobs:?}");
     assert!(blobs.values().all(|copies| *copies == 1), "{blobs:?}");
 }
 
 #[test]
 fn of_many_who_publish_different_bytes_at_once_one_wins_and_only_its_equals_are_told_so() {
     let crowd = Crowd::gather();
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let version = format!("v1.{round}.0");
         let archives: Vec<_> = (0..4).map(|number| module(4 * round + number)).collect();
         let answers = crowd.publish(&version, &archives);
@@ -143,7 +150,7 @@ fn of_many_who_publish_different_bytes_at_once_one_wins_and_only_its_equals_are_
 #[test]
 fn nobody_of_many_gets_a_deleted_version_not_even_with_its_own_bytes() {
     let crowd = Crowd::gather();
-    for round in 0..ROUNDS / 2 {
+    for round in 0..rounds() / 2 {
         let version = format!("v1.{round}.0");
         crowd.publish(&version, &[module(round)]);
         let path = format!("/api/artifacts/{}", crowd.check(&version));
@@ -157,7 +164,7 @@ fn nobody_of_many_gets_a_deleted_version_not_even_with_its_own_bytes() {
 #[test]
 fn a_deletion_among_many_repeats_of_a_publication_is_final() {
     let crowd = Crowd::gather();
-    for round in 0..ROUNDS / 2 {
+    for round in 0..rounds() / 2 {
         let version = format!("v1.{round}.0");
         let id = crowd.publish(&version, &[module(round)])[0].text("id").to_owned();
         thread::scope(|scope| {

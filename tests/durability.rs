@@ -4,6 +4,8 @@
 //! ```text
 //! model    what a version may be after what was sent and answered
 //! clients  what clients do until the server is killed, and what it must show when it is back
+//! power    the power is cut at any line of such a record
+//! replay   what a disk holds after that
 //! trace    the order of the server's system calls, recorded by shim.c, against the order of the protocol
 //! ```
 //!
@@ -11,6 +13,8 @@
 
 mod clients;
 mod model;
+mod power;
+mod replay;
 mod trace;
 
 use std::sync::Mutex;

@@ -148,6 +148,8 @@ fn bad_writes_are_refused_and_nothing_is_stored() {
         ("another package", Some(team.as_str()), "PUT", "/tool/1/a", 403, "publish_denied"),
         ("a folder", admin, "PUT", "/tool/1/", 405, "method_not_allowed"),
         ("names", admin, "PUT", "/.tool/.1/a:b", 422, "package_name_invalid"),
+        ("a version", admin, "PUT", "/tool/.1/a", 422, "version_name_invalid"),
+        ("a file", admin, "PUT", "/tool/1/a:b", 422, "file_path_invalid"),
         ("a slash", admin, "PUT", "/tool/1/a%2Fb", 404, "not_found"),
         ("post", admin, "POST", "/tool/1/a", 405, "method_not_allowed"),
         ("delete a file", admin, "DELETE", "/tool/1/a", 405, "method_not_allowed"),

@@ -64,7 +64,11 @@ impl Readers {
         let finished = self.machine.run(&self.machine.work(), "go", &["mod", "edit", "-json", "go.mod"]);
         match serde_json::from_str::<Value>(finished.stdout()) {
             Ok(told) => Ok((text(&told["Module"]["Path"]), Said::by_go(&told))),
-            Err(_) => Err(finished.failed().stderr().to_owned()),
+            Err(_) => {
+                // A machine without room for another process is no judgement of the file.
+                assert!(finished.stderr().contains("go.mod:"), "go did not get to the file: {finished}");
+                Err(finished.failed().stderr().to_owned())
+            }
         }
     }
 

@@ -17,7 +17,9 @@
 //! http     requests and answers, as bytes
 //! document what the API's document promises, held against every answer
 //! exchange a request whose answer may never come
+//! many     much in a store, without publishing it
 //! outside  stands for the world outside and writes down what arrives there
+//! shim     stands between a server and its system calls
 //! scripted an upstream that answers what the test says, and goes wrong in every way
 //! goproxy  modules as such an upstream has them, and their sums
 //! checksum_database  a checksum database with a key of its own, which can lie
@@ -43,6 +45,7 @@ pub(crate) mod go;
 pub(crate) mod goproxy;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod many;
 pub(crate) mod outside;
 pub(crate) mod people;
 pub(crate) mod postgres;
@@ -53,5 +56,6 @@ pub(crate) mod refusal;
 pub(crate) mod s3;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod shim;
 pub(crate) mod upload;
 pub(crate) mod wait;

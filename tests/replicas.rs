@@ -81,7 +81,7 @@ fn what_is_taken_away_at_one_counts_no_more_at_the_other() {
 #[test]
 fn of_many_at_both_exactly_one_gets_a_version() {
     const CLIENTS: usize = 12;
-    const ROUNDS: u64 = 6;
+    const ROUNDS: u64 = 50;
     let pair = Pair::start(&[]);
     for round in 0..ROUNDS {
         let version = format!("v1.{round}.0");

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::harness::archives;
-use crate::harness::database;
 use crate::harness::is_long;
+use crate::harness::many::{self, Many};
 use crate::harness::people;
 use crate::harness::random::Random;
 use crate::harness::server::Server;
@@ -23,39 +23,8 @@ const VERSIONS: u64 = 10;
 /// What caches may still take after the first half of a walk over everything.
 const GROWTH_KIB: u64 = 32 * 1024;
 
-/// What publications would have left: packages in two repositories, each version needing the package before.
-const ROWS: &str = "
-CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < @packages)
-    SELECT i, printf('example.com/team%03d/package%06d', i % 997, i) AS name FROM n;
-CREATE TEMP TABLE v AS WITH RECURSIVE v(j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM v WHERE j + 1 < @versions)
-    SELECT j FROM v;
-INSERT INTO packages (id, repository, name, name_folded, created_at, public_id, newest)
-    SELECT i + 1, 1 + (i % 5 = 0), name, name, 0, printf('019355bf-7130-7000-8000-%012x', i),
-    printf('019355bf-7130-7000-9000-%012x', i * @versions + @versions - 1) FROM n;
-INSERT INTO artifacts (id, repository, package, version, sort_key, state, state_reason, published_at,
-    published_by, content, purl, checksums, metadata, dependencies, warnings, upload_digest)
-    SELECT printf('019355bf-7130-7000-9000-%012x', (p.id - 1) * @versions + j), p.repository, p.id,
-    printf('v1.%d.0', j), CAST(printf('%04d', j) AS BLOB), 'active', '', 1700000000000000, 'a', 'c', 'pkg:golang/x', '{}', '@metadata',
-    '[]', '[]', '' FROM packages p, v;
-INSERT INTO dependencies (artifact, name, repository, needs, kind)
-    SELECT id, 'example.com/team000/package000000', repository, 'v1.0.0', '' FROM artifacts;
-INSERT INTO package_words (rowid, name, description, keywords)
-    SELECT id, name, 'Package number ' || id, '' FROM packages;
-INSERT INTO package_parts (rowid, name) SELECT id, name FROM packages;
-UPDATE usage SET packages = (SELECT COUNT(*) FROM packages p WHERE p.repository = usage.repository),
-    artifacts = (SELECT COUNT(*) FROM artifacts a WHERE a.repository = usage.repository);
-ANALYZE;
-";
-
 fn get(server: &Server, path: &str) -> Value {
     server.api("GET", path, None).expect(200).json()
-}
-
-/// Private memory of the server, without files that are mapped.
-fn memory_kib(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line of it");
-    line.trim_matches(['\t', ' ', 'k', 'B']).parse().expect("a number")
 }
 
 /// Turns all pages of a list; gives what `key` finds in its items, in their order.
@@ -82,16 +51,7 @@ fn every_list_is_whole_and_memory_stays_flat_however_much_there_is() {
     let packages: u64 = if is_long() { 100_000 } else { 2_000 };
     let mut server = Server::start();
     server.create_repository(&json!({"format": "go", "name": "second", "kind": "hosted"}));
-    let module = Form::go(archives::module(b"module example.com/m\n")).with("name", "example.com/m");
-    let judged = module.with("version", "v1.0.0").with("dry_run", "true").send(&server).expect(200);
-    let metadata = judged.body["metadata"].to_string().replace('\'', "''");
-    server.stop();
-    let rows = ROWS
-        .replace("@metadata", &metadata)
-        .replace("@packages", &packages.to_string())
-        .replace("@versions", &VERSIONS.to_string());
-    database::sql(&server, &rows);
-    server.start_again();
+    many::fill(&mut server, &Many { packages, versions_each: VERSIONS, share: 5 });
 
     let status = get(&server, "/api/status");
     assert_eq!(
@@ -103,7 +63,7 @@ fn every_list_is_whole_and_memory_stays_flat_however_much_there_is() {
     let mut pages = 0;
     let mut watch = || {
         pages += 1;
-        peak = peak.max(memory_kib(&server));
+        peak = peak.max(server.memory_kib());
         if pages == total / 200 / 2 {
             halfway = peak;
         }
@@ -136,7 +96,7 @@ fn every_list_is_whole_and_memory_stays_flat_however_much_there_is() {
     let distinct: BTreeSet<_> = broad.iter().collect();
     assert_eq!(broad.len(), distinct.len(), "nothing is found twice");
     assert_eq!(broad.len() as u64, packages.min(10_000), "as many as are ranked");
-    assert!(memory_kib(&server) < peak + 2 * GROWTH_KIB, "the other lists take no more");
+    assert!(server.memory_kib() < peak + 2 * GROWTH_KIB, "the other lists take no more");
 }
 
 /// Publishes a module of this number to `go/local`.
@@ -147,7 +107,7 @@ fn publish(server: &Server, number: usize) -> String {
     form.send(server).expect(201).text("id").to_owned()
 }
 
-/// Nothing twice, and nothing left out that was there from the first page to the last: for all lists of artifacts,
+/// Nothing twice, and nothing left out that was there from the first page to the last (I3): for all lists of artifacts,
 /// packages, search, and people.
 #[test]
 fn pages_stay_right_while_others_publish_and_delete() {

@@ -1,5 +1,5 @@
 //! What an attacker would try, across all routes: spellings of addresses, equal bytes in two hands, fields that nobody
-//! offered, labels that look like versions, and a server that never starts another program.
+//! offered, labels that look like versions, pages of others; and a server that never starts another program.
 
 use std::fs;
 use std::path::Path;
@@ -234,6 +234,45 @@ fn a_label_that_looks_like_a_version_never_answers_for_one() {
         // `v2` and `v1.0` are queries, which a branch of that name may answer; a whole version may not be one.
         let is_whole = label.matches('.').count() >= 2;
         assert!(!(leads_to_it && is_whole), "S19 {label} answers for v1.2.3: {}", asked.text());
+    }
+}
+
+#[test]
+fn every_answer_tells_browsers_what_it_is_and_whom_it_is_for() {
+    let secure = "https://keeper.example";
+    for (public, stays) in [("", None), ("http://keeper.example", None), (secure, Some("max-age=31536000"))] {
+        let settings = [("KEEPER_PUBLIC_URL", public)];
+        let server = Server::with(if public.is_empty() { &[] } else { &settings });
+        let address = server.address();
+        for path in [
+            "/",
+            "/no/such/page",
+            "/_app/none.js",
+            "/api/docs",
+            "/api/openapi.json",
+            "/api/repositories",
+            "/api/artifacts/x",
+            "/go/local",
+            "/go/local/example.com/none/@v/list",
+            "/livez",
+            "/metrics",
+        ] {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: https://evil.example\r\nAccept: text/html, */*\r\n\
+                 Connection: close\r\n\r\n"
+            );
+            let answer = raw(&address, request.as_bytes());
+            let header = |name: &str| answer.header(name);
+            assert_eq!(header("x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(header("referrer-policy"), Some("no-referrer"), "{path}");
+            assert_eq!(header("strict-transport-security"), stays, "{public} {path}: only of the address that was set");
+            assert!(!answer.headers().any(|(name, _)| name.starts_with("access-control-")), "{path}: for nobody else");
+            if path.starts_with("/api/") {
+                let policy = header("content-security-policy").unwrap_or_default();
+                assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+                assert_eq!(header("cross-origin-resource-policy"), Some("same-origin"), "{path}");
+            }
+        }
     }
 }
 

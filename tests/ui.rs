@@ -7,15 +7,23 @@
 //!
 //! ```text
 //! browse   finding, reading, copying; notices and hostile texts
+//! hostile  what publishers and users wrote, shown harmless
+//! much     10,000 versions, 100,000 packages
 //! publish  sending from the browser, refusals, broken connections
 //! people   signing in, tokens, rights, conflicts, the audit
+//! remote   remote and virtual repositories, made and kept
+//! setup    every line of the set-up pages, and whether a client arrives
 //! serving  headers, deep links, prefixes, and what is no page
 //! ```
 
 mod browse;
+mod hostile;
+mod much;
 mod people;
 mod publish;
+mod remote;
 mod serving;
+mod setup;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +38,12 @@ use crate::harness::upload::{Answer, Form};
 
 /// A server whose administrator has the password of everybody.
 fn server() -> Server {
-    Server::with(&[("KEEPER_ADMIN_PASSWORD", PASSWORD)])
+    server_with(&[])
+}
+
+/// The same with further settings.
+fn server_with(settings: &[(&str, &str)]) -> Server {
+    Server::with(&[&[("KEEPER_ADMIN_PASSWORD", PASSWORD)], settings].concat())
 }
 
 fn folder() -> PathBuf {

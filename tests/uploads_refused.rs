@@ -368,3 +368,27 @@ fn of_several_repositories_one_must_be_named() {
     let answer = good().text("repository", "team").send(&server);
     assert_eq!(answer.status, 201, "L9 one is named: {}", answer.text());
 }
+
+#[test]
+fn a_format_or_repository_that_does_not_fit_is_told_with_what_does() {
+    let server = Server::with(&[LOG]);
+    server.create_repository(&json!({"format": "generic", "name": "files", "kind": "hosted"}));
+    let nowhere = server.token("--name nowhere --actions publish --repositories go/local");
+    let refusals = Refusals::by(&server);
+    let send = |token: &str, form: RawForm| {
+        let (authorization, kind) = (format!("Bearer {token}"), raw_form::content_type());
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", kind.as_str())];
+        http::send("POST", &format!("{}/api/artifacts", server.url), &headers, &form.finished())
+    };
+    let file = |format: &str| RawForm::of(format, "tool", "1").text("path", "tool").file(b"tool");
+    let rows = [
+        ("L9 none fits", nowhere.as_str(), file("generic"), 409, "no_repository", "generic"),
+        ("L9 unknown", ADMIN_TOKEN, file("cobol"), 400, "unknown_format", "generic, go"),
+        ("L9 of another", ADMIN_TOKEN, good().text("repository", "files"), 409, "repository_wrong_format", "generic"),
+        ("L9 absent", ADMIN_TOKEN, good().text("repository", "absent"), 404, "repository_not_found", "absent"),
+    ];
+    for (row, token, form, status, code, told) in rows {
+        let document = refusals.api(row, &send(token, form), status, &[code]);
+        assert!(document.to_string().contains(told), "{row}: {document:#}");
+    }
+}

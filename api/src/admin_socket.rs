@@ -6,7 +6,7 @@
 //! {"verb":"token_create","name":"ci","actions":["read"],"repositories":["go/*"],"expires":"90d","user":"admin"}
 //! {"result":"token_created","token":"akp_…", …}       or      {"result":"refused","reason":"…"}
 //!
-//! {"verb":"verify","quick":false}
+//! {"verb":"verify","quick":false,"repair_orphans":false}
 //! {"result":"finding","code":"blob_missing", …}       any number of these, and of {"result":"working"}
 //! {"result":"verified","blobs":41, …}
 //! ```
@@ -40,10 +40,11 @@ pub mod operator;
 pub mod token_create;
 
 use crate::backup::Manifest;
+use crate::backup::journal::Journaled;
 use crate::import::{Imported, Order, Told};
 use administration::TokenLine;
 use keeper_core::collector::Collected;
-use keeper_core::verifier::{Finding, Verified};
+use keeper_core::verifier::{Finding, Scope, Verified};
 use token_create::{NewTokenRequest, TokenCreated};
 
 /// Bytes of a line.
@@ -79,10 +80,7 @@ pub enum Request {
         confirm: bool,
     },
     /// A verification.
-    Verify {
-        /// Believe the bytes.
-        quick: bool,
-    },
+    Verify(Scope),
     /// A copy of everything.
     Backup {
         /// The folder of the copy, absolute.
@@ -90,6 +88,11 @@ pub enum Request {
         /// An earlier copy, absolute.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Option<PathBuf>,
+    },
+    /// What was published since the last time, added to a journal.
+    Journal {
+        /// Its file, absolute.
+        file: PathBuf,
     },
     /// Versions from elsewhere.
     Import(Box<Order>),
@@ -125,6 +128,8 @@ pub enum Reply {
     Verified(Verified),
     /// What the copy is.
     BackedUp(Manifest),
+    /// What the journal got.
+    Journaled(Journaled),
     /// What an import tells on its way; more lines follow.
     Import(Told),
     /// What the import came to.
@@ -158,6 +163,7 @@ impl fmt::Debug for Reply {
             Self::Finding(finding) => finding.fmt(f),
             Self::Verified(verified) => verified.fmt(f),
             Self::BackedUp(manifest) => manifest.fmt(f),
+            Self::Journaled(journaled) => journaled.fmt(f),
             Self::Import(told) => told.fmt(f),
             Self::Imported(imported) => imported.fmt(f),
             Self::Working => f.write_str("Working"),
@@ -410,7 +416,7 @@ mod tests {
             match request {
                 Request::TokenCreate(request) => Reply::refused(request.name),
                 Request::Gc { .. } => Reply::Collected(Collected::default()),
-                Request::Verify { .. } => {
+                Request::Verify(_) => {
                     for _ in 0..3 * LINES_WAITING {
                         assert!(lines.send(Reply::Working).await);
                     }
@@ -455,7 +461,7 @@ mod tests {
         let path = folder.path().join("admin.sock");
         let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
         let mut lines = 0;
-        let reply = converse_with(&path, &Request::Verify { quick: true }, |_| lines += 1).await.expect("answered");
+        let reply = converse_with(&path, &Request::Verify(Scope::default()), |_| lines += 1).await.expect("answered");
         assert!(matches!(reply, Reply::Verified(_)) && lines == 3 * LINES_WAITING, "{reply:?} after {lines}");
     }
 

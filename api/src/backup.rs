@@ -11,8 +11,8 @@
 //! copied database names can go away; what is published meanwhile is more than is needed and does no harm. A copy is
 //! made beside its final name, so that a folder with that name is always whole; a repeat goes on with what is there.
 //!
-//! A restored database is an older one: its sessions are ended, and every answer that a client may still hold from
-//! after it counts as changed.
+//! A restored database is an older one: its sessions are ended, every answer that a client may still hold from after it
+//! counts as changed, and what the [journal] says was published since keeps its numbers.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -26,10 +26,14 @@ use keeper_core::blob::{BlobError, BlobInfo, BlobLocation};
 use keeper_core::digest::{Digest, Hasher};
 use keeper_core::ledger::{BlobLedger, WalkableBlobs};
 use keeper_core::limits::IO_CHUNK_BYTES;
+use keeper_core::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
 use crate::blobs::Restorable;
-use crate::store::{OpenError, Store};
+use crate::config::DatabasePlace;
+use crate::store::{OpenError, Reserved, Store};
+
+pub mod journal;
 
 /// The shape of a copy that this program writes and reads.
 const SHAPE: u32 = 1;
@@ -84,6 +88,17 @@ pub enum BackupError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// The database is of other data than the copy.
+    #[error(
+        "the database is one of the data {found}, and the copy one of {expected}: restore the dump of its database \
+         first, with pg_restore"
+    )]
+    OtherData {
+        /// The mark in the database.
+        found: String,
+        /// The mark in the copy.
+        expected: String,
     },
     /// The stored files.
     #[error(transparent)]
@@ -261,37 +276,76 @@ pub fn manifest(copy: &Path) -> Result<Manifest, BackupError> {
     Ok(manifest)
 }
 
+/// What keeps the numbers of versions that a restored database does not know any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Reserve<'a> {
+    /// The formats, which know the order of versions.
+    pub registry: &'a Registry,
+    /// The journal.
+    pub from: &'a Path,
+}
+
 /// Puts the files of a copy into a blob store, and its database, if it has one, where none is yet. Files first: a kill
-/// in between leaves a folder without a database, and a repeat goes on.
+/// in between leaves a folder without a database, and a repeat goes on. A database of PostgreSQL is there already, from
+/// its dump, and is put right.
 ///
 /// # Errors
-/// [`BackupError`]; then there is no database.
+/// [`BackupError`]; then there is no database, or that of PostgreSQL is as it was.
 pub async fn restore(
     copy: &Path,
     blobs: Arc<dyn Restorable>,
-    database: Option<&Path>,
-) -> Result<Manifest, BackupError> {
+    database: &DatabasePlace,
+    reserve: Option<Reserve<'_>>,
+) -> Result<(Manifest, Reserved), BackupError> {
     let not_whole = |what: String| BackupError::NotWhole { path: copy.to_owned(), what };
     let manifest = manifest(copy)?;
-    if let Some(file) = database.filter(|file| file.exists()) {
+    if let Some(file) = database.file().filter(|file| file.exists()) {
         return Err(BackupError::NotEmpty(file.to_owned()));
     }
-    if let Some(expected) = &manifest.database {
-        let path = copy.join(DATABASE);
-        let (bytes, digest) =
-            File::open(&path).and_then(hash).map_err(|error| not_whole(format!("{DATABASE}: {error}")))?;
-        if (bytes, digest.to_hex()) != (expected.bytes, expected.sha256.clone()) {
-            return Err(not_whole(format!("{DATABASE} was changed after it was copied")));
+    match (&manifest.database, database.file()) {
+        (Some(expected), _) => {
+            let path = copy.join(DATABASE);
+            let (bytes, digest) =
+                File::open(&path).and_then(hash).map_err(|error| not_whole(format!("{DATABASE}: {error}")))?;
+            if (bytes, digest.to_hex()) != (expected.bytes, expected.sha256.clone()) {
+                return Err(not_whole(format!("{DATABASE} was changed after it was copied")));
+            }
         }
+        (None, Some(_)) => return Err(not_whole("its database is one of PostgreSQL; set KEEPER_DATABASE_URL".into())),
+        (None, None) => {}
     }
     let restored = restore_blobs(copy, &*blobs).await?;
     if restored < manifest.blobs {
         return Err(not_whole(format!("it has {restored} stored files of {}", manifest.blobs)));
     }
-    if let (Some(file), Some(_)) = (database, &manifest.database) {
-        restore_database(&copy.join(DATABASE), file).await?;
-    }
-    Ok(manifest)
+    let reserved = match database.file() {
+        Some(file) => restore_database(&copy.join(DATABASE), file, reserve).await?,
+        None => put_right(&database.address(), Some(&manifest), reserve).await?,
+    };
+    Ok((manifest, reserved))
+}
+
+/// What a database that is an older one has to be told.
+async fn put_right(
+    address: &str,
+    expected: Option<&Manifest>,
+    reserve: Option<Reserve<'_>>,
+) -> Result<Reserved, BackupError> {
+    let store = Store::open(address).await?;
+    let work = async {
+        let found = store.instance().to_string();
+        if let Some(expected) = expected.filter(|expected| expected.instance != found) {
+            return Err(BackupError::OtherData { found, expected: expected.instance.clone() });
+        }
+        store.after_restore().await?;
+        match reserve {
+            Some(Reserve { registry, from }) => journal::reserve(&store, registry, from).await,
+            None => Ok(Reserved::default()),
+        }
+    };
+    let done = work.await;
+    store.close().await;
+    done
 }
 
 async fn restore_blobs(copy: &Path, blobs: &dyn Restorable) -> Result<u64, BackupError> {
@@ -315,7 +369,7 @@ async fn restore_blobs(copy: &Path, blobs: &dyn Restorable) -> Result<u64, Backu
     Ok(restored)
 }
 
-async fn restore_database(from: &Path, to: &Path) -> Result<(), BackupError> {
+async fn restore_database(from: &Path, to: &Path, reserve: Option<Reserve<'_>>) -> Result<Reserved, BackupError> {
     let unfinished = to.with_extension("restoring");
     for ending in ["", "-wal", "-shm"] {
         let mut path = unfinished.as_os_str().to_owned();
@@ -326,11 +380,9 @@ async fn restore_database(from: &Path, to: &Path) -> Result<(), BackupError> {
         }
     }
     fs::copy(from, &unfinished).map_err(at(&unfinished))?;
-    let store = Store::open(&crate::config::DatabasePlace::File(unfinished.clone()).address()).await?;
-    let prepared = store.after_restore().await;
-    store.close().await;
-    prepared?;
+    let reserved = put_right(&DatabasePlace::File(unfinished.clone()).address(), None, reserve).await?;
     File::open(&unfinished).and_then(|file| file.sync_all()).map_err(at(&unfinished))?;
     fs::rename(&unfinished, to).map_err(at(to))?;
-    sync_parent(to)
+    sync_parent(to)?;
+    Ok(reserved)
 }

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use keeper_core::verifier::Scope;
 
 use crate::admin_socket::Request;
 use crate::config::Overrides;
@@ -70,22 +71,19 @@ pub enum Verb {
     },
     /// Verify everything that is stored.
     Verify {
-        /// Believe the bytes.
-        quick: bool,
+        /// What it does.
+        scope: Scope,
         /// Print JSON lines.
         json: bool,
     },
-    /// Copy everything that is kept.
-    Backup {
-        /// The folder of the copy.
-        to: PathBuf,
-        /// An earlier copy, to link from.
-        base: Option<PathBuf>,
-    },
+    /// Copy everything that is kept, or write down what was published.
+    Backup(backup::Kept),
     /// Make a data folder of a copy.
     Restore {
         /// The folder of the copy.
         from: PathBuf,
+        /// The journal of what was published since.
+        reserve_from: Option<PathBuf>,
     },
     /// Take versions over from elsewhere.
     Import {
@@ -161,19 +159,21 @@ enum VerbLine {
     Gc(upkeep::Gc),
     /// Verify that everything stored is there and unchanged; the server may be running or not
     #[command(
-        after_help = "Examples:\n  artifact-keeper verify\n  artifact-keeper verify --quick --json > findings.jsonl\n\n\
+        after_help = "Examples:\n  artifact-keeper verify\n  artifact-keeper verify --quick --json > findings.jsonl\n  \
+        artifact-keeper verify --repair-orphans\n\n\
         Exit codes: 0 no fault; 5 faults, one line each; 1 it could not be done"
     )]
     Verify(upkeep::Verify),
     /// Copy database and stored files to a folder; the server may be running or not
     #[command(
         after_help = "Examples:\n  artifact-keeper backup --to /backup/monday\n  artifact-keeper backup --to /backup/tuesday \
-        --base /backup/monday"
+        --base /backup/monday\n  artifact-keeper backup --journal /elsewhere/keeper.journal    # every minute, say"
     )]
     Backup(backup::Backup),
     /// Make a data folder of a copy; the folder must be empty
     #[command(
-        after_help = "Example:\n  artifact-keeper restore --from /backup/monday --data-dir /var/lib/artifact-keeper"
+        after_help = "Examples:\n  artifact-keeper restore --from /backup/monday --data-dir /var/lib/artifact-keeper\n  \
+        artifact-keeper restore --from /backup/monday --reserve-from /elsewhere/keeper.journal"
     )]
     Restore(backup::Restore),
     /// Take versions over from another server, its disk or a tool's cache; the server may be running or not

@@ -28,7 +28,7 @@ pub fn program() -> Exit {
         Verb::Administer { .. }
         | Verb::Gc { .. }
         | Verb::Verify { .. }
-        | Verb::Backup { .. }
+        | Verb::Backup(_)
         | Verb::Restore { .. }
         | Verb::Import { .. } => true,
         _ => false,
@@ -60,9 +60,9 @@ pub fn program() -> Exit {
                 cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
-            Verb::Verify { quick, json } => cli::upkeep::verify(&config, quick, json).await,
-            Verb::Backup { to, base } => cli::backup::backup(&config, to, base).await,
-            Verb::Restore { from } => cli::backup::restore(&config, from).await,
+            Verb::Verify { scope, json } => cli::upkeep::verify(&config, scope, json).await,
+            Verb::Backup(kept) => cli::backup::backup(&config, kept).await,
+            Verb::Restore { from, reserve_from } => cli::backup::restore(&config, from, reserve_from).await,
             Verb::Import { order, json } => cli::import::import(&config, *order, json).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }

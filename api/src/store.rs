@@ -19,6 +19,7 @@ use keeper_core::artifact::StoreError;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
+pub use publishing::reservation::{Reservation, Reserved};
 pub use size::StoreSize;
 
 use catalog::Catalog;

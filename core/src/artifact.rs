@@ -22,11 +22,13 @@ mod amendment;
 mod error;
 mod name;
 mod part;
+mod reserved;
 
 pub use amendment::{Amended, Amendment};
 pub use error::StoreError;
 pub use name::{ArtifactId, Coordinate, FilePath, PackageName, VersionName};
 pub use part::Extent;
+pub use reserved::LOST_IN_RESTORE;
 
 /// What may be done with a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -467,15 +469,17 @@ pub trait ArtifactStore: Send + Sync {
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError>;
 
-    /// Turns a version into a tombstone: its files and labels go, its content id stays. `None` when there is
-    /// no such version; repeating answers the tombstone.
+    /// Turns a version into a tombstone, if it has the `expected` [tag](Artifact::tag) or none is given: its files
+    /// and labels go, its content id stays. `None` when there is no such version; repeating answers the tombstone,
+    /// whatever was expected.
     async fn delete(
         &self,
         of: RepositoryId,
         what: &Coordinate,
+        expected: Option<&str>,
         reason: &str,
         by: &Actor,
-    ) -> Result<Option<Artifact>, StoreError>;
+    ) -> Result<Option<Amended>, StoreError>;
 
     /// Changes what may change of a version; `None` when there is no such version. Repeating is harmless.
     async fn amend(

@@ -109,6 +109,8 @@ pub struct Package {
     pub newest: ArtifactId,
     /// When that was.
     pub published_at: Timestamp,
+    /// Who published it.
+    pub published_by: String,
     /// How many versions are not deleted.
     pub versions: u64,
 }
@@ -162,14 +164,25 @@ pub struct ListedVersion {
     pub published_by: String,
 }
 
-/// Which versions of a package a list holds: the ecosystem's highest first.
+/// The order of a list of versions, in the order of the ecosystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionOrder {
+    /// The highest first.
+    Highest,
+    /// The lowest first: the same list from its end.
+    Lowest,
+}
+
+/// Which versions of a package a list holds.
 #[derive(Debug, Clone)]
 pub struct VersionQuery {
     /// The package, which the caller may read.
     pub package: PackageId,
     /// Whether tombstones are among them.
     pub deleted: bool,
-    /// Only those below this one.
+    /// In which order.
+    pub order: VersionOrder,
+    /// Only those that come behind this one.
     pub after: Option<ArtifactId>,
     /// At most so many.
     pub limit: u32,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blob::BlobInfo;
 use crate::error::Failure;
+use crate::failpoint;
 use crate::ledger::{BlobLedger, Stranger, WalkableBlobs};
 use crate::limits::{COLLECTOR_BATCH, COLLECTOR_CANDIDATES, COLLECTOR_UNSUSPICIOUS, COLLECTOR_WINDOW};
 
@@ -123,6 +124,7 @@ impl Collector {
     /// Trouble of the storage; what was done until then stays done, the next run goes on.
     pub async fn run(&self, mode: Mode, goes_on: GoesOn<'_>) -> Result<Collected, Failure> {
         let mut seen = Collected::default();
+        failpoint!("F30");
         let mut waste = self.mark(&mut seen, goes_on).await?;
         waste.extend(self.walk(mode, &mut seen, goes_on).await?);
         seen.suspicious = self.is_suspicious(&seen);
@@ -169,6 +171,7 @@ impl Collector {
         let before = ago(self.policy.grace);
         let mut waste = Vec::new();
         for shelf in 0..=u8::MAX {
+            failpoint!("F33");
             // The shelf first, its rows then: what is published in between has a row.
             let stored = self.blobs.shelf(shelf).await?;
             let seen_at = (mode != Mode::DryRun).then(Timestamp::now);
@@ -226,6 +229,7 @@ impl Collector {
                 if stops {
                     break;
                 }
+                failpoint!("F32");
                 match self.blobs.delete(&blob.location).await {
                     Ok(_) => {
                         seen.unlinked.add(&blob);

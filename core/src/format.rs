@@ -314,8 +314,9 @@ pub trait FormatHandler: Debug + Send + Sync {
         package.clone()
     }
 
-    /// Names above this one, the nearest first: who holds one of them answers for this one, too (Go: the paths that it
-    /// begins with, for a module holds the packages below it).
+    /// Names above this one, the nearest first: who holds one of them answers for this one, too, and clients that look for
+    /// one of them ask for this one on the way (Go: the paths that it begins with, for a module holds the packages below
+    /// it).
     fn above(&self, _package: &PackageName) -> Vec<PackageName> {
         Vec::new()
     }

@@ -20,6 +20,7 @@ pub mod digest;
 pub mod documents;
 pub mod error;
 pub mod events;
+pub mod failpoint;
 pub mod format;
 pub mod identity;
 pub mod jobs;
@@ -42,5 +43,6 @@ pub mod testing;
 pub mod upstream;
 pub mod uses;
 pub mod verifier;
+pub mod visits;
 
 pub use inventory;

@@ -109,6 +109,15 @@ pub const RETENTION_PACKAGES: u32 = 200;
 /// Versions whose last use is kept in memory until it is written down; more are written down earlier.
 pub const USES_IN_MEMORY: usize = 50_000;
 
+/// Last visits of package clients kept in memory: one for each token and repository that are in use.
+pub const VISITS_IN_MEMORY: u64 = 10_000;
+
+/// How long a visit is remembered.
+pub const VISIT_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// Length in bytes of a path that a visit remembers.
+pub const VISIT_PATH_BYTES: usize = 300;
+
 /// Rows that verification reads at once.
 pub const VERIFIER_WINDOW: u32 = 500;
 

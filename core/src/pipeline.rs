@@ -51,6 +51,7 @@ use crate::plugin::Registry;
 use crate::repository::{Repository, RepositoryId, RepositoryStore};
 use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
+use crate::visits::Visits;
 
 use members::Owners;
 use remote::fetches::Fetches;
@@ -58,7 +59,7 @@ use remote::fetches::Fetches;
 pub use browse::served;
 pub use delete::Deletion;
 pub use explain::{Answered, Explanation, Question, Step, Subject, Verdict};
-pub use help::{Diagnosis, Place, Setup};
+pub use help::{Diagnosis, Place, Seen, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 pub use retention::RetentionPlan;
@@ -105,6 +106,7 @@ pub struct Services {
     inspections: Arc<Semaphore>,
     removals: Arc<Notify>,
     uses: Uses,
+    visits: Visits,
     fetches: Arc<Fetches>,
     owners: Owners,
 }
@@ -260,6 +262,7 @@ impl Keeper {
             inspections,
             removals: Arc::default(),
             uses: Uses::default(),
+            visits: Visits::default(),
             fetches: Arc::default(),
             owners: Owners::default(),
         }))
@@ -276,14 +279,12 @@ impl Keeper {
     /// # Errors
     /// `blob_missing` or `blob_corrupt`: a fault of the store, never an absence.
     pub async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, Failure> {
-        match self.ports.blobs.open(blob, range).await {
-            Err(BlobError::Missing(_)) => {}
+        let fault = match self.ports.blobs.open(blob, range).await {
+            Err(fault @ (BlobError::Missing(_) | BlobError::Corrupt(..))) => fault,
             other => return Ok(other?),
-        }
-        let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
-        let Some(location) = location.filter(|location| *location != blob.location) else {
-            return Err(BlobError::Missing(blob.location.as_str().to_owned()).into());
         };
+        let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
+        let Some(location) = location.filter(|location| *location != blob.location) else { return Err(fault.into()) };
         Ok(self.ports.blobs.open(&BlobInfo { location, size: blob.size }, range).await?)
     }
 

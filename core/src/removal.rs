@@ -23,6 +23,17 @@ pub struct RetiredRepository {
     pub released: bool,
 }
 
+/// What is asked of a deletion.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Retire {
+    /// Also when it holds versions, or is a member of virtual repositories, which lose it.
+    pub force: bool,
+    /// Its name may be taken again.
+    pub release_name: bool,
+    /// The revision that it must still have.
+    pub revision: Option<i64>,
+}
+
 /// How the beginning of the end came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
@@ -30,6 +41,8 @@ pub enum Retirement {
     Begun,
     /// It holds versions, and that was not to be ignored: nothing changed.
     NotEmpty(Counts),
+    /// It has another revision than the one asked for: nothing changed.
+    Stale,
 }
 
 /// One step of the removal.
@@ -48,13 +61,7 @@ pub struct RemovalStep {
 pub trait RemovalStore: Send + Sync {
     /// Hides a repository at once and for good; with `force` also one that holds versions. Virtual repositories that
     /// have it as a member lose it. Repeating it on a retired one is harmless.
-    async fn retire(
-        &self,
-        of: RepositoryId,
-        force: bool,
-        release_name: bool,
-        by: &Actor,
-    ) -> Result<Retirement, StoreError>;
+    async fn retire(&self, of: RepositoryId, how: Retire, by: &Actor) -> Result<Retirement, StoreError>;
 
     /// Lets the name of a retired repository be taken again.
     async fn release_name(&self, of: RepositoryId, by: &Actor) -> Result<(), StoreError>;

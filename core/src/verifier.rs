@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -18,8 +19,8 @@ use crate::audit::{AuditStore, BrokenSeal, Fault, verify_audit};
 use crate::blob::{BlobError, BlobInfo};
 use crate::digest::Digest;
 use crate::error::Failure;
-use crate::ledger::{BlobLedger, LedgerEntry, WalkableBlobs};
-use crate::limits::VERIFIER_WINDOW;
+use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy, WalkableBlobs};
+use crate::limits::{UPLOAD_TIME, VERIFIER_WINDOW};
 use crate::repository::{Counts, RepositoryAddress};
 
 /// The totals of a repository: as they are kept, and as they are when somebody counts.
@@ -72,6 +73,16 @@ pub struct Finding {
     pub fault: bool,
 }
 
+/// What a run does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Believes the bytes: looks only whether they are there, as many as recorded.
+    pub quick: bool,
+    /// Removes stored copies that no row names, unless they are so young that an upload may be on its way.
+    #[serde(default)]
+    pub repair_orphans: bool,
+}
+
 /// How far a run is, and what it found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
@@ -87,6 +98,9 @@ pub struct Verified {
     pub faults: u64,
     /// Notes.
     pub notes: u64,
+    /// Copies without a row that were removed.
+    #[serde(default)]
+    pub repaired: u64,
     /// Whether it was stopped before its end.
     pub stopped: bool,
 }
@@ -127,15 +141,14 @@ impl Verifier {
         Self { ledger, artifacts, check, audit, blobs }
     }
 
-    /// Looks at everything. A `quick` run believes the bytes and looks only whether they are there, as many
-    /// as recorded.
+    /// Looks at everything.
     ///
     /// # Errors
     /// When it cannot be done; a fault of what is stored is a finding.
-    pub async fn run(&self, quick: bool, listener: &dyn Listener) -> Result<Verified, Failure> {
+    pub async fn run(&self, scope: Scope, listener: &dyn Listener) -> Result<Verified, Failure> {
         let mut run = Run { of: self, listener, so_far: Verified::default() };
         let goes_on = run.database().await? && run.totals().await? && run.audit().await? && run.files().await?;
-        let goes_on = goes_on && run.blobs(quick).await? && run.orphans().await?;
+        let goes_on = goes_on && run.blobs(scope.quick).await? && run.orphans(scope.repair_orphans).await?;
         run.so_far.stopped = !goes_on;
         Ok(run.so_far)
     }
@@ -270,14 +283,19 @@ impl Run<'_> {
         Ok((found != blob.location.digest()).then(|| format!("its bytes have the digest {found}")))
     }
 
-    async fn orphans(&mut self) -> Result<bool, Failure> {
+    async fn orphans(&mut self, repair: bool) -> Result<bool, Failure> {
         for shelf in 0..=u8::MAX {
             let stored = self.of.blobs.shelf(shelf).await?;
             for stranger in self.of.ledger.strangers(shelf, stored, None).await? {
                 self.so_far.notes += 1;
+                let detail = if repair && self.remove(&stranger.copy).await? {
+                    self.so_far.repaired += 1;
+                    "no row named it; it was removed"
+                } else {
+                    "no row names it: the collector's, or an upload on its way"
+                };
                 let at = stranger.copy.blob.location.as_str().to_owned();
-                let detail = "no row names it: the collector's, or an upload on its way".to_owned();
-                if !self.tell("orphan", at, detail, false).await {
+                if !self.tell("orphan", at, detail.to_owned(), false).await {
                     return Ok(false);
                 }
             }
@@ -286,5 +304,20 @@ impl Run<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Removes a copy as the collector does: through the trash, from where no upload can take it any more. An upload
+    /// takes [`UPLOAD_TIME`] at most; what is older belongs to none.
+    async fn remove(&self, copy: &StoredCopy) -> Result<bool, Failure> {
+        let now = Timestamp::now();
+        if now.duration_since(copy.modified_at).unsigned_abs() < UPLOAD_TIME || copy.modified_at > now {
+            return Ok(false);
+        }
+        let discarded = self.of.ledger.discard(std::slice::from_ref(&copy.blob), now).await?;
+        for blob in &discarded {
+            self.of.blobs.delete(&blob.location).await?;
+            self.of.ledger.forget(std::slice::from_ref(&blob.location)).await?;
+        }
+        Ok(!discarded.is_empty())
     }
 }

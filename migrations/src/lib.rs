@@ -3,7 +3,7 @@
 //! A migration that has been released is never changed again: it names tables and columns by its own
 //! literals, knows no entity and no constant of another crate, does one thing, and runs in one transaction.
 //! Changes that are not additions come in two releases (expand, then contract), so that any newer program
-//! opens any older database.
+//! opens any older database, and servers of two releases can work on one for as long as an upgrade takes.
 //!
 //! Conventions of every table: times are integers, microseconds since 1970 in UTC; sizes are bytes in 64
 //! bits; digests are 64 lower-case hexadecimal digits; lists and maps are JSON in text columns. Column types
@@ -20,6 +20,16 @@ mod m0008_access;
 mod m0009_lifecycle;
 mod m0010_sources;
 mod m0020_replicas;
+mod m0021_operations;
+mod m0022_lists;
+
+/// What a program knows: the number of its last step.
+pub const LEVEL: i64 = 22;
+
+/// The lowest [`LEVEL`] whose programs may go on writing to a database of this one. A step that only adds what older
+/// programs can leave alone does not change it; one that they would break, or that would break them, makes it its own
+/// number. (Programs below 21 look at the steps alone and refuse any that they do not know.)
+pub const OLDEST_WRITER: i64 = 21;
 
 /// Brings a database to the schema of this program.
 #[derive(Debug)]
@@ -38,6 +48,22 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_lifecycle::Migration),
             Box::new(m0010_sources::Migration),
             Box::new(m0020_replicas::Migration),
+            Box::new(m0021_operations::Migration),
+            Box::new(m0022_lists::Migration),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_the_number_of_the_last_step() {
+        let names = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect::<Vec<_>>();
+        assert!(names.is_sorted(), "{names:?}");
+        let last = names.last().and_then(|name| name.get(1..5)?.parse::<i64>().ok());
+        assert_eq!(last, Some(LEVEL), "{names:?}");
+        const { assert!(OLDEST_WRITER <= LEVEL) };
     }
 }

@@ -136,6 +136,36 @@ fn everything_that_is_edited_has_a_tag_and_keeps_to_it() {
 }
 
 #[test]
+fn nothing_is_deleted_that_has_become_another_than_was_read() {
+    let server = server(&[]);
+    people::person(&server, "ann");
+    server.api("POST", "/api/groups", Some(&json!({"name": "team"}))).expect(201);
+    let artifacts = server.api("GET", "/api/artifacts?repository=local", None).expect(200).json();
+    let artifact = format!("/api/artifacts/{}", people::id(&artifacts["items"][0]));
+    let rows = [
+        (&*artifact, "", json!({"state": "yanked"})),
+        ("/api/users/ann", "", json!({"display_name": "Ann"})),
+        ("/api/groups/team", "", json!({"description": "ours"})),
+        (LOCAL, "?force=true", json!({"description": "ours"})),
+    ];
+    for (path, how, change) in rows {
+        let tag = || server.api("GET", path, None).expect(200).header("etag").expect("an ETag").to_owned();
+        let delete =
+            |tag: &str| server.send(Some(ADMIN_TOKEN), "DELETE", &format!("{path}{how}"), &[("If-Match", tag)], &[]);
+        let read = tag();
+        server.api("PATCH", path, Some(&change)).expect(200);
+        let present = tag();
+        for stale in [&*read, "\"nothing\"", "W/\"1\"", "x", ""] {
+            let row = format!("D14 DELETE {path} {stale}");
+            refused(&Refusals::by(&server), &row, path, &delete(stale), 412, "stale_write");
+        }
+        assert_eq!(tag(), present, "D14 DELETE {path}: it is there, and the same");
+        delete(&present).expect(204);
+    }
+    server.api("GET", LOCAL, None).expect(404);
+}
+
+#[test]
 fn json_that_two_readers_could_take_for_two_things_is_refused_with_its_place() {
     let server = server(&[]);
     let refusals = Refusals::by(&server);
@@ -163,6 +193,13 @@ fn json_that_two_readers_could_take_for_two_things_is_refused_with_its_place() {
     for kind in ["", "text/plain", "application/x-www-form-urlencoded", "application/xml"] {
         let answer = post(kind, br#"{"format": "go", "name": "x", "kind": "hosted"}"#);
         refusals.api(&format!("D15 {kind:?}"), &answer, 415, &["unsupported_media_type"]);
+    }
+    for kind in ["application/merge-patch+json", "application/json; charset=utf-8"] {
+        let headers = [("Content-Type", kind)];
+        let described = server
+            .send(Some(ADMIN_TOKEN), "PATCH", LOCAL, &headers, json!({"description": kind}).to_string().as_bytes())
+            .expect(200);
+        assert_eq!(described.json()["description"], kind, "D15 {kind}");
     }
     let secret = "tests-only-Qm4vX7bTz0";
     let wrong = json!({"login": "admin", "password": {"text": secret}}).to_string();

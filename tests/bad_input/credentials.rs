@@ -253,6 +253,7 @@ fn the_go_command_is_told_that_it_sends_credentials_over_https_only() {
     machine.write(&machine.home(), ".netrc", &format!("machine {host}\nlogin ci\npassword {token}\n"));
     let project = machine.project("app");
     let refused = machine.go(&project, "get example.com/secret@v1.0.0").failed();
+    // C26.
     refused.says(&["code=login_required", "only over https"]).never_says(&[&token]);
 }
 

@@ -16,6 +16,8 @@ use crate::harness::server::{ADMIN_TOKEN, Server};
 struct List {
     path: String,
     needs: &'static str,
+    /// Parameters that choose among its entries, each with a value.
+    filters: Vec<String>,
 }
 
 impl List {
@@ -67,6 +69,7 @@ fn lists(ids: &Ids) -> Vec<List> {
     let mut lists = Vec::new();
     for (template, item) in document["paths"].as_object().expect("paths") {
         let parameters = item["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let filters = parameters.iter().filter(|one| one["in"] == "query").filter_map(filter).collect();
         if !parameters.iter().any(|one| one["name"] == "cursor") {
             continue;
         }
@@ -78,10 +81,22 @@ fn lists(ids: &Ids) -> Vec<List> {
             "/repositories/{format}/{name}/retention" => "dry_run=true",
             _ => "",
         };
-        lists.push(List { path: path.replace("{name}", name), needs });
+        lists.push(List { path: path.replace("{name}", name), needs, filters });
     }
     assert!(lists.len() >= 14, "the lists are found");
     lists
+}
+
+/// A parameter that chooses, with its example: `name=x`.
+fn filter(parameter: &Value) -> Option<String> {
+    let name = parameter["name"].as_str()?;
+    let value = match &parameter["example"] {
+        Value::String(text) => text.clone(),
+        // What is so by default chooses nothing.
+        Value::Bool(_) => "true".to_owned(),
+        _ => return None,
+    };
+    (!["cursor", "limit"].contains(&name)).then(|| format!("{name}={value}"))
 }
 
 /// Where the cursor of an answer is.
@@ -172,12 +187,19 @@ fn a_cursor_of_another_user_or_filter_is_none() {
             refused(&refusals, &format!("I2 {}", list.path), "/api/", &answer, 400, "invalid_cursor");
         }
     }
-    let page = server.api("GET", "/api/packages?limit=1", None).expect(200).json();
-    let cursor = cursor(&page).expect("a second page");
-    for other in ["format=go", "sort=newest", "q=m", "repository=local", "name=x"] {
-        let answer = server.api("GET", &format!("/api/packages?limit=1&{other}&cursor={cursor}"), None);
-        refused(&refusals, &format!("I2 {other}"), "/api/", &answer, 400, "invalid_cursor");
+    let mut tried = 0;
+    // Of an archive's contents the parameters say which list it is, and there is none at their examples.
+    for list in lists(&ids).iter().filter(|list| !list.path.ends_with("/contents")) {
+        let page = list.ask(&server, Some(ADMIN_TOKEN), "limit=1").expect(200).json();
+        let Some(cursor) = cursor(&page) else { continue };
+        let chosen = list.needs.split('=').next().unwrap_or_default();
+        for other in list.filters.iter().filter(|other| !other.starts_with(&format!("{chosen}="))) {
+            let answer = list.ask(&server, Some(ADMIN_TOKEN), &format!("limit=1&{other}&cursor={cursor}"));
+            refused(&refusals, &format!("I2 {} {other}", list.path), "/api/", &answer, 400, "invalid_cursor");
+            tried += 1;
+        }
     }
+    assert!(tried >= 25, "all filters of all lists: {tried}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn a_database_that_is_not_ours_is_not_touched() {
         assert!(fs::read(database(&server)).expect("a file") == before, "{row}: the file was changed");
     };
     sql(&server, "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)");
-    sql(&server, "UPDATE instance SET migrated_by = '9.1.0'");
+    sql(&server, "UPDATE instance SET migrated_by = '9.1.0', oldest_writer = 9999");
     refused("J14", 4, &["migrated by artifact-keeper 9.1.0, this is ", "m9999_future", "start the newer program"]);
 
     fs::write(database(&server), "notes, not a database\n".repeat(500)).expect("our file");

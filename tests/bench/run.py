@@ -18,6 +18,7 @@ import tempfile
 import copies
 import growth
 import reads
+import ui
 import writes
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -35,6 +36,7 @@ RUNS = {
     "miss": copies.miss,
     "stampede": copies.stampede,
     "go": copies.go,
+    "ui": ui.ui,
 }
 
 

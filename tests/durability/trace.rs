@@ -9,13 +9,9 @@
 //! written; a power cut would.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use tempfile::TempDir;
-
-use crate::harness::command::run;
 use crate::harness::server::Server;
+use crate::harness::shim::Shim;
 
 /// How much longer each fsync takes: what a good disk needs, so that commits meet and become one group.
 const SYNC_MICROSECONDS: &str = "2000";
@@ -23,34 +19,27 @@ const SYNC_MICROSECONDS: &str = "2000";
 /// A server whose system calls are recorded.
 pub(crate) struct Recorded {
     pub(crate) server: Server,
-    log: PathBuf,
-    _folder: TempDir,
+    shim: Shim,
 }
 
 impl Recorded {
-    /// Builds the recorder with `cc` and starts a server with it.
+    /// Starts a server with the recorder.
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (library, log) = (folder.path().join("shim.so"), folder.path().join("log"));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/durability/shim.c");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]);
-        run(compiler.arg(&library).arg(source).arg("-ldl")).succeeded();
+        let shim = Shim::build();
         // The first start is not of interest, and tells where the data are.
         let mut server = Server::with(&[super::QUIET]);
         server.stop();
-        server.set("SHIM_LOG", &log.display().to_string());
-        server.set("SHIM_ROOT", &server.data().display().to_string());
+        shim.stand_before(&mut server);
+        server.set("SHIM_LOG", &shim.path("log").display().to_string());
         server.set("SHIM_SYNC_MICROSECONDS", SYNC_MICROSECONDS);
-        server.set("LD_PRELOAD", &library.display().to_string());
         server.start_again();
-        Self { server, log, _folder: folder }
+        Self { server, shim }
     }
 
     /// Stops the server and gives what was recorded.
     pub(crate) fn stop(mut self) -> Trace {
         self.server.stop();
-        let log = std::fs::read_to_string(&self.log).expect("the recorder has written text");
+        let log = std::fs::read_to_string(self.shim.path("log")).expect("the recorder has written text");
         Trace::of(log.lines().map(Event::parse).collect())
     }
 }
@@ -80,7 +69,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let fields: Vec<_> = line.split('\t').collect();
         let [phase, thread, call, first, second] = fields[..] else { panic!("not a line of the recorder: {line:?}") };
         Self {
@@ -96,6 +85,16 @@ impl Event {
     /// Whether this is a flush of a path with this piece.
     pub(crate) fn is_sync_of(&self, piece: &str) -> bool {
         self.call == "fsync" && self.first.contains(piece)
+    }
+
+    /// A call that has ended well, and what it was about.
+    pub(crate) fn done(&self) -> Option<(&str, &str, &str)> {
+        (!self.is_begin && self.is_good).then_some((&*self.call, &*self.first, &*self.second))
+    }
+
+    /// Whether it is the answer that something was made.
+    pub(crate) fn is_created(&self) -> bool {
+        self.second.starts_with("HTTP/1.1 201")
     }
 
     /// Whether it is an answer.
@@ -158,7 +157,7 @@ impl Trace {
     /// Where the flush begins that made a publication durable, if everything was in order.
     fn order(&self, one: &Acknowledged, turn: usize) -> Result<usize, &'static str> {
         let answers = self.begins_of("send", &one.port.to_string());
-        let mut created = answers.iter().filter(|at| self.events[**at].second.starts_with("HTTP/1.1 201"));
+        let mut created = answers.iter().filter(|at| self.events[**at].is_created());
         let answered = *created.nth(turn).ok_or("no answer was sent")?;
         let row = *self.marks.get(&one.mark).ok_or("its row is not in the log")?;
         for digest in &one.blobs {

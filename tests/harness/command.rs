@@ -1,7 +1,7 @@
 //! Runs a program to its end and keeps what it printed.
 //!
-//! Bounds: a program has [`LIMIT`]; then it and its children are killed, so that a hanging one is a failure
-//! with a text and not a test run without end.
+//! Bounds: a program has [`LIMIT`], or [`LONG_LIMIT`] where budgets are long; then it and its children are killed, so
+//! that a hanging one is a failure with a text and not a test run without end.
 
 use std::fmt;
 use std::os::unix::process::CommandExt as _;
@@ -12,8 +12,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::is_long;
+
 /// Time that one program may take; the slowest one compiles Go's standard library on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// The same with a long budget: the fuzzer sends some hundred thousand requests.
+const LONG_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A program that has ended.
 pub(crate) struct Finished {
@@ -25,13 +30,13 @@ pub(crate) struct Finished {
 
 /// Runs a program with nothing on its standard input.
 pub(crate) fn run(command: &mut Command) -> Finished {
-    let what = format!("{command:?}");
+    let (what, limit) = (format!("{command:?}"), if is_long() { LONG_LIMIT } else { LIMIT });
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
     let group = Pid::from_child(&child);
     let (ended, watched) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
-        let late = watched.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
+        let late = watched.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
         late && kill_process_group(group, Signal::KILL).is_ok()
     });
     let output = child.wait_with_output().unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -39,7 +44,7 @@ pub(crate) fn run(command: &mut Command) -> Finished {
     let killed = watchdog.join().expect("the watchdog does not panic");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let finished = Finished { what, status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) };
-    assert!(!killed, "killed after {LIMIT:?}: {finished}");
+    assert!(!killed, "killed after {limit:?}: {finished}");
     finished
 }
 

@@ -1,8 +1,9 @@
 //! PostgreSQL for the tests: one server for a whole run, a database of its own for everybody who asks.
 //!
 //! The server is Debian's, made by `initdb` in a temporary folder, with everything that keeps data safe left on, and
-//! reachable by a Unix socket only. A shell stands between it and the tests: when the tests end, however they do,
-//! their end of a pipe closes, and the shell stops the server and removes the folder.
+//! reachable by a Unix socket only. It takes little of the disk: its log is bounded, and a database goes when whoever
+//! used it has gone. A shell stands between it and the tests: when the tests end, however they do, their end of a pipe
+//! closes, and the shell stops the server and removes the folder.
 
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -36,6 +37,28 @@ pub(crate) fn shared() -> &'static Postgres {
     SERVER.get_or_init(Postgres::start)
 }
 
+/// A new, empty database there, for as long as this lives.
+pub(crate) struct Database(String);
+
+impl Database {
+    /// Makes one.
+    pub(crate) fn new() -> Self {
+        Self(shared().database())
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Whoever is still connected has lost his test. One that stays is in nobody's way, and no reason to fail.
+        drop(shared().psql("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", name(&self.0))));
+    }
+}
+
 /// A server.
 pub(crate) struct Postgres {
     folder: PathBuf,
@@ -43,13 +66,14 @@ pub(crate) struct Postgres {
     keeper: Option<Child>,
 }
 
-/// What the shell does: it starts the server whenever a line comes, and ends with its input.
+/// What the shell does: it starts the server whenever a line comes, and ends with its input. One that was killed is
+/// buried first: while its number stands for anything, its successor believes it alive.
 const KEEPER: &str = "while read -r order; do case $order in \
-    start) \"$1/postgres\" -D \"$0/data\" -k \"$0\" >>\"$0/log\" 2>&1 & echo $! >\"$0/pid\";; esac; done; \
+    start) wait; \"$1/postgres\" -D \"$0/data\" -k \"$0\" >>\"$0/log\" 2>&1 & echo $! >\"$0/pid\";; esac; done; \
     kill -INT \"$(cat \"$0/pid\")\" 2>/dev/null; wait; cd /; rm -rf \"$0\"";
 
 const SETTINGS: &str = "listen_addresses = ''\nmax_connections = 300\nshared_buffers = 64MB\nfsync = on\n\
-    logging_collector = off\n";
+    logging_collector = off\nmin_wal_size = 32MB\nmax_wal_size = 128MB\n";
 
 impl Postgres {
     /// A new server with no database of ours.
@@ -63,7 +87,8 @@ impl Postgres {
         }
         let data = folder.join("data");
         let made = unprivileged(root, &programs.join("initdb"))
-            .args(["--username=keeper", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .args(["--username=keeper", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .args(["--wal-segsize=1", "-D"])
             .arg(&data)
             .current_dir(&folder)
             .output()
@@ -87,16 +112,33 @@ impl Postgres {
         server
     }
 
-    /// Starts it again after a kill.
+    /// Starts it again after a kill. It refuses while a process of the one before still holds their common memory,
+    /// so it is told as often as it takes.
     pub(crate) fn start_again(&mut self) {
-        let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
-        keeper.write_all(b"start\n").expect("the shell listens");
+        self.order_start();
         let began = Instant::now();
         while !self.psql("postgres", "SELECT 1").status.success() {
             let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(began.elapsed() < PATIENCE, "PostgreSQL is not ready: {}", log());
             std::thread::sleep(Duration::from_millis(50));
+            if self.has_ended() {
+                self.order_start();
+            }
         }
+    }
+
+    fn order_start(&mut self) {
+        // What the shell has not written yet is nobody's number.
+        drop(std::fs::remove_file(self.folder.join("pid")));
+        let keeper = self.keeper.as_mut().and_then(|keeper| keeper.stdin.as_mut()).expect("the shell lives");
+        keeper.write_all(b"start\n").expect("the shell listens");
+    }
+
+    /// Whether its first process is gone, or waits to be buried.
+    fn has_ended(&self) -> bool {
+        let Ok(pid) = std::fs::read_to_string(self.folder.join("pid")) else { return false };
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        pid.ends_with('\n') && status.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
     }
 
     /// The number of its first process.

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::command::{Finished, run};
 use super::http::{self, Response};
 use super::postgres;
+use super::wait;
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
@@ -32,8 +33,29 @@ pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
 /// The setting that says where the database is.
 const DATABASE: &str = "KEEPER_DATABASE_URL";
 
+/// What happens at the failpoints.
+const FAILPOINTS: &str = "KEEPER_FAILPOINTS";
+
+/// Names another program to be tested in place of the one that cargo built with the tests: `make mutants`.
+const OTHER_PROGRAM: &str = "KEEPER_TEST_PROGRAM";
+/// Which fault that other program is to have.
+const MUTANT: &str = "KEEPER_MUTANT";
+
 /// Time for a start or a stop on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program whose promises are tested.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os(OTHER_PROGRAM).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
+}
+
+/// The same with its failpoints alive.
+pub(crate) fn faulty_program() -> PathBuf {
+    let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
+    let path = std::env::var_os(OTHER_PROGRAM).map_or_else(|| folder.join("examples/faulty-keeper"), PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run 'make faulty'", path.display());
+    path
+}
 
 /// A running server; dropping it kills it.
 pub(crate) struct Server {
@@ -46,6 +68,8 @@ pub(crate) struct Server {
     words: Vec<String>,
     child: Option<Child>,
     output: Arc<Mutex<String>>,
+    /// A database of its own, which goes with it.
+    _database: Option<postgres::Database>,
     /// Its data folder is a disk of its own, of so many bytes.
     disk_bytes: Option<usize>,
     /// What it has in the place of `/etc/hosts`.
@@ -60,7 +84,18 @@ impl Server {
 
     /// A server with further settings (`KEEPER_…`); they come after the usual ones and win.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        Self::prepare(Path::new(PROGRAM), settings, None)
+        Self::prepare(&program(), settings, None)
+    }
+
+    /// A server whose failpoints are alive, and what is to happen at them: `KEEPER_FAILPOINTS` as
+    /// `core/src/failpoint.rs` explains it.
+    pub(crate) fn faulty(failpoints: &str, settings: &[(&str, &str)]) -> Self {
+        Self::prepare(&faulty_program(), &[&[(FAILPOINTS, failpoints)], settings].concat(), None)
+    }
+
+    /// Changes what happens at its failpoints from the next start on.
+    pub(crate) fn set_failpoints(&mut self, failpoints: &str) {
+        self.set(FAILPOINTS, failpoints);
     }
 
     /// A server that has one format more, `hostile`: the program in `tests/hostile_format`, which cargo builds
@@ -68,6 +103,11 @@ impl Server {
     pub(crate) fn with_hostile_format() -> Self {
         let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
         Self::prepare(&folder.join("examples/hostile-format"), &[], None)
+    }
+
+    /// A server of another build.
+    pub(crate) fn of(program: &Path) -> Self {
+        Self::prepare(program, &[], None)
     }
 
     /// A server whose data folder is a disk of so many bytes. Only a real file system that is full gives what a
@@ -80,10 +120,23 @@ impl Server {
              sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged, or a seccomp \
              profile that lets unshare through. {probe}"
         );
-        Self::prepare(Path::new(PROGRAM), settings, Some(disk_bytes))
+        Self::prepare(&program(), settings, Some(disk_bytes))
+    }
+
+    /// A server that is not started yet, on a data folder that `fill` makes.
+    pub(crate) fn upon(fill: impl FnOnce(&Path), settings: &[(&str, &str)]) -> Self {
+        let server = Self::unstarted(&program(), settings, None);
+        fill(&server.data());
+        server
     }
 
     fn prepare(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+        let mut server = Self::unstarted(program, settings, disk_bytes);
+        server.launch();
+        server
+    }
+
+    fn unstarted(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),
@@ -96,9 +149,12 @@ impl Server {
         ];
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let database = postgres::is_wanted().then(|| (DATABASE.to_owned(), postgres::shared().database()));
-        let all = usual.iter().map(own).chain(database).chain(settings.iter().map(own));
-        let mut server = Self {
+        let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
+        let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
+        let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
+        let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
+        let all = usual.iter().map(own).chain(named).chain(mutant).chain(settings.iter().map(own));
+        Self {
             program: program.to_owned(),
             url: String::new(),
             settings: all.chain([("KEEPER_DATA_DIR".to_owned(), data)]).collect(),
@@ -106,11 +162,10 @@ impl Server {
             words: Vec::new(),
             child: None,
             output: Arc::default(),
+            _database: database,
             disk_bytes,
             hosts: None,
-        };
-        server.launch();
-        server
+        }
     }
 
     /// The address of a Go repository: what GOPROXY is set to.
@@ -129,6 +184,14 @@ impl Server {
         self.url.split_once("://").map_or(&*self.url, |(_, host)| host)
     }
 
+    /// Where it listens, whatever its public address is.
+    pub(crate) fn address(&self) -> String {
+        let output = self.output();
+        let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut ready = events.filter(|event| event["message"] == "ready");
+        ready.find_map(|event| event["address"].as_str().map(str::to_owned)).expect("it is ready")
+    }
+
     /// Its data folder, as it sees it.
     pub(crate) fn data(&self) -> PathBuf {
         let data = self.folder.path().join("data");
@@ -141,6 +204,13 @@ impl Server {
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it is running").id()
+    }
+
+    /// Its private memory in KiB, without files that are mapped.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line of it");
+        line.trim_matches(['\t', ' ', 'k', 'B']).parse().expect("a number")
     }
 
     /// The certificate that clients of a self-signed server have to trust.
@@ -165,7 +235,9 @@ impl Server {
         run(Command::new(&self.program)
             .args(arguments.split_whitespace())
             .env_clear()
-            .envs(self.settings.iter().map(|(key, value)| (key, value)))
+            // What stands between the server and its system calls stands there alone.
+            .envs(self.settings.iter().filter(|(key, _)| key != "LD_PRELOAD").map(|(key, value)| (key, value)))
+            .envs(self.disk_bytes.map(|_| ("KEEPER_DATA_DIR", self.data())))
             .current_dir(self.folder.path()))
     }
 
@@ -243,6 +315,14 @@ impl Server {
         assert!(self.child.is_none(), "it is still running");
         drop(self.spawn());
         thread::sleep(after);
+        self.kill();
+    }
+
+    /// The same as soon as something is so.
+    pub(crate) fn start_and_kill_when(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        assert!(self.child.is_none(), "it is still running");
+        drop(self.spawn());
+        wait::until(what, || is_so(self));
         self.kill();
     }
 

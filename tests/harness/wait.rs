@@ -2,6 +2,7 @@
 //!
 //! Only for conditions that nobody announces; a test that can wait for an answer does so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,5 +19,15 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         thread::sleep(PAUSE);
+    }
+}
+
+/// Raises a flag at the end of its scope, also when that ends in a panic: threads that work until the flag is raised
+/// would otherwise never be done, and a failed test would wait for them for ever.
+pub(crate) struct RaiseAtEnd<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for RaiseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::workshop::{assert_sound, blobs, delete, gc, publish, publish_to, server};
 use crate::harness::random::Random;
 use crate::harness::server::Server;
-use crate::harness::{http, is_long};
+use crate::harness::{http, is_long, wait};
 
 #[test]
 fn what_no_version_needs_is_told_first_and_removed_when_confirmed() {
@@ -149,6 +149,7 @@ fn publishers_of_the_very_bytes_that_are_collected_lose_nothing() {
     let ends = AtomicBool::new(false);
     let rounds = if is_long() { 500 } else { 15 };
     let published: u64 = thread::scope(|scope| {
+        let ending = wait::RaiseAtEnd(&ends);
         let publishers: Vec<_> = repositories
             .iter()
             .map(|name| {
@@ -160,7 +161,7 @@ fn publishers_of_the_very_bytes_that_are_collected_lose_nothing() {
         for _ in 0..rounds {
             removed += gc(&server, "--confirm")["unlinked"]["blobs"].as_u64().expect("a number");
         }
-        ends.store(true, Ordering::SeqCst);
+        drop(ending);
         assert!(removed > 0, "the collector has met nobody");
         publishers.into_iter().map(|one| one.join().expect("a publisher that loses nothing")).sum()
     });

@@ -15,7 +15,7 @@ use crate::harness::http::{self, Response};
 use crate::harness::random::Random;
 use crate::harness::raw_form::RawForm;
 use crate::harness::scripted::Scripted;
-use crate::harness::wait::until;
+use crate::harness::wait::{RaiseAtEnd, until};
 
 /// Requests of all clients together.
 const REQUESTS: usize = 10_000;
@@ -146,6 +146,7 @@ fn interleaved(client: &mut Client<'_>, places: &[Place], random: &mut Random) {
 fn taken_away(scene: &Scene, paths: &[String], stale_text: &str, take: impl FnOnce()) {
     let (is_taken, is_over, begun) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
+        let _over = RaiseAtEnd(&is_over);
         for number in 0..READERS {
             let (is_taken, is_over, begun) = (&is_taken, &is_over, &begun);
             scope.spawn(move || {
@@ -166,7 +167,6 @@ fn taken_away(scene: &Scene, paths: &[String], stale_text: &str, take: impl FnOn
         is_taken.store(true, Ordering::SeqCst);
         let at = begun.load(Ordering::SeqCst);
         until("they went on after it", || begun.load(Ordering::SeqCst) > at + 4 * READERS);
-        is_over.store(true, Ordering::SeqCst);
     });
 }
 

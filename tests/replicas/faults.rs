@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::pair::{Pair, publish};
 use super::proxy::Proxy;
 use crate::harness::http;
+use crate::harness::is_long;
 use crate::harness::postgres::{self, Postgres};
+use crate::harness::random::Random;
 use crate::harness::s3::Fault;
 use crate::harness::server::Server;
 use crate::harness::wait;
@@ -21,31 +24,33 @@ fn zip(server: &Server, name: &str) -> String {
 
 #[test]
 fn a_commit_whose_answer_is_lost_is_found_out() {
-    const ROUNDS: u64 = 20;
+    let rounds = if is_long() { 2_000 } else { 200 };
     let direct = postgres::shared().database();
     let folder = postgres::shared().folder();
     let proxy = Proxy::before(folder);
     let pair = Pair::on(&proxy.address(&direct, folder), &[]);
     let [one, _] = pair.servers();
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         proxy.arm(1);
         let answer = publish(one, "example.com/m", &format!("v1.{round}.0"), round);
         assert_eq!((answer.status, proxy.left()), (201, 0), "{answer}");
     }
     let rows =
         postgres::shared().execute(postgres::name(&direct), "SELECT COUNT(*) FROM audit WHERE action = 'publish'");
-    assert_eq!(rows, ROUNDS.to_string(), "each was made once");
+    assert_eq!(rows, rounds.to_string(), "each was made once");
     pair.assert_sound();
 }
 
 #[test]
 fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
-    const KILLS: u64 = 3;
+    let kills = if is_long() { 60 } else { 6 };
+    let mut chance = Random::of("killed database");
     let mut database = Postgres::start();
     let pair = Pair::on(&database.database(), &[]);
     let acknowledged: Mutex<BTreeMap<String, u64>> = Mutex::default();
     let (stop, next) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
+        let _stop = wait::RaiseAtEnd(&stop);
         for server in pair.servers().iter().cycle().take(4) {
             let (acknowledged, stop, next) = (&acknowledged, &stop, &next);
             scope.spawn(move || {
@@ -61,10 +66,12 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
                 }
             });
         }
-        for kill in 1..=KILLS {
+        for kill in 1..=kills {
             let enough = kill * 8;
             let count = || acknowledged.lock().expect("no panic").len() as u64;
             wait::until("some were published", || count() >= enough);
+            // A moment that nobody can foresee is the point here.
+            thread::sleep(Duration::from_millis(chance.below(60)));
             let pid = Pid::from_raw(i32::try_from(database.pid()).expect("small")).expect("a process");
             kill_process(pid, Signal::KILL).expect("it is ours");
             for server in pair.servers() {
@@ -74,7 +81,6 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
             }
             database.start_again();
         }
-        stop.store(true, Ordering::SeqCst);
     });
     for server in pair.servers() {
         wait::until("the server is ready again", || http::get(&format!("{}/readyz", server.url)).status == 200);
@@ -86,6 +92,117 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         assert_eq!(again.status, 200, "{again}");
     }
     pair.assert_sound();
+}
+
+/// While the database is away: what was acknowledged is served or is trouble, what is new is trouble. Afterwards
+/// everything is as before.
+fn assert_trouble_and_return(pair: &Pair, goes: impl FnOnce(), returns: impl FnOnce()) {
+    for server in pair.servers() {
+        publish(server, "example.com/m", "v1.0.0", 1);
+    }
+    goes();
+    thread::scope(|scope| {
+        for server in pair.servers() {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let status = http::get(&zip(server, "example.com/m")).status;
+                    assert!(matches!(status, 200 | 500 | 503), "what is there: {status}");
+                    let status = http::get(&zip(server, "example.com/absent")).status;
+                    assert!(matches!(status, 404 | 500 | 503), "what is not: {status}");
+                }
+            });
+            scope.spawn(|| {
+                let answer = publish(server, "example.com/n", "v1.0.0", 2);
+                assert!(matches!(answer.status, 200 | 201 | 503), "{answer}");
+            });
+        }
+        // Those that wait for an answer are answered at the latest when it is back.
+        thread::sleep(Duration::from_secs(3));
+        returns();
+    });
+    for server in pair.servers() {
+        wait::until("it is served again", || http::get(&zip(server, "example.com/m")).status == 200);
+        wait::until("it is taken again", || publish(server, "example.com/n", "v1.0.0", 2).status == 200);
+    }
+    pair.assert_sound();
+}
+
+#[test]
+fn a_database_that_falls_silent_is_trouble_and_never_an_absence() {
+    let direct = postgres::shared().database();
+    let folder = postgres::shared().folder();
+    let proxy = Proxy::before(folder);
+    let pair = Pair::on(&proxy.address(&direct, folder), &[]);
+    assert_trouble_and_return(&pair, || proxy.swallow(true), || proxy.swallow(false));
+}
+
+#[test]
+fn a_database_that_takes_no_connection_is_trouble_and_never_an_absence() {
+    let address = postgres::shared().database();
+    let pair = Pair::on(&address, &[]);
+    let name = postgres::name(&address);
+    let allow = |word: &str| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {word}");
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    let execute = |statement: &str| drop(postgres::shared().execute("postgres", statement));
+    let goes = || [allow("false").as_str(), &end].into_iter().for_each(execute);
+    assert_trouble_and_return(&pair, goes, || execute(&allow("true")));
+}
+
+#[test]
+fn a_bucket_that_fails_in_every_way_loses_nothing_and_keeps_nothing_for_ever() {
+    let rounds = if is_long() { 2_000 } else { 200 };
+    let mut chance = Random::of("bucket");
+    let settings = [
+        ("KEEPER_GC_GRACE", "0s"),
+        ("KEEPER_GC_UNLINK_DELAY", "0s"),
+        ("KEEPER_GC_MAX_PERCENT", "100"),
+        ("KEEPER_GC_UNLINKS_PER_SECOND", "100000"),
+    ];
+    let mut pair = Pair::start(&settings);
+    let faults = [
+        Fault::before("PUT", "/sha256/", 500, "InternalError"),
+        Fault::before("PUT", "/sha256/", 503, "SlowDown"),
+        Fault::before("PUT", "/sha256/", 409, "ConditionalRequestConflict"),
+        Fault::before("PUT", "/sha256/", 403, "AccessDenied"),
+        Fault::after("PUT", "/sha256/", 500, "InternalError"),
+        Fault::after("PUT", "/sha256/", 400, "InvalidRequest"),
+        Fault::before("GET", "/sha256/", 503, "SlowDown"),
+        Fault::before("HEAD", "/sha256/", 403, "AccessDenied"),
+        Fault::before("DELETE", "/sha256/", 403, "AccessDenied"),
+    ];
+    let mut acknowledged = BTreeMap::new();
+    for round in 0..rounds {
+        pair.s3().heal();
+        pair.s3().fail(chance.one_of(&faults).expect("some").clone());
+        let (at, name) = (usize::try_from(chance.below(2)).expect("small"), format!("example.com/m{round}"));
+        let answer = publish(&pair.servers()[at], &name, "v1.0.0", round);
+        match answer.status {
+            201 => drop(acknowledged.insert(name.clone(), answer.text("id").to_owned())),
+            503 => {}
+            _ => panic!("{answer}"),
+        }
+        if acknowledged.contains_key(&name) {
+            let read = http::get(&zip(&pair.servers()[1 - at], &name)).status;
+            assert!(matches!(read, 200 | 503), "{name}: {read}");
+        }
+        if round % 50 == 49 {
+            let (which, after) = (usize::try_from(chance.below(2)).expect("small"), chance.below(20));
+            pair.kill_while_publishing(which, round, Duration::from_millis(after));
+        }
+    }
+    pair.s3().heal();
+    assert!(acknowledged.len() as u64 > rounds / 3, "too little has happened: {}", acknowledged.len());
+    for name in acknowledged.keys() {
+        for server in pair.servers() {
+            assert_eq!(http::get(&zip(server, name)).status, 200, "{name}");
+        }
+    }
+    for _ in 0..3 {
+        pair.servers()[0].command("gc --confirm").succeeded();
+    }
+    let verified = pair.servers()[0].command("verify --json").succeeded();
+    assert_eq!(verified.stdout().lines().count(), 1, "nothing but the summary: {verified}");
+    assert_eq!(pair.s3().uploads(), 0, "no upload in parts is left");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::harness::archives;
 use crate::harness::exchange;
@@ -12,17 +13,22 @@ use crate::harness::random::Random;
 use crate::harness::s3::S3;
 use crate::harness::server::Server;
 use crate::harness::upload::{Answer, Form};
+use crate::harness::wait;
 
 /// The servers and their bucket.
 pub(super) struct Pair {
     servers: [Server; 2],
     s3: S3,
+    /// What is left behind goes last.
+    _database: Option<postgres::Database>,
 }
 
 impl Pair {
     /// Starts both at the same moment on an empty database of the run's PostgreSQL.
     pub(super) fn start(settings: &[(&str, &str)]) -> Self {
-        Self::on(&postgres::shared().database(), settings)
+        let database = postgres::Database::new();
+        let pair = Self::on(database.address(), settings);
+        Self { _database: Some(database), ..pair }
     }
 
     /// The same on this database.
@@ -36,11 +42,26 @@ impl Pair {
             let starts = [(); 2].map(|()| scope.spawn(|| Server::with(&all)));
             starts.map(|start| start.join().expect("it starts"))
         });
-        Self { servers, s3 }
+        Self { servers, s3, _database: None }
     }
 
     pub(super) fn servers(&self) -> &[Server; 2] {
         &self.servers
+    }
+
+    /// Takes one away while it publishes something, and starts it again.
+    pub(super) fn kill_while_publishing(&mut self, which: usize, number: u64, after: Duration) {
+        let (url, server) = (self.servers[which].url.clone(), &mut self.servers[which]);
+        let form = FORM.of(&format!("example.com/killed{number}"), "v1.0.0", module(number));
+        thread::scope(|scope| {
+            // Whether it is answered is as it may be.
+            let client = scope.spawn(move || form.send_to(&url));
+            // A moment that nobody can foresee is the point here.
+            thread::sleep(after);
+            server.kill();
+            let _answered = client.join();
+        });
+        server.start_again();
     }
 
     pub(super) fn s3(&self) -> &S3 {
@@ -59,6 +80,7 @@ impl Pair {
         let urls = Mutex::new(self.servers.each_ref().map(|server| server.url.clone()).to_vec());
         let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
+            let stopping = wait::RaiseAtEnd(&stop);
             let clients = [(); 3].map(|()| {
                 scope.spawn(|| {
                     while !stop.load(Ordering::SeqCst) {
@@ -75,9 +97,9 @@ impl Pair {
                 let mut known = urls.lock().unwrap_or_else(PoisonError::into_inner);
                 known[at].clone_from(&self.servers[at].url);
                 drop(known);
-                crate::harness::wait::until("the clients went on", || done.load(Ordering::SeqCst) > before + 3);
+                wait::until("the clients went on", || done.load(Ordering::SeqCst) > before + 3);
             }
-            stop.store(true, Ordering::SeqCst);
+            drop(stopping);
             for client in clients {
                 client.join().expect("no request failed");
             }

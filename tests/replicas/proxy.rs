@@ -1,23 +1,36 @@
 //! Stands between servers and PostgreSQL, and takes connections away at the worst moment: after the COMMIT was passed
-//! on and carried out, before its answer is.
+//! on and carried out, before its answer is; or keeps them and lets nothing pass.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 /// How the protocol says COMMIT: a simple query of 11 bytes (PostgreSQL, "Message Formats": Query).
 const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bCOMMIT\x00";
 
+/// Between two looks whether anything passes again.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The proxy; it ends with the test process.
 pub(super) struct Proxy {
     folder: TempDir,
-    armed: Arc<AtomicUsize>,
+    faults: Arc<Faults>,
+}
+
+/// What it does to those who talk through it.
+#[derive(Default)]
+struct Faults {
+    /// COMMITs whose answers are still to be taken away.
+    commits: AtomicUsize,
+    /// Nothing passes any more; connections stay open.
+    swallows: AtomicBool,
 }
 
 impl Proxy {
@@ -25,15 +38,15 @@ impl Proxy {
     pub(super) fn before(server: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).expect("a socket");
-        let armed = Arc::new(AtomicUsize::new(0));
-        let (target, shared) = (server.join(".s.PGSQL.5432"), Arc::clone(&armed));
+        let faults: Arc<Faults> = Arc::default();
+        let (target, shared) = (server.join(".s.PGSQL.5432"), Arc::clone(&faults));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (target, armed) = (target.clone(), Arc::clone(&shared));
-                thread::spawn(move || join(&client, &target, &armed));
+                let (target, faults) = (target.clone(), Arc::clone(&shared));
+                thread::spawn(move || join(&client, &target, &faults));
             }
         });
-        Self { folder, armed }
+        Self { folder, faults }
     }
 
     /// The address of the same database through the proxy.
@@ -43,12 +56,17 @@ impl Proxy {
 
     /// Takes the answers of so many further COMMITs away.
     pub(super) fn arm(&self, commits: usize) {
-        self.armed.store(commits, Ordering::SeqCst);
+        self.faults.commits.store(commits, Ordering::SeqCst);
+    }
+
+    /// From now on nothing passes, or everything does again.
+    pub(super) fn swallow(&self, swallows: bool) {
+        self.faults.swallows.store(swallows, Ordering::SeqCst);
     }
 
     /// Answers that are still to be taken away.
     pub(super) fn left(&self) -> usize {
-        self.armed.load(Ordering::SeqCst)
+        self.faults.commits.load(Ordering::SeqCst)
     }
 }
 
@@ -58,22 +76,36 @@ impl Drop for Proxy {
     }
 }
 
-fn join(client: &UnixStream, target: &PathBuf, armed: &AtomicUsize) {
+impl Faults {
+    fn takes_this_commit(&self) -> bool {
+        self.commits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// Waits while nothing passes.
+    fn pass(&self) {
+        while self.swallows.load(Ordering::SeqCst) {
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
     let Ok(server) = UnixStream::connect(target) else { return };
     let answers = {
         let (server, client) = (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
-        thread::spawn(move || copy(&server, &client))
+        let faults = Arc::clone(faults);
+        thread::spawn(move || copy(&server, &client, &faults))
     };
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = (&mut &*client).read(&mut bytes) {
         let part = &bytes[..length];
         let is_commit = part.windows(COMMIT.len()).any(|window| window == COMMIT);
-        let cut =
-            is_commit && armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let cut = is_commit && faults.takes_this_commit();
         if cut {
             // The client hears nothing any more; the server carries it out and only then notices.
             client.shutdown(std::net::Shutdown::Both).expect("it was open");
         }
+        faults.pass();
         if (&mut &server).write_all(part).is_err() || cut {
             break;
         }
@@ -82,9 +114,10 @@ fn join(client: &UnixStream, target: &PathBuf, armed: &AtomicUsize) {
     let _ = answers.join();
 }
 
-fn copy(from: &UnixStream, to: &UnixStream) {
+fn copy(from: &UnixStream, to: &UnixStream, faults: &Faults) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = (&mut &*from).read(&mut bytes) {
+        faults.pass();
         if (&mut &*to).write_all(&bytes[..length]).is_err() {
             // What the server still says is for nobody, but it has to be able to say it.
             continue;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{plain_file, publish, scenario, server};
 use crate::harness::machine::Machine;
+use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
 
 const M: &str = "github.com/yourcompany/mymodule";
@@ -116,30 +117,6 @@ fn notices_show_what_was_written_as_text() {
 }
 
 #[test]
-fn nothing_that_a_publisher_wrote_runs_or_is_fetched() {
-    let server = server();
-    let line = "x".repeat(20_000);
-    let readme = format!(
-        "# Hello\n\n<script>globalThis.hostile = 1</script>\n\n<img src=\"https://evil.example/x.png\" onerror=\"globalThis.hostile = 2\">\n\n\
-         [click](javascript:globalThis.hostile=3) [data](data:text/html,<script>globalThis.hostile=4</script>)\n\n\
-         ![pixel](https://evil.example/pixel.png) [fine](https://fine.example/)\n\n\
-         <style>body {{ display: none }}</style><svg onload=\"globalThis.hostile = 5\"></svg>\n\n\
-         <form action=\"https://evil.example\"><input name=\"password\"></form>\n\nThe rest can be read. {line}\n"
-    );
-    let source = "// Package m \u{202e}<img src=x onerror=\"globalThis.hostile = 6\"> does things.\npackage m\n";
-    let odd = "docs/a&b $c=d (e).md";
-    publish(
-        &server,
-        M,
-        "v1.0.0",
-        &[("README.md", &readme), ("m.go", source), (odd, "<script>globalThis.hostile = 7</script>\n")],
-    );
-    let entry = format!("{M}@v1.0.0/m.go");
-    let facts = json!({"name": M, "version": "v1.0.0", "readable": "The rest can be read.", "entry": entry});
-    scenario(&server, "browse/hostile", &facts);
-}
-
-#[test]
 fn filters_are_in_the_address_and_late_answers_are_dropped() {
     let server = server();
     for name in ["example.com/alpha", "example.com/beta", "example.com/alphabet", "example.com/gamma"] {
@@ -193,4 +170,20 @@ fn the_lines_of_the_set_up_page_set_a_client_up() {
 fn the_doctor_says_what_is_wrong_in_the_browser() {
     let report = json!({"GOPROXY": "https://proxy.example.com", "GOFLAGS": "", "GOVERSION": "go1.24.0"}).to_string();
     scenario(&with_module(), "browse/doctor", &json!({"report": report, "says": "GOPROXY"}));
+}
+
+#[test]
+fn a_format_that_the_pages_know_nothing_of_has_them_all() {
+    let server = Server::with_hostile_format();
+    server.create_repository(&json!({"format": "hostile", "name": "r", "kind": "hosted", "anonymous_read": true}));
+    for version in ["1.9", "1.10"] {
+        let form = RawForm::of("hostile", "pkg", version).text("repository", "r").text("filename", "pkg.tar");
+        form.text("summary", "A package").file("tar").send(&server).expect(201);
+    }
+    let command = format!("{}/api/artifacts", server.url);
+    let facts = json!({
+        "format": "hostile", "repository": "r", "name": "pkg", "versions": ["1.9", "1.10"], "file": "pkg.tar",
+        "command": command,
+    });
+    scenario(&server, "browse/foreignFormat", &facts);
 }

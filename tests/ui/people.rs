@@ -3,8 +3,11 @@
 use serde_json::json;
 
 use super::{publish, scenario, server};
-use crate::harness::people::{grant, person};
+use crate::harness::archives;
+use crate::harness::people::{grant, person, session, token};
+use crate::harness::raw_form::{self, RawForm};
 use crate::harness::server::Server;
+use crate::harness::wait;
 
 /// With the private repositories `go/private` and `go/hidden`, and a reader of the first.
 fn company() -> Server {
@@ -77,8 +80,43 @@ fn every_page_of_the_administration_stands() {
 }
 
 #[test]
-fn the_audit_shows_what_was_done_and_exports_it() {
+fn a_token_for_some_packages_publishes_these_and_no_other() {
     let server = server();
+    let token = scenario(&server, "people/tokenForPackages", &json!({"packages": "example.com/team/*"}));
+    let token = token["token"].as_str().expect("a token");
+    let publish = |name: &str| {
+        let form = RawForm::module(name, "v1.0.0");
+        let form = form.file(archives::module(format!("module {name}\n").as_bytes())).finished();
+        server.send(Some(token), "POST", "/api/artifacts", &[("Content-Type", &raw_form::content_type())], &form)
+    };
+    publish("example.com/team/m").expect(201);
+    let refused = publish("example.com/other").expect(403).json();
+    let told = refused.to_string();
+    assert!(
+        refused["code"] == "publish_denied" && told.contains("example.com/team/*"),
+        "the rule that refused: {told}"
+    );
+}
+
+#[test]
+fn the_audit_shows_what_was_done_and_exports_it() {
+    let server = company();
     publish(&server, "example.com/m", "v1.0.0", &[]);
-    scenario(&server, "people/audit", &json!({"action": "publish", "actor": "admin"}));
+    let (token, id) = token(&server, "rita", &["read"], &["go/private"]);
+    let denied = server.send(Some(&token), "DELETE", "/api/repositories/go/private", &[], b"");
+    assert_eq!(denied.status, 403);
+    server.api("DELETE", &format!("/api/tokens/{id}"), None).expect(204);
+    session(&server, "rita");
+    // Refusals are written down a little later, many of a kind as one.
+    let refusals = || server.api("GET", "/api/audit?actor=rita&outcome=denied", None).expect(200).json();
+    wait::until("the refusal is in the audit", || refusals()["items"].as_array().is_some_and(|rows| !rows.is_empty()));
+    let done = [
+        ("publish", "admin", "example.com/m@v1.0.0"),
+        ("repository.create", "admin", "go/hidden"),
+        ("grant.create", "admin", "rita"),
+        ("token.create", "admin", "akp_"),
+        ("token.revoke", "admin", "akp_"),
+        ("session.create", "rita", "rita"),
+    ];
+    scenario(&server, "people/audit", &json!({"done": done, "refused": "rita"}));
 }

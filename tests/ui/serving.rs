@@ -1,9 +1,14 @@
 //! How the pages are served, and what they do when the server is not there.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use super::{publish, scenario, server};
 use crate::harness::http::send;
+use crate::harness::is_long;
+use crate::harness::machine::Machine;
 use crate::harness::server::Server;
 
 const M: &str = "github.com/yourcompany/mymodule";
@@ -63,6 +68,26 @@ fn the_page_comes_with_its_policy_and_scripts_stay_for_ever() {
     assert_eq!(api.header("cache-control"), Some("no-store"));
 }
 
+/// Everything is compiled a second time for it, so `make test` leaves it to the unit test of the crate of the pages.
+#[test]
+fn a_build_without_pages_says_so_and_serves_all_the_rest() {
+    if !is_long() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = root.join("target/without-pages");
+    let mut build = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
+    build.args(["build", "--locked", "-p", "keeper-api", "--no-default-features", "--target-dir"]).arg(&target);
+    assert!(build.current_dir(root).status().expect("cargo").success(), "it does not build");
+    let server = Server::of(&target.join("debug/artifact-keeper"));
+    let page = send("GET", &format!("{}/r/go/local", server.url), &[BROWSER], b"").expect(200);
+    assert!(page.text().contains("This build has no web UI"), "{}", page.text());
+    publish(&server, M, "v1.0.0", &[]);
+    let machine = Machine::of_a_user_of(&server);
+    machine.go(&machine.project("app"), &format!("get {M}@v1.0.0")).succeeded();
+    send("GET", &format!("{}/goo/local/{M}/@v/list", server.url), &[], b"").expect(404);
+}
+
 #[test]
 fn a_server_that_comes_back_is_used_again_without_a_reload() {
     scenario(&with_module(), "serving/offline", &json!({"name": M}));
@@ -71,6 +96,11 @@ fn a_server_that_comes_back_is_used_again_without_a_reload() {
 #[test]
 fn a_section_that_fails_leaves_the_rest_of_the_page() {
     scenario(&with_module(), "serving/sectionFails", &json!({"name": M}));
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_is_asked_again_when_it_said() {
+    scenario(&with_module(), "serving/limited", &json!({"name": M}));
 }
 
 #[test]
@@ -86,12 +116,7 @@ fn the_theme_follows_the_system_and_a_choice_stays() {
 #[test]
 fn behind_a_proxy_with_a_path_everything_stays_below_it() {
     let server = Server::with(&[("KEEPER_PUBLIC_URL", "http://keeper.example/below/it")]);
-    let output = server.output();
-    let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let address = events
-        .filter(|event| event["message"] == "ready")
-        .find_map(|event| event["address"].as_str().map(str::to_owned));
-    let upstream = format!("http://{}", address.expect("where it listens"));
+    let upstream = format!("http://{}", server.address());
     scenario(
         &server,
         "serving/prefix",

@@ -208,3 +208,16 @@ mod tests {
         assert_eq!(site.policy.matches("'sha256-").count(), inline + 1, "{}", site.policy);
     }
 }
+
+#[cfg(all(test, not(feature = "bundle")))]
+mod tests {
+    use super::Site;
+
+    #[test]
+    fn a_build_without_pages_has_one_page_that_says_so() {
+        let site = Site::below("/keeper");
+        assert!(String::from_utf8_lossy(&site.index().bytes).contains("This build has no web UI"));
+        assert!(site.file("/_app/version.json", None).is_none());
+        assert!(site.policy().contains("default-src 'none'"), "{}", site.policy());
+    }
+}

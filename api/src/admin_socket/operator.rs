@@ -25,13 +25,17 @@ impl AdminHandler for Operator {
                 let ran = self.upkeep.gc(confirm, &|| lines.beat()).await;
                 ran.map_or_else(Reply::refused, Reply::Collected)
             }
-            Request::Verify { quick } => {
-                let ran = self.upkeep.verify(quick, &lines).await;
+            Request::Verify(scope) => {
+                let ran = self.upkeep.verify(scope, &lines).await;
                 ran.map_or_else(Reply::refused, Reply::Verified)
             }
             Request::Backup { to, base } => {
                 let ran = lines.while_working(self.upkeep.backup(&to, base.as_deref())).await;
                 ran.map_or_else(Reply::refused, Reply::BackedUp)
+            }
+            Request::Journal { file } => {
+                let ran = lines.while_working(self.upkeep.journal(&file)).await;
+                ran.map_or_else(Reply::refused, Reply::Journaled)
             }
             Request::Import(order) => {
                 let ran = lines.while_working(self.importer.run(&order, &lines)).await;

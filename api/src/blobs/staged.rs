@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, ReadSeek, StagedBlob};
 use keeper_core::digest::{Digest, Hasher};
+use keeper_core::failpoint;
 use keeper_core::limits::IO_CHUNK_BYTES;
 use metrics::counter;
 
@@ -164,11 +165,14 @@ impl DiskStage {
         self.hasher.update(&self.buffer);
         file.get().write_all(&self.buffer).map_err(refused_write)?;
         file.get().set_permissions(Permissions::from_mode(0o440)).map_err(refused_write)?;
+        failpoint!("F3", refused_write);
         file.get().sync_all().map_err(refused_write)?;
 
         let location = fresh_location(self.hasher.digest())?;
         let folder = self.layout.folder(location.digest());
+        failpoint!("F4", refused_write);
         doomed.rename(folder.join(location.as_str())).map_err(refused_write)?;
+        failpoint!("F5", refused_write);
         sync_folder(&folder).map_err(refused_write)?;
         doomed.keep();
         Ok(BlobInfo { location, size: self.hasher.size() })
@@ -188,6 +192,7 @@ impl Unfinished {
         if let Some(begun) = begun {
             return Ok(begun);
         }
+        failpoint!("F1", refused_write);
         let name = format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let path = layout.tmp.join(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);

@@ -293,6 +293,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_login_that_nobody_has_waits_for_its_turn_to_hash_as_all_do() {
+        let passwords = Passwords::new(1);
+        let hash = passwords.hash(&Secret::new("a good password")).await.expect("hashed");
+        let held = passwords.running.clone().acquire_owned().await.expect("free");
+        let guess = Secret::new("another password");
+        let mut tries = [Some(hash), None].map(|stored| Box::pin(passwords.verify(&guess, stored)));
+        for one in &mut tries {
+            assert!(futures_util::poll!(one).is_pending());
+        }
+        drop(held);
+        for one in tries {
+            assert_eq!(one.await.expect("a verdict"), Verdict::Wrong);
+        }
+    }
+
+    #[tokio::test]
     async fn one_more_than_the_queue_holds_is_turned_away() {
         let passwords = Passwords::new(1);
         let _held = passwords.running.clone().acquire_owned().await.expect("free");

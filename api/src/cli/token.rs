@@ -138,6 +138,7 @@ fn print(reply: &Reply, quiet: bool) -> Exit {
         | Reply::Finding(_)
         | Reply::Verified(_)
         | Reply::BackedUp(_)
+        | Reply::Journaled(_)
         | Reply::Import(_)
         | Reply::Imported(_)
         | Reply::Working => {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use clap::Args;
 use keeper_core::collector::Collected;
 use keeper_core::ledger::WalkableBlobs;
-use keeper_core::verifier::{Finding, Listener, Verified};
+use keeper_core::verifier::{Finding, Listener, Scope, Verified};
 use serde::Serialize;
 
 use super::{Exit, Settings, Verb, output};
@@ -48,6 +48,9 @@ pub(super) struct Verify {
     /// Do not read stored files, only look whether they are there with their length
     #[arg(long)]
     quick: bool,
+    /// Remove stored files that no version names and that are older than an upload may take
+    #[arg(long)]
+    repair_orphans: bool,
     /// Print findings and the summary as lines of JSON
     #[arg(long)]
     json: bool,
@@ -82,7 +85,8 @@ impl Gc {
 
 impl Verify {
     pub(super) fn into_verb(self) -> (Verb, Settings) {
-        (Verb::Verify { quick: self.quick, json: self.json }, self.place.into_settings())
+        let scope = Scope { quick: self.quick, repair_orphans: self.repair_orphans };
+        (Verb::Verify { scope, json: self.json }, self.place.into_settings())
     }
 }
 
@@ -129,16 +133,16 @@ fn told(collected: &Collected, confirm: bool) -> String {
 }
 
 /// Verifies everything and tells what it found.
-pub async fn verify(config: &Config, quick: bool, json: bool) -> Exit {
+pub async fn verify(config: &Config, scope: Scope, json: bool) -> Exit {
     let verified = match Here::open(config).await {
-        Ok(Some(here)) => here.end(|upkeep| async move { upkeep.verify(quick, &Printer { json }).await }).await,
+        Ok(Some(here)) => here.end(|upkeep| async move { upkeep.verify(scope, &Printer { json }).await }).await,
         Ok(None) => {
             let print = |reply| {
                 if let Reply::Finding(finding) = reply {
                     print_finding(&finding, json);
                 }
             };
-            match ask(config, Request::Verify { quick }, print).await {
+            match ask(config, Request::Verify(scope), print).await {
                 Ok(Reply::Verified(verified)) => Ok(verified),
                 Ok(_) => Err((Exit::Failed, MISUNDERSTOOD.to_owned())),
                 Err(error) => Err(error),
@@ -153,13 +157,16 @@ pub async fn verify(config: &Config, quick: bool, json: bool) -> Exit {
 }
 
 fn summary(verified: &Verified, json: bool) -> Exit {
-    let Verified { blobs, bytes, files, repositories, faults, notes, stopped } = verified;
+    let Verified { blobs, bytes, files, repositories, faults, notes, repaired, stopped } = verified;
     if json {
         line(verified);
     } else {
         output::stderr(&format!(
             "{faults} faults and {notes} notes in {blobs} blobs ({bytes} bytes), {files} files, {repositories} repositories"
         ));
+        if *repaired > 0 {
+            output::stderr(&format!("{repaired} stored files without a version were removed"));
+        }
     }
     match (faults, stopped) {
         (1.., _) => Exit::Faults,

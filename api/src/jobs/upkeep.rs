@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use keeper_core::collector::{Collected, Collector, Mode};
 use keeper_core::error::{Failure, codes};
 use keeper_core::ledger::WalkableBlobs;
-use keeper_core::verifier::{Finding, Listener, Verified, Verifier};
+use keeper_core::verifier::{Finding, Listener, Scope, Verified, Verifier};
 
 use super::{Runner, collect};
 use crate::admin_socket::{Lines, Reply};
+use crate::backup::journal::Journaled;
 use crate::backup::{self, Manifest};
 use crate::config::Config;
 use crate::store::Store;
@@ -87,12 +88,20 @@ impl Upkeep {
         }
     }
 
+    /// Adds what was published since the last time to a journal.
+    ///
+    /// # Errors
+    /// Why it was not, for the operator.
+    pub async fn journal(&self, file: &Path) -> Result<Journaled, String> {
+        backup::journal::append(&self.store, file).await.map_err(|error| error.to_string())
+    }
+
     /// Verifies everything.
     ///
     /// # Errors
     /// Why it did not end, for the operator.
-    pub async fn verify(&self, quick: bool, listener: &dyn Listener) -> Result<Verified, String> {
-        self.verifier.run(quick, listener).await.map_err(|error| in_full(&error))
+    pub async fn verify(&self, scope: Scope, listener: &dyn Listener) -> Result<Verified, String> {
+        self.verifier.run(scope, listener).await.map_err(|error| in_full(&error))
     }
 }
 

@@ -1,15 +1,68 @@
-//! Changes of a version's state and pin, inside one SAVEPOINT of the writer.
+//! Changes of a version that is there, to its end as a tombstone, each inside one SAVEPOINT of the writer.
 
 use jiff::Timestamp;
-use keeper_core::artifact::{Amended, Amendment, ArtifactState, Coordinate, StoreError};
+use keeper_core::artifact::{Amended, Amendment, Artifact, ArtifactState, Coordinate, StoreError};
+use keeper_core::failpoint;
 use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::artifacts::by_coordinate;
 use super::audit;
-use super::publishing::{Ended, next_generation};
+use super::burial::bury;
+use super::publishing::{Ended, digests, next_generation};
 use super::sql::{execute, micros};
+
+/// A version that may be changed, or why it may not.
+enum Present {
+    Here(Box<Artifact>),
+    Refused(Option<Amended>),
+}
+
+/// Judges the condition of a change.
+async fn present(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    what: &Coordinate,
+    expected: Option<String>,
+) -> Result<Present, StoreError> {
+    Ok(match by_coordinate(on, of, what).await? {
+        None => Present::Refused(None),
+        Some(gone) if gone.state == ArtifactState::Deleted => Present::Refused(Some(Amended::Deleted(Box::new(gone)))),
+        Some(other) if expected.is_some_and(|expected| expected != other.tag()) => {
+            Present::Refused(Some(Amended::Stale))
+        }
+        Some(here) => Present::Here(Box::new(here)),
+    })
+}
+
+/// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
+/// the collector's.
+pub(super) async fn delete(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    what: Coordinate,
+    expected: Option<String>,
+    reason: String,
+    by: Actor,
+) -> Result<Ended<Option<Amended>>, StoreError> {
+    let before = match present(on, of, &what, expected).await? {
+        Present::Here(before) => before,
+        Present::Refused(answer) => return Ok(Ended { answer, changed: false }),
+    };
+    failpoint!("F20", |error: std::io::Error| StoreError::Unavailable(error.into()));
+    let id = before.id.to_string();
+    bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
+    let detail = json!({
+        "id": id, "reason": reason, "was": before.state.as_str(),
+        "content": before.content.0, "files": digests(&before.files),
+    });
+    audit::record(on, &by, "delete", format!("{address} {what}"), detail).await?;
+    next_generation(on, of).await?;
+    let tombstone = by_coordinate(on, of, &what).await?.map(|tombstone| Amended::Done(Box::new(tombstone)));
+    Ok(Ended { answer: tombstone, changed: true })
+}
 
 /// Judges the condition, changes what differs, and writes one audit row for each kind of change.
 pub(super) async fn amend(
@@ -20,16 +73,10 @@ pub(super) async fn amend(
     change: Amendment,
     by: Actor,
 ) -> Result<Ended<Option<Amended>>, StoreError> {
-    let unchanged = |answer| Ok(Ended { answer, changed: false });
-    let Some(before) = by_coordinate(on, of, &what).await? else {
-        return unchanged(None);
+    let before = match present(on, of, &what, change.expected).await? {
+        Present::Here(before) => before,
+        Present::Refused(answer) => return Ok(Ended { answer, changed: false }),
     };
-    if before.state == ArtifactState::Deleted {
-        return unchanged(Some(Amended::Deleted(Box::new(before))));
-    }
-    if change.expected.is_some_and(|expected| expected != before.tag()) {
-        return unchanged(Some(Amended::Stale));
-    }
     let (id, resource) = (before.id.to_string(), format!("{address} {what}"));
     let state = change.state.filter(|(state, reason)| (*state, reason) != (before.state, &before.state_reason));
     if let Some((state, reason)) = &state {
@@ -45,7 +92,7 @@ pub(super) async fn amend(
         audit::record(on, &by, if pinned { "pin" } else { "unpin" }, resource, json!({ "id": id })).await?;
     }
     if state.is_none() && pinned.is_none() {
-        return unchanged(Some(Amended::Done(Box::new(before))));
+        return Ok(Ended { answer: Some(Amended::Done(before)), changed: false });
     }
     next_generation(on, of).await?;
     let after = by_coordinate(on, of, &what).await?.map(|after| Amended::Done(Box::new(after)));

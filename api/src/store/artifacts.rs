@@ -12,6 +12,7 @@ use keeper_core::artifact::{
 };
 use keeper_core::blob::BlobLocation;
 use keeper_core::digest::Digest;
+use keeper_core::failpoint;
 use keeper_core::repository::{Actor, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
 
@@ -180,14 +181,15 @@ impl ArtifactStore for Store {
         &self,
         of: RepositoryId,
         what: &Coordinate,
+        expected: Option<&str>,
         reason: &str,
         by: &Actor,
-    ) -> Result<Option<Artifact>, StoreError> {
+    ) -> Result<Option<Amended>, StoreError> {
         let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
-        let (reason, then) = (reason.to_owned(), self.follow(of));
+        let (expected, reason, then) = (expected.map(str::to_owned), reason.to_owned(), self.follow(of));
         let ended = self
             .writer
-            .submit_again(move |on| Box::pin(publishing::delete(on, of, address, what, reason, by)), then)
+            .submit_again(move |on| Box::pin(amending::delete(on, of, address, what, expected, reason, by)), then)
             .await?;
         Ok(ended.answer)
     }
@@ -229,6 +231,7 @@ impl Store {
     pub(super) fn follow<T>(&self, of: RepositoryId) -> impl FnOnce(&publishing::Ended<T>) + Send + use<T> {
         let catalog = self.catalog.clone();
         move |ended| {
+            failpoint!("F8");
             if ended.changed {
                 catalog.bump(of);
             }

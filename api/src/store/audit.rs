@@ -79,8 +79,8 @@ mod tests {
         let what = publication("example.com/m", "v1.0.0");
         let coordinate = what.coordinate.clone();
         store.publish(local.id, what).await.expect("published");
-        store.delete(local.id, &coordinate, "leaked", &super::Actor::system()).await.expect("deleted");
-        store.delete(local.id, &coordinate, "again", &super::Actor::system()).await.expect("repeated");
+        store.delete(local.id, &coordinate, None, "leaked", &super::Actor::system()).await.expect("deleted");
+        store.delete(local.id, &coordinate, None, "again", &super::Actor::system()).await.expect("repeated");
         let rows: Vec<Row> = all(&store.readers, "SELECT actor, action, resource, outcome FROM audit ORDER BY seq", [])
             .await
             .expect("rows");

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Store;
 use super::audit;
+use super::publishing::reservation::{Reservation, Reserved, reserve};
 use super::sql::{execute, one};
 
 /// Answers of before the restore name numbers that the older database has not reached yet; it starts beyond them. A
@@ -47,6 +48,18 @@ impl Store {
     pub async fn after_restore(&self) -> Result<(), StoreError> {
         self.writer.submit(|on| Box::pin(after_restore(on)), |()| ()).await
     }
+
+    /// Keeps the numbers of versions that the restored database does not know any more for their content.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn reserve(&self, batch: Vec<Reservation>) -> Result<Reserved, StoreError> {
+        self.writer.submit(move |on| Box::pin(reserve_all(on, batch)), |_| ()).await
+    }
+}
+
+async fn reserve_all(on: &DatabaseTransaction, batch: Vec<Reservation>) -> Result<Reserved, StoreError> {
+    reserve(on, batch).await
 }
 
 async fn after_restore(on: &DatabaseTransaction) -> Result<(), StoreError> {

@@ -36,13 +36,13 @@ mod postgres;
 /// A folder that goes with the test, and a database that is in it or beside it.
 pub(super) struct Folder {
     folder: TempDir,
-    server: Option<String>,
+    server: Option<postgres::Database>,
 }
 
 impl Folder {
     /// With a database of the kind that these tests run on.
     pub(super) fn new() -> Self {
-        let server = postgres::is_wanted().then(|| postgres::shared().database());
+        let server = postgres::is_wanted().then(postgres::Database::new);
         Self { server, ..Self::of_sqlite() }
     }
 
@@ -64,7 +64,10 @@ impl Folder {
     }
 
     pub(super) fn url(&self) -> String {
-        self.server.clone().unwrap_or_else(|| format!("sqlite://{}?mode=rwc", self.file().display()))
+        match &self.server {
+            Some(database) => database.address().to_owned(),
+            None => format!("sqlite://{}?mode=rwc", self.file().display()),
+        }
     }
 
     pub(super) async fn try_open(&self) -> Result<Store, OpenError> {

@@ -114,12 +114,13 @@ impl Store {
     /// # Errors
     /// What the database reports.
     pub async fn tokens_ending(&self, from: Timestamp, to: Timestamp) -> Result<u64, StoreError> {
-        let question = "SELECT COUNT(*) AS count FROM tokens \
-                        WHERE revoked_at IS NULL AND expires_at >= $1 AND expires_at < $2";
-        let row: Option<CountRow> = one(&self.readers, question, [micros(from).into(), micros(to).into()]).await?;
+        let row: Option<CountRow> = one(&self.readers, ENDING, [micros(from).into(), micros(to).into()]).await?;
         Ok(row.map_or(0, |row| row.count.unsigned_abs()))
     }
 }
+
+const ENDING: &str =
+    "SELECT COUNT(*) AS count FROM tokens WHERE revoked_at IS NULL AND expires_at >= $1 AND expires_at < $2";
 
 /// A number of rows.
 #[derive(FromQueryResult)]
@@ -211,11 +212,15 @@ async fn window<R: FromQueryResult, T>(
     let limit = window.limit.min(PAGE_LIMIT_MAX) as usize;
     let mut values: Vec<Value> = condition.into_iter().collect();
     values.push(window.after.map(|after| after.to_string()).unwrap_or_default().into());
-    let sql = format!("{select} AND {key} > ${} ORDER BY {key} LIMIT {}", values.len(), limit + 1);
-    let mut rows: Vec<R> = all(on, &sql, values).await?;
+    let mut rows: Vec<R> = all(on, &behind(select, key, values.len(), limit + 1), values).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     Ok(Page { items: rows.into_iter().map(parse).collect::<Result<_, _>>()?, more })
+}
+
+/// The statement of a window whose key is behind the value at this place.
+fn behind(select: &str, key: &str, place: usize, rows: usize) -> String {
+    format!("{select} AND {key} > ${place} ORDER BY {key} LIMIT {rows}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::digest::Digest;
+use keeper_core::failpoint;
 use keeper_core::ledger::{BlobLedger, LedgerEntry, StoredCopy, Stranger};
 use keeper_core::repository::Actor;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -112,6 +113,7 @@ async fn discard(
     copies: Vec<BlobInfo>,
     unlink_after: Timestamp,
 ) -> Result<Vec<BlobInfo>, StoreError> {
+    failpoint!("F31");
     let mut discarded = Vec::new();
     for copy in copies {
         let location = copy.location.as_str();

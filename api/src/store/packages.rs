@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use keeper_core::artifact::{ArtifactId, Page, StoreError};
 use keeper_core::catalog::{
     About, Dependent, DependentQuery, Hit, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore,
-    SearchQuery, VersionQuery,
+    SearchQuery, VersionOrder, VersionQuery,
 };
 use keeper_core::limits::PAGE_LIMIT_MAX;
 use keeper_core::repository::RepositoryId;
@@ -58,7 +58,7 @@ impl PackageStore for Store {
         }
         let mut values: Vec<Value> = vec![package.into()];
         values.extend(place.into_iter().flat_map(|place| [place.sort_key.into(), place.version.into()]));
-        let question = versions_of(query.deleted, query.after.is_some(), limit);
+        let question = versions_of(query.deleted, query.order, query.after.is_some(), limit);
         let rows: Vec<VersionRow> = all(&snapshot, &question, values).await?;
         snapshot.rollback().await.map_err(failed)?;
         Page::cut(rows, limit).try_map(VersionRow::parse)
@@ -151,7 +151,7 @@ pub(super) async fn by_ids(on: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec
 
 /// Begins every question for packages; those that are hidden have no newest version and drop out.
 pub(super) const SELECT_PACKAGES: &str = "SELECT p.id, p.public_id, p.repository, p.name, p.newest, a.published_at, \
-    a.about, (SELECT COUNT(*) FROM artifacts c WHERE c.package = p.id AND c.state <> 'deleted') AS versions \
+    a.published_by, a.about, (SELECT COUNT(*) FROM artifacts c WHERE c.package = p.id AND c.state <> 'deleted') AS versions \
     FROM packages p JOIN artifacts a ON a.id = p.newest";
 
 #[derive(FromQueryResult)]
@@ -162,6 +162,7 @@ pub(super) struct PackageRow {
     name: String,
     newest: String,
     published_at: i64,
+    published_by: String,
     about: String,
     versions: i64,
 }
@@ -178,6 +179,7 @@ impl PackageRow {
             description: about.description,
             newest: ArtifactId(uuid(&self.newest)?),
             published_at: timestamp(self.published_at)?,
+            published_by: self.published_by,
             versions: u64::try_from(self.versions).map_err(|error| corrupt(&what, error))?,
         };
         Ok((self.id, package))
@@ -198,12 +200,16 @@ struct PlaceRow {
     version: String,
 }
 
-pub(super) fn versions_of(deleted: bool, after: bool, limit: usize) -> String {
-    let below = if after { " AND (a.sort_key, a.version) < ($2, $3)" } else { "" };
+pub(super) fn versions_of(deleted: bool, order: VersionOrder, after: bool, limit: usize) -> String {
+    let (behind, direction) = match order {
+        VersionOrder::Highest => ("<", "DESC"),
+        VersionOrder::Lowest => (">", "ASC"),
+    };
+    let behind = if after { format!(" AND (a.sort_key, a.version) {behind} ($2, $3)") } else { String::new() };
     let live = if deleted { "" } else { " AND a.state <> 'deleted'" };
     format!(
         "SELECT {VERSION_COLUMNS} FROM artifacts a WHERE a.package = (SELECT id FROM packages WHERE public_id = $1)\
-         {below}{live} ORDER BY a.sort_key DESC, a.version DESC LIMIT {}",
+         {behind}{live} ORDER BY a.sort_key {direction}, a.version {direction} LIMIT {}",
         limit + 1
     )
 }

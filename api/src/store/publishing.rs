@@ -1,4 +1,4 @@
-//! The changes of artifacts: publish, delete, relocate. Each runs inside one SAVEPOINT of the writer.
+//! The changes of artifacts: publish, label, relocate. Each runs inside one SAVEPOINT of the writer.
 //!
 //! Publishing is decided by the database alone: the row of the version is inserted unless one is there, and
 //! what is there decides between "the same", "a conflict" and "deleted". No look before, so no race.
@@ -13,6 +13,7 @@ use keeper_core::artifact::{
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::catalog::About;
+use keeper_core::failpoint;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::repository::{Actor, Counts, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -20,7 +21,6 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::artifacts::{by_coordinate, kind_word};
-use super::burial::bury;
 use super::ledger::is_trash;
 use super::sql::{Places, corrupt, execute, execute_all, micros, one, timestamp};
 use super::{audit, listing, rows, usage};
@@ -28,6 +28,7 @@ use refill::refill;
 
 mod extension;
 mod refill;
+pub(super) mod reservation;
 
 /// How a change ended, and whether it changed anything.
 pub(super) struct Ended<T> {
@@ -46,10 +47,23 @@ pub(super) async fn publish(
     if what.began.elapsed() > UPLOAD_TIME {
         return Err(StoreError::TooLate);
     }
-    let package = package(on, of, &what).await?;
+    failpoint!("F7", |error: std::io::Error| StoreError::Unavailable(error.into()));
+    let (name, family) = (what.coordinate.package.as_str(), what.family.as_str());
+    let package = package(on, of, name, family, what.published_at).await?;
     if !insert_artifact(on, of, package.id, &what).await? {
         return repeat(on, of, address, package, what).await;
     }
+    created(on, of, address, &package, what).await
+}
+
+/// Everything of a publication whose row is there already.
+async fn created(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    address: RepositoryAddress,
+    package: &PackageRow,
+    what: Publication,
+) -> Result<Ended<PublishOutcome>, StoreError> {
     let bytes = what.files.iter().map(|file| file.content.size()).sum();
     let packages = u64::from(!package.is_shown());
     usage::add(on, of, Counts { packages, artifacts: 1, bytes }).await?;
@@ -57,7 +71,7 @@ pub(super) async fn publish(
     for (kind, name) in &what.labels {
         insert_label(on, package.id, *kind, name, what.id).await?;
     }
-    listing::added(on, of, &package, &what).await?;
+    listing::added(on, of, package, &what).await?;
     let resource = format!("{address} {}", what.coordinate);
     audit::record(on, &what.by, "publish", resource, told(&what)).await?;
     next_generation(on, of).await?;
@@ -87,7 +101,13 @@ async fn repeat(
         return refill(on, of, address, &package, there, what).await;
     }
     if there.state == ArtifactState::Deleted {
-        return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+        let files = what.files.iter().map(|file| (&file.path, file.digest));
+        if !there.is_kept_for(what.extent, &what.content, files) {
+            return Ok(Ended { answer: PublishOutcome::Deleted(there), changed: false });
+        }
+        reservation::lift(on, &there).await?;
+        insert_artifact(on, of, package.id, &what).await?;
+        return created(on, of, address, &package, what).await;
     }
     if there.is_extended_by(&what) {
         return extension::extend(on, of, address, package.id, there, what).await;
@@ -145,31 +165,6 @@ pub(super) async fn label(
     Ok(Ended { answer: Some(there), changed })
 }
 
-/// Turns a version into a tombstone. Its content id and sums stay, its files and labels go; their blobs are
-/// the collector's.
-pub(super) async fn delete(
-    on: &impl ConnectionTrait,
-    of: RepositoryId,
-    address: RepositoryAddress,
-    what: Coordinate,
-    reason: String,
-    by: Actor,
-) -> Result<Ended<Option<Artifact>>, StoreError> {
-    let before = match by_coordinate(on, of, &what).await? {
-        Some(artifact) if artifact.state != ArtifactState::Deleted => artifact,
-        gone => return Ok(Ended { answer: gone, changed: false }),
-    };
-    let id = before.id.to_string();
-    bury(on, of, std::slice::from_ref(&id), &reason, Timestamp::now()).await?;
-    let detail = json!({
-        "id": id, "reason": reason, "was": before.state.as_str(),
-        "content": before.content.0, "files": digests(&before.files),
-    });
-    audit::record(on, &by, "delete", format!("{address} {what}"), detail).await?;
-    next_generation(on, of).await?;
-    Ok(Ended { answer: by_coordinate(on, of, &what).await?, changed: true })
-}
-
 /// Makes `new` the live copy if `old` is.
 pub(super) async fn relocate(
     on: &impl ConnectionTrait,
@@ -212,8 +207,13 @@ impl PackageRow {
 }
 
 /// The package; it begins with its first version.
-async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication) -> Result<PackageRow, StoreError> {
-    let name = what.coordinate.package.as_str();
+async fn package(
+    on: &impl ConnectionTrait,
+    of: RepositoryId,
+    name: &str,
+    family: &str,
+    at: Timestamp,
+) -> Result<PackageRow, StoreError> {
     if let Some(there) = find_package(on, of, name).await? {
         return Ok(there);
     }
@@ -221,8 +221,7 @@ async fn package(on: &impl ConnectionTrait, of: RepositoryId, what: &Publication
                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (repository, name) DO NOTHING";
     let folded = name.to_ascii_lowercase();
     let id = Uuid::now_v7().to_string();
-    let (at, family) = (micros(what.published_at), what.family.as_str());
-    execute(on, insert, [of.0.into(), name.into(), folded.into(), at.into(), id.into(), family.into()]).await?;
+    execute(on, insert, [of.0.into(), name.into(), folded.into(), micros(at).into(), id.into(), family.into()]).await?;
     let made = find_package(on, of, name).await?;
     made.ok_or_else(|| corrupt(name, "the package cannot be read after it was written"))
 }
@@ -385,7 +384,8 @@ fn told(what: &Publication) -> Value {
     })
 }
 
-fn digests(files: &[ArtifactFile]) -> Map<String, Value> {
+/// The files of a version by name, as the audit tells them.
+pub(super) fn digests(files: &[ArtifactFile]) -> Map<String, Value> {
     files.iter().map(|file| (file.name.clone(), Value::from(file.digest.to_hex()))).collect()
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use keeper_core::artifact::{ArtifactId, StoreError};
 use keeper_core::documents::Owner;
-use keeper_core::removal::{RemovalStep, RemovalStore, RetiredRepository, Retirement};
+use keeper_core::removal::{RemovalStep, RemovalStore, Retire, RetiredRepository, Retirement};
 use keeper_core::repository::{Actor, Repository, RepositoryAddress, RepositoryId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
@@ -24,16 +24,10 @@ use super::{audit, credentials, documents, usage};
 
 #[async_trait]
 impl RemovalStore for Store {
-    async fn retire(
-        &self,
-        of: RepositoryId,
-        force: bool,
-        release_name: bool,
-        by: &Actor,
-    ) -> Result<Retirement, StoreError> {
+    async fn retire(&self, of: RepositoryId, how: Retire, by: &Actor) -> Result<Retirement, StoreError> {
         let (by, catalog) = (by.clone(), self.catalog.clone());
         let then = move |(_, all): &(Retirement, Vec<Generated>)| catalog.replace(all.clone());
-        let work = self.writer.submit(move |on| Box::pin(retire(on, of, force, release_name, by)), then);
+        let work = self.writer.submit(move |on| Box::pin(retire(on, of, how, by)), then);
         work.await.map(|(retirement, _)| retirement)
     }
 
@@ -72,10 +66,11 @@ struct StateRow {
     name: String,
     state: String,
     name_released: bool,
+    revision: i64,
 }
 
 async fn state(on: &impl ConnectionTrait, of: RepositoryId) -> Result<StateRow, StoreError> {
-    let question = "SELECT format, name, state, name_released FROM repositories WHERE id = $1";
+    let question = "SELECT format, name, state, name_released, revision FROM repositories WHERE id = $1";
     one(on, question, [of.0.into()]).await?.ok_or_else(|| corrupt("a repository", format!("there is none {}", of.0)))
 }
 
@@ -85,17 +80,19 @@ const RETIRE: &str = "UPDATE repositories SET state = 'deleting', name_released 
 async fn retire(
     on: &impl ConnectionTrait,
     of: RepositoryId,
-    force: bool,
-    release_name: bool,
+    how: Retire,
     by: Actor,
 ) -> Result<(Retirement, Vec<Generated>), StoreError> {
     let held = usage::read(on, of).await?.used;
-    if held.artifacts > 0 && !force {
+    let StateRow { format, name, state, revision, .. } = state(on, of).await?;
+    if state == "active" && how.revision.is_some_and(|expected| expected != revision) {
+        return Ok((Retirement::Stale, repositories::load(on).await?));
+    }
+    if held.artifacts > 0 && !how.force {
         return Ok((Retirement::NotEmpty(held), repositories::load(on).await?));
     }
-    if execute(on, RETIRE, [of.0.into(), release_name.into()]).await? == 1 {
-        let StateRow { format, name, .. } = state(on, of).await?;
-        let detail = json!({ "versions": held.artifacts, "bytes": held.bytes, "release_name": release_name });
+    if execute(on, RETIRE, [of.0.into(), how.release_name.into()]).await? == 1 {
+        let detail = json!({ "versions": held.artifacts, "bytes": held.bytes, "release_name": how.release_name });
         audit::record(on, &by, "repository.delete", format!("{format}/{name}"), detail).await?;
         repositories::leave_virtual(on, &format, &name, &by).await?;
     }

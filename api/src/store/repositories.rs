@@ -355,7 +355,7 @@ mod tests {
             store.publish(local.id, publication(package, version)).await.expect("published");
         }
         let gone = publication("example.com/b", "v1.0.0").coordinate;
-        store.delete(local.id, &gone, "", &Actor::system()).await.expect("deleted");
+        store.delete(local.id, &gone, None, "", &Actor::system()).await.expect("deleted");
         let counts = store.counts(local.id).await.expect("counts");
         assert_eq!((counts.packages, counts.artifacts), (1, 2));
         let size: u64 = publication("example.com/a", "v1.0.0").files.iter().map(|file| file.content.size()).sum();

@@ -1,13 +1,14 @@
 //! Brings the schema up to date, or refuses the file.
 //!
-//! A database whose list of migrations names one that this program does not know was changed by a newer one:
-//! it is refused before anything is written, since an old program could break what the new one relies on.
-//! Going back means restoring a backup.
+//! A database whose list of migrations names one that this program does not know was changed by a newer one. That one
+//! left word of the oldest program that may still write there: while servers are upgraded one after the other, those of
+//! the version before go on, and can be restarted. Any older one is refused before anything is written, since it could
+//! break what the new one relies on. Going back means restoring a backup.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keeper_migrations::Migrator;
+use keeper_migrations::{LEVEL, Migrator, OLDEST_WRITER};
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult};
 use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
@@ -19,10 +20,10 @@ use keeper_core::artifact::StoreError;
 
 /// Checks, migrates, and answers the mark of the data.
 pub(super) async fn prepare(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
-    if refuse_foreign(writer).await?.iter().any(|table| table == "instance") {
-        refuse_newer(writer).await?;
+    let is_ours = refuse_foreign(writer).await?.iter().any(|table| table == "instance");
+    if !(is_ours && is_newer(writer).await?) {
+        migrate(writer).await?;
     }
-    migrate(writer).await?;
     mark(writer).await
 }
 
@@ -39,8 +40,8 @@ pub(super) async fn refuse_foreign(on: &DatabaseConnection) -> Result<Vec<String
 /// The names of the migrations that [`prepare`] would make.
 pub(super) async fn pending(reader: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
     let before = refuse_foreign(reader).await?;
-    if before.iter().any(|table| table == "instance") {
-        refuse_newer(reader).await?;
+    if before.iter().any(|table| table == "instance") && is_newer(reader).await? {
+        return Ok(Vec::new());
     }
     let known = Migrator::migrations();
     let applied: Vec<Named> = match before.iter().any(|table| table == "seaql_migrations") {
@@ -69,17 +70,30 @@ async fn tables(on: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
-async fn refuse_newer(on: &DatabaseConnection) -> Result<(), OpenError> {
+#[derive(FromQueryResult)]
+struct Floor {
+    oldest_writer: i64,
+}
+
+/// Whether a newer program has changed the schema, in a way that this one may go on with.
+async fn is_newer(on: &DatabaseConnection) -> Result<bool, OpenError> {
     let known: Vec<_> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let applied: Vec<Named> =
         all(on, "SELECT version AS name FROM seaql_migrations ORDER BY version", []).await.map_err(failed)?;
-    let unknown: Vec<_> = applied.into_iter().map(|row| row.name).filter(|name| !known.contains(name)).collect();
+    let (applied, unknown): (Vec<_>, Vec<_>) =
+        applied.into_iter().map(|row| row.name).partition(|name| known.contains(name));
     if unknown.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    // A newer schema may have moved the mark; the list of migrations alone is reason enough.
+    // A newer schema may have moved all this; the list of migrations alone is reason enough to refuse.
+    let floor: Option<Floor> = one(on, "SELECT oldest_writer FROM instance", []).await.ok().flatten();
+    let may_write = floor.is_some_and(|floor| (1..=LEVEL).contains(&floor.oldest_writer));
     let mark: Option<Mark> = one(on, MARK, []).await.ok().flatten();
     let by = mark.map_or_else(|| "of a newer version".to_owned(), |mark| mark.migrated_by);
+    if may_write && applied.len() == known.len() {
+        tracing::warn!(migrated_by = by, "a newer version has changed the database; this one can go on with it");
+        return Ok(true);
+    }
     Err(OpenError::Newer { by, unknown })
 }
 
@@ -91,6 +105,10 @@ async fn migrate(writer: &DatabaseConnection) -> Result<(), OpenError> {
     let pending = Migrator::get_pending_migrations(writer).await?;
     if pending.is_empty() {
         return Ok(());
+    }
+    if pending.iter().all(|migration| migration.name() != FLOORED_SINCE) {
+        // Before anything changes: a kill on the way must not leave a database that an older program takes for its own.
+        execute(writer, RAISE_FLOOR, [OLDEST_WRITER.into()]).await.map_err(failed)?;
     }
     let mut made = Migrator::up(writer, None).await;
     for _ in 0..LOCKED_TRIES {
@@ -109,16 +127,22 @@ async fn migrate(writer: &DatabaseConnection) -> Result<(), OpenError> {
         return Err(OpenError::Migration { name, source });
     }
     let program = env!("CARGO_PKG_VERSION");
+    execute(writer, RAISE_FLOOR, [OLDEST_WRITER.into()]).await.map_err(failed)?;
     execute(writer, "UPDATE instance SET migrated_by = $1", [program.into()]).await.map_err(failed)?;
     Ok(())
 }
 
+/// The step that made room for the word of a newer program.
+const FLOORED_SINCE: &str = "m0021_operations";
+const RAISE_FLOOR: &str = "UPDATE instance SET oldest_writer = $1 WHERE oldest_writer < $1";
+
 /// The mark of the data, made at the first start.
 async fn mark(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
     let fresh = Uuid::now_v7().to_string();
-    let insert = "INSERT INTO instance (id, migrated_by, created_at) \
-                  SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM instance)";
-    let values = [fresh.into(), env!("CARGO_PKG_VERSION").into(), micros(Timestamp::now()).into()];
+    let insert = "INSERT INTO instance (id, migrated_by, created_at, oldest_writer) \
+                  SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM instance)";
+    let values =
+        [fresh.into(), env!("CARGO_PKG_VERSION").into(), micros(Timestamp::now()).into(), OLDEST_WRITER.into()];
     execute(writer, insert, values).await.map_err(failed)?;
     let mark: Option<Mark> = one(writer, MARK, []).await.map_err(failed)?;
     let id = mark.map(|mark| mark.id).unwrap_or_default();
@@ -140,7 +164,8 @@ fn failed(error: StoreError) -> OpenError {
 mod tests {
     use sea_orm::ConnectionTrait;
 
-    use super::super::fixture::{Folder, execute_beside};
+    use super::super::Store;
+    use super::super::fixture::{Folder, execute_beside, repository};
     use super::*;
 
     #[tokio::test]
@@ -148,13 +173,33 @@ mod tests {
         let folder = Folder::of_sqlite();
         folder.open().await.close().await;
         execute_beside(&folder, "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)").await;
-        execute_beside(&folder, "UPDATE instance SET migrated_by = '9.1.0'").await;
+        execute_beside(&folder, "UPDATE instance SET migrated_by = '9.1.0', oldest_writer = 9999").await;
         let before = std::fs::read(folder.file()).expect("the file");
         let refused = folder.try_open().await.expect_err("refused");
         assert!(matches!(refused, OpenError::Newer { .. }), "{refused:?}");
         let text = refused.to_string();
         assert!(text.contains("9.1.0") && text.contains("m9999_future"), "{text}");
         assert!(std::fs::read(folder.file()).expect("the file") == before, "the file was changed");
+    }
+
+    #[tokio::test]
+    async fn a_newer_program_that_only_added_leaves_the_database_to_this_one_too() {
+        let folder = Folder::new();
+        folder.open().await.close().await;
+        for step in [
+            "INSERT INTO seaql_migrations VALUES ('m9999_future', 0)",
+            "UPDATE instance SET migrated_by = '9.1.0'",
+            "ALTER TABLE packages ADD COLUMN colour TEXT",
+        ] {
+            execute_beside(&folder, step).await;
+        }
+        assert_eq!(Store::pending(&folder.url()).await.expect("an answer"), [""; 0]);
+        let store = folder.open().await;
+        repository(&store, "local").await;
+        store.close().await;
+        // One that it has not made yet is for the newer program to make.
+        execute_beside(&folder, "DELETE FROM seaql_migrations WHERE version = 'm0020_replicas'").await;
+        assert!(matches!(folder.try_open().await, Err(OpenError::Newer { .. })));
     }
 
     #[tokio::test]
@@ -188,7 +233,7 @@ mod tests {
     async fn a_missing_folder_is_said_and_not_made() {
         let folder = Folder::of_sqlite();
         let url = format!("sqlite://{}/missing/keeper.db?mode=rwc", folder.path().display());
-        assert!(matches!(super::super::Store::open(&url).await, Err(OpenError::Failed(_))));
+        assert!(matches!(Store::open(&url).await, Err(OpenError::Failed(_))));
     }
 
     #[tokio::test]

@@ -164,7 +164,7 @@ mod tests {
             assert!(search(text(odd)).await.is_empty(), "{odd}");
         }
         let gone = publication("example.com/axb", "v1.0.0").coordinate;
-        store.delete(local, &gone, "", &Actor::system()).await.expect("deleted");
+        store.delete(local, &gone, None, "", &Actor::system()).await.expect("deleted");
         assert_eq!(search(of(&[local])).await.len(), 2);
         let deleted = ArtifactQuery { state: Some(ArtifactState::Deleted), ..of(&[local]) };
         assert_eq!(search(deleted).await, ["example.com/axb@v1.0.0"]);

@@ -130,7 +130,7 @@ mod tests {
             store.publish(local.id, publication("example.com/m", version)).await.expect("published");
         }
         let gone = publication("example.com/m", "v1.1.0").coordinate;
-        store.delete(local.id, &gone, "", &Actor::system()).await.expect("deleted");
+        store.delete(local.id, &gone, None, "", &Actor::system()).await.expect("deleted");
         assert!(store.integrity().await.expect("a report").is_empty());
         let totals = store.totals().await.expect("totals");
         assert!(totals.iter().all(|one| one.kept == one.counted), "{totals:?}");

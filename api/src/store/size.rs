@@ -53,3 +53,18 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Folder, plan};
+    use super::*;
+
+    #[tokio::test]
+    async fn totals_are_read_from_one_row_for_each_repository() {
+        let folder = Folder::of_sqlite();
+        let plan = plan(&folder.open().await, TOTALS, Vec::new()).await;
+        let is_counted =
+            |step: &String| ["SCAN u", "SCAN r", "SEARCH u ", "SEARCH r "].iter().any(|one| step.starts_with(one));
+        assert!(plan.len() == 2 && plan.iter().all(is_counted), "{plan:#?}");
+    }
+}

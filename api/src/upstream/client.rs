@@ -17,6 +17,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use keeper_core::failpoint;
 use keeper_core::upstream::{Authorities, AuthoritySource, AuthoritySpec, UpstreamError};
 use metrics::{counter, histogram};
 use reqwest::{Certificate, Client, Proxy, Response, Url, redirect};
@@ -215,6 +216,7 @@ impl GuardedClient {
     pub(super) async fn get(&self, mut url: Url, saying: &Saying) -> Result<Response, Stopped> {
         let mut refused: fn(String) -> UpstreamError = UpstreamError::Unreachable;
         let first = url.origin();
+        failpoint!("F40");
         for _ in 0..=self.0.limits.redirects {
             let Scheme { guard, client } = self.scheme(&url);
             guard.check_url(&url).map_err(|why| Stopped::Rule(refused(why.to_string())))?;

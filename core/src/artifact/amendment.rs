@@ -30,13 +30,24 @@ pub struct Amendment {
     pub expected: Option<String>,
 }
 
-/// How an amendment ended.
+/// How an amendment or a deletion ended.
 #[derive(Debug, Clone)]
 pub enum Amended {
     /// It is so now, or was so already.
     Done(Box<Artifact>),
     /// It was changed meanwhile and does not have the expected tag.
     Stale,
-    /// It is deleted.
+    /// It was deleted before.
     Deleted(Box<Artifact>),
+}
+
+impl Amended {
+    /// The version as it is now; `None` when it is not what was expected.
+    #[must_use]
+    pub fn record(self) -> Option<Artifact> {
+        match self {
+            Self::Done(artifact) | Self::Deleted(artifact) => Some(*artifact),
+            Self::Stale => None,
+        }
+    }
 }

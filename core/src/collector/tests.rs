@@ -57,7 +57,7 @@ impl World {
     }
 
     async fn delete(&self, what: &Coordinate) {
-        self.store.delete(self.local, what, "", &Actor::system()).await.expect("deleted");
+        self.store.delete(self.local, what, None, "", &Actor::system()).await.expect("deleted");
     }
 }
 

@@ -68,7 +68,8 @@ impl Keeper {
     }
 }
 
-fn stale(artifact: &Artifact) -> Failure {
+/// It is not the record that the caller has read.
+pub(super) fn stale(artifact: &Artifact) -> Failure {
     let detail = format!("{} was changed since it was read", artifact.coordinate);
     Failure::new(&codes::STALE_WRITE, detail).field("If-Match")
 }

@@ -9,7 +9,11 @@ use crate::access::{Action, Principal, authorize};
 use crate::artifact::PackageName;
 use crate::error::{Failure, codes};
 use crate::format::{DoctorTarget, Finding, FormatHandler, SetupTarget, SetupText, Severity};
+use crate::identity::{Login, TokenRecord, Window};
+use crate::limits::PAGE_LIMIT_MAX;
+use crate::redaction::redact;
 use crate::repository::{FormatKey, Repository, RepositoryAddress};
+use crate::visits::Visit;
 
 /// Where a caller reaches this server.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +72,15 @@ pub struct Setup {
     pub texts: Vec<SetupText>,
 }
 
+/// The last read of a package client of somebody's.
+#[derive(Debug)]
+pub struct Seen {
+    /// The token that it came with.
+    pub token: TokenRecord,
+    /// When it came, what it asked for, and whether it got that.
+    pub visit: Visit,
+}
+
 /// What a client's settings are like.
 #[derive(Debug)]
 pub struct Diagnosis {
@@ -99,6 +112,33 @@ impl Keeper {
         let texts = self.handler(at)?.setup(&target);
         let (https, credential_needed, may_publish) = (target.is_https(), target.private, target.may_publish);
         Ok(Setup { repository, repository_url, https, credential_needed, may_publish, texts })
+    }
+
+    /// The last read of a repository with one of the caller's tokens, whatever became of it. `None` where this process
+    /// remembers none.
+    ///
+    /// # Errors
+    /// As [`enter_api`](Self::enter_api).
+    pub async fn seen(&self, who: &Principal, at: &RepositoryAddress) -> Result<Option<Seen>, Failure> {
+        let (repository, _permit) = self.enter_api(who, at, Action::Read).await?;
+        let Principal::User(user) = who else { return Ok(None) };
+        let Ok(owner) = Login::try_from(user.login.as_str()) else { return Ok(None) };
+        let visited = |token: TokenRecord| {
+            let visit = self.visits.last(token.id, repository.id)?;
+            let path = format!("/{at}{}", redact(&visit.path));
+            Some(Seen { token, visit: Visit { path, ..visit } })
+        };
+        let mut last: Option<Seen> = None;
+        let mut window = Window { after: None, limit: PAGE_LIMIT_MAX };
+        loop {
+            let page = self.ports.identity.tokens(Some(&owner), window).await?;
+            window.after = page.items.last().map(|token| token.id.0);
+            let seen = page.items.into_iter().filter_map(visited);
+            last = last.into_iter().chain(seen).max_by_key(|seen| seen.visit.at);
+            if !page.more {
+                return Ok(last);
+            }
+        }
     }
 
     /// Judges a client's settings against a repository that the caller may read. The report is not kept.

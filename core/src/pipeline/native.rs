@@ -64,7 +64,7 @@ impl Keeper {
             Change::Delete { target } => {
                 require(permit, repository, Action::Delete)?;
                 let artifact = self.version(repository, &target).await?;
-                self.bury(repository, &artifact, "", &by).await?;
+                self.bury(repository, &artifact, None, "", &by).await?;
                 Outcome::Deleted
             }
         };

@@ -23,6 +23,7 @@ use crate::blob::{BlobError, BlobInfo, StagedBlob};
 use crate::digest::Digest;
 use crate::error::{Failure, Problem, codes};
 use crate::events::{Event, Step};
+use crate::failpoint;
 use crate::format::{Claim, FormatHandler, InspectError, Inspection, Recorded, UpstreamFile};
 use crate::policy;
 use crate::quota;
@@ -176,6 +177,7 @@ impl Keeper {
                 settings: &repository.settings,
                 upstream,
             };
+            failpoint!("F2", |error| Failure::from(BlobError::Io(error)));
             let inspected = handler.inspect(&claim, input.as_mut(), &mut spool);
             let finished = inspected.map_err(|error| inspection_failed(error, &mut spool)).and_then(|inspection| {
                 spool.finish(file)?;
@@ -259,6 +261,7 @@ impl Keeper {
             by,
         };
         let recording = Instant::now();
+        failpoint!("F6");
         let outcome = match self.ports.artifacts.publish(repository.id, publication).await {
             Err(StoreError::OverQuota(usage)) => {
                 self.discard(files.iter().filter_map(stored)).await;
@@ -267,6 +270,7 @@ impl Keeper {
             }
             outcome => outcome?,
         };
+        failpoint!("F9");
         self.step_ended(repository, Step::Record, recording);
         let (PublishOutcome::Created(artifact)
         | PublishOutcome::Extended(artifact)
@@ -393,8 +397,11 @@ enum Standing {
 fn standing<'a>(
     there: &Artifact,
     sent: &Inspection,
-    files: impl Iterator<Item = (&'a FilePath, Digest)>,
+    files: impl Iterator<Item = (&'a FilePath, Digest)> + Clone,
 ) -> Result<Standing, Failure> {
+    if there.is_kept_for(sent.extent, &sent.content, files.clone()) {
+        return Ok(Standing::Adds);
+    }
     if there.state == ArtifactState::Deleted {
         let deleted = policy::tombstone(there);
         return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));

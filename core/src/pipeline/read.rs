@@ -57,7 +57,9 @@ impl Keeper {
         hops: u32,
     ) -> Result<Answer, Failure> {
         let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
-        Reading { keeper: self, who, handler, request: *request, hops }.answer(&repository, permit).await
+        let answer = Reading { keeper: self, who, handler, request: *request, hops }.answer(&repository, permit).await;
+        self.visits.note(who, repository.id, request.path, answer.as_ref().err().map(Failure::code));
+        answer
     }
 
     /// Forgets the answers that are kept ready for a repository.

@@ -4,31 +4,34 @@ use super::Keeper;
 use crate::access::{Action, Principal, authorize};
 use crate::error::{Failure, codes};
 use crate::limits::REMOVAL_BATCH;
-use crate::removal::{RetiredRepository, Retirement};
+use crate::removal::{Retire, RetiredRepository, Retirement};
 use crate::repository::{Actor, Deletion, RepositoryAddress};
 
 impl Keeper {
-    /// Deletes a repository; with `force` also one that holds versions, or is a member of virtual ones. `release_name` lets the name be taken
-    /// again, also that of one deleted before.
+    /// Deletes a repository. With `release_name`, the name of one that was deleted before may be taken again, too.
     ///
     /// # Errors
-    /// Who may not, `repository_in_use`, `repository_not_empty`, `repository_deleting`, `deletion_forbidden`.
+    /// Who may not, `stale_write`, `repository_in_use`, `repository_not_empty`, `repository_deleting`,
+    /// `deletion_forbidden`.
     pub async fn delete_repository(
         &self,
         who: &Principal,
         by: &Actor,
         address: &RepositoryAddress,
-        force: bool,
-        release_name: bool,
+        how: Retire,
     ) -> Result<(), Failure> {
         let repository = match self.enter_api(who, address, Action::Manage).await {
             Ok((repository, _permit)) => repository,
-            Err(failure) => return self.delete_again(who, by, address, release_name, failure).await,
+            Err(failure) => return self.delete_again(who, by, address, how, failure).await,
         };
-        if release_name {
+        if how.release_name {
             self.require_admin(who)?;
         }
-        if !force {
+        // Asked again by the store; here it comes before what else may be wrong with a record that is another by now.
+        if how.revision.is_some_and(|revision| revision != repository.revision) {
+            return Err(stale(address));
+        }
+        if !how.force {
             self.refuse_member(who, address).await?;
         }
         let held = self.ports.repositories.counts(repository.id).await?;
@@ -36,7 +39,7 @@ impl Keeper {
             let detail = format!("repository \"{address}\" never deletes, and it holds {} versions", held.artifacts);
             return Err(Failure::new(&codes::DELETION_FORBIDDEN, detail));
         }
-        match self.ports.lifecycle.retire(repository.id, force, release_name, by).await? {
+        match self.ports.lifecycle.retire(repository.id, how, by).await? {
             Retirement::Begun => {
                 tracing::info!(repository.name = %address, principal.name = %by.login, "deleting a repository");
                 self.removals.notify_one();
@@ -46,6 +49,7 @@ impl Keeper {
                 &codes::REPOSITORY_NOT_EMPTY,
                 format!("repository \"{address}\" holds {} versions of {} packages", counts.artifacts, counts.packages),
             )),
+            Retirement::Stale => Err(stale(address)),
         }
     }
 
@@ -73,12 +77,15 @@ impl Keeper {
         who: &Principal,
         by: &Actor,
         address: &RepositoryAddress,
-        release_name: bool,
+        how: Retire,
         absent: Failure,
     ) -> Result<(), Failure> {
         let Some(retired) = self.retired(who, address, Action::Manage).await? else { return Err(absent) };
-        if release_name {
+        if how.release_name {
             self.require_admin(who)?;
+            if how.revision.is_some_and(|revision| revision != retired.repository.revision) {
+                return Err(stale(address));
+            }
             return Ok(self.ports.lifecycle.release_name(retired.repository.id, by).await?);
         }
         Err(if retired.deleting { deleting(address) } else { absent })
@@ -137,6 +144,11 @@ impl Keeper {
         }
         Ok(removed)
     }
+}
+
+fn stale(address: &RepositoryAddress) -> Failure {
+    Failure::new(&codes::STALE_WRITE, format!("repository \"{address}\" was changed since it was read"))
+        .field("If-Match")
 }
 
 /// The answer to whoever wants to use a repository on its way out.

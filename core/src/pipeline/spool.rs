@@ -45,7 +45,7 @@ impl Spool {
     }
 
     /// What would be stored, without storing it: for a dry run and to compare with what is there.
-    pub(super) fn sizes(&self) -> impl Iterator<Item = (&NewFile, u64, Digest)> {
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&NewFile, u64, Digest)> + Clone {
         self.files.iter().filter_map(|(file, spooled)| match spooled {
             SpooledFile::Upload => None,
             SpooledFile::Memory(bytes) => Some((file, bytes.len() as u64, Digest::of(bytes))),

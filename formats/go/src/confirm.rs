@@ -8,26 +8,24 @@
 //! Go takes two paths that differ only in case for two modules, so the second is refused only where the
 //! repository's setting `unique_ignoring_case` says so.
 
-use keeper_core::artifact::{StoreError, Warning};
+use keeper_core::artifact::{Coordinate, StoreError, Warning};
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Confirmation, Inspection, RepositoryView};
 use keeper_core::repository::RepositoryKind;
 
 use crate::absent::shown;
+use crate::index::{Candidate, highest};
 use crate::inspect::claim;
-use crate::inspect::metadata::Metadata;
 use crate::inspect::warnings::{CASE_TWIN, VERSION_RETRACTED, warning};
-use crate::modfile::Retract;
 
 mod copied;
 
 /// The setting under which paths must differ in more than case.
 pub const UNIQUE_IGNORING_CASE: &str = "unique_ignoring_case";
 
-/// How many of the highest versions are asked for retractions. A directive stays in the `go.mod` of those that
-/// follow, so the last one has it; the others are for the time in which a prerelease or another line of versions
-/// comes behind it. Publishing costs the same however many versions there are.
-const SPEAKERS: u32 = 16;
+/// How many of the highest versions are looked at for the one that speaks for the module: a few, and more where no
+/// release is among those. Publishing costs the same however many versions there are.
+const HIGHEST: [u32; 2] = [16, 256];
 
 /// Compares a candidate with what the repository holds.
 ///
@@ -47,21 +45,36 @@ pub async fn confirm(candidate: &Inspection, view: &dyn RepositoryView) -> Resul
 }
 
 async fn retracted(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Warning>, StoreError> {
-    let coordinate = &candidate.coordinate;
-    let version = coordinate.version.as_str();
-    let others = view.highest(&coordinate.package, SPEAKERS).await?;
-    // The highest one has the last word in Go, too.
-    for other in others.iter().filter(|other| other.version != coordinate.version) {
-        let retracts = Metadata::of(&other.metadata).retracts.into_iter();
-        let mut ranges = retracts.map(|range| Retract { low: range.low, high: range.high, rationale: range.rationale });
-        if let Some(range) = ranges.find(|range| range.covers(version)) {
-            let why = if range.rationale.is_empty() { String::new() } else { format!(": {}", shown(&range.rationale)) };
-            let text =
-                format!("{} retracts {version} already{why}; 'go get' does not choose it by itself", other.version);
-            return Ok(Some(warning(VERSION_RETRACTED, text)));
+    let version = &candidate.coordinate.version;
+    let Some(speaker) = speaker(candidate, view).await?.filter(|one| one.version.as_str() != version.as_str()) else {
+        return Ok(None);
+    };
+    let range = speaker.retracts.iter().find(|range| range.covers(version.as_str()));
+    Ok(range.map(|range| {
+        let why = if range.rationale.is_empty() { String::new() } else { format!(": {}", shown(&range.rationale)) };
+        let text =
+            format!("{} retracts {version} already{why}; 'go get' does not choose it by itself", speaker.version);
+        warning(VERSION_RETRACTED, text)
+    }))
+}
+
+/// The version whose `go.mod` speaks for the module when the candidate is among its versions, as Go chooses it.
+async fn speaker(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Candidate>, StoreError> {
+    let Coordinate { package, version } = &candidate.coordinate;
+    let mut known = Vec::new();
+    for limit in HIGHEST {
+        let others = view.highest(package, limit).await?;
+        let others = others.iter().filter(|other| other.version != *version);
+        // What cannot be read says nothing; who asks for the latest version is told of the damage.
+        known = others.filter_map(|other| Candidate::read(other).ok()).collect();
+        if known.iter().any(Candidate::is_release) {
+            break;
         }
     }
-    Ok(None)
+    known.extend(Candidate::of(version, &candidate.metadata).ok());
+    known.sort_by(|one, other| one.version.cmp(&other.version));
+    let speaks = highest(&known.iter().collect::<Vec<_>>()).map(|speaker| speaker.version.clone());
+    Ok(known.into_iter().find(|one| Some(&one.version) == speaks.as_ref()))
 }
 
 async fn case_twin(candidate: &Inspection, view: &dyn RepositoryView) -> Result<Option<Warning>, Failure> {
@@ -83,9 +96,9 @@ async fn case_twin(candidate: &Inspection, view: &dyn RepositoryView) -> Result<
 mod tests {
     use std::collections::BTreeMap;
 
-    use keeper_core::artifact::{ContentId, Coordinate, Extent, VersionName};
+    use keeper_core::artifact::{ContentId, Extent, VersionName};
     use keeper_core::catalog::About;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::inspect::warnings::GO_MOD_UNREADABLE;
@@ -99,7 +112,7 @@ mod tests {
             content: ContentId(String::new()),
             purl: String::new(),
             checksums: BTreeMap::new(),
-            metadata: Value::Null,
+            metadata: json!({}),
             dependencies: Vec::new(),
             labels: Vec::new(),
             warnings: Vec::new(),
@@ -133,15 +146,29 @@ mod tests {
     }
 
     #[test]
-    fn only_the_highest_versions_have_a_say_whatever_their_number() {
-        let mut view = MemoryView::default();
-        view.add("ex.com/m", "v1.1.0", json!({ "retracts": [{"low": "v1.0.0", "high": "v1.0.0"}] }));
-        for (higher, is_told) in [(0, true), (SPEAKERS - 1, true), (SPEAKERS, false)] {
-            for number in 1..=higher {
-                view.add("ex.com/m", &format!("v1.2.{number}"), json!({}));
-            }
-            let warnings = ready(confirm(&candidate("ex.com/m", "v1.0.0"), &view)).expect("no refusal").warnings;
-            assert_eq!(warnings.iter().any(|warning| warning.code == VERSION_RETRACTED), is_told, "{higher} above");
+    fn the_version_that_speaks_for_the_module_in_go_is_the_one_that_is_asked() {
+        let retracts = json!({ "has_go_mod": true, "retracts": [{"low": "v1.0.0", "high": "v1.9.0"}] });
+        let silent = json!({});
+        // What is there beside v1.1.0, which retracts; what comes; whether it is told.
+        let prereleases: Vec<_> = (0..100).map(|number| format!("v1.2.0-rc.{number}")).collect();
+        let prereleases: Vec<_> = prereleases.iter().map(String::as_str).collect();
+        let rows: [(&[&str], &str, bool); 6] = [
+            (&[], "v1.0.0", true),
+            (&prereleases, "v1.0.0", true),
+            (&prereleases[..3], "v1.0.5-rc.1", true),
+            // A higher one without the lines has the last word.
+            (&["v1.2.0"], "v1.0.0", false),
+            // The candidate itself will have it.
+            (&[], "v1.3.0", false),
+            (&["v2.0.0+incompatible"], "v1.0.0", true),
+        ];
+        for (others, number, is_told) in rows {
+            let mut view = MemoryView::default();
+            view.add("ex.com/m", "v1.1.0", retracts.clone());
+            others.iter().for_each(|other| view.add("ex.com/m", other, silent.clone()));
+            let warnings = ready(confirm(&candidate("ex.com/m", number), &view)).expect("no refusal").warnings;
+            let told = warnings.iter().any(|warning| warning.code == VERSION_RETRACTED);
+            assert_eq!(told, is_told, "{number} beside {} others", others.len());
         }
     }
 

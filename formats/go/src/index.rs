@@ -30,6 +30,7 @@ use keeper_core::format::{Document, RepositoryView};
 use keeper_core::media_type::MediaType;
 use keeper_core::repository::RepositoryKind;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::absent;
 use crate::inspect::metadata::Retraction;
@@ -192,12 +193,22 @@ struct Known {
 
 impl Candidate {
     pub(crate) fn read(artifact: &ArtifactSummary) -> Result<Self, Failure> {
+        Self::of(&artifact.version, &artifact.metadata)
+    }
+
+    /// A version by its metadata.
+    pub(crate) fn of(version: &VersionName, metadata: &Value) -> Result<Self, Failure> {
         let damaged = |cause: String| Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by(cause);
-        let version = GoVersion::parse(artifact.version.as_str()).map_err(|fault| damaged(fault.to_string()))?;
-        let Known { has_go_mod, retracts, deprecated } = Known::deserialize(&artifact.metadata)
-            .map_err(|fault| damaged(format!("the metadata of {version}: {fault}")))?;
+        let version = GoVersion::parse(version.as_str()).map_err(|fault| damaged(fault.to_string()))?;
+        let Known { has_go_mod, retracts, deprecated } =
+            Known::deserialize(metadata).map_err(|fault| damaged(format!("the metadata of {version}: {fault}")))?;
         let retract = |Retraction { low, high, rationale }| Retract { low, high, rationale };
         Ok(Self { version, has_go_mod, retracts: retracts.into_iter().map(retract).collect(), deprecated })
+    }
+
+    /// Whether it is neither a prerelease nor from before the time of modules: no lower version speaks for its module.
+    pub(crate) fn is_release(&self) -> bool {
+        !self.version.is_prerelease() && !self.version.is_incompatible()
     }
 }
 

@@ -2,8 +2,9 @@
  * The keyboard: single keys that press what is visible on the page.
  *
  * A key finds its control by an attribute: `data-keys` is the table that `j` and `k` go through, `data-copy-main` the
- * button that `c` presses, `data-older` and `data-newer` the links of `[` and `]`. Typing comes first: in a field only
- * `Escape` counts. Whoever needs the keys for something else switches them off in the profile (WCAG 2.1.4).
+ * button that `c` presses, `data-older` and `data-newer` the links of `[` and `]`, `data-first` and `data-last` those of
+ * `Home` and `End`. Typing comes first: in a field only `Escape` counts. Whoever needs the keys for something else
+ * switches them off in the profile (WCAG 2.1.4).
  */
 
 import { goto } from '$app/navigation';
@@ -22,6 +23,8 @@ export const KEYS: [keys: string, does: string][] = [
 	['y', 'copy the link of this page'],
 	['[', 'older version'],
 	[']', 'newer version'],
+	['Home', 'first page of a list'],
+	['End', 'last page of a list of versions'],
 	['g r', 'repositories'],
 	['g s', 'set up'],
 	['g u', 'upload'],
@@ -83,6 +86,8 @@ const ACTS: Record<string, () => boolean> = {
 	},
 	'[': () => press('[data-older]'),
 	']': () => press('[data-newer]'),
+	Home: () => press('[data-first]'),
+	End: () => press('[data-last]'),
 	'?': () => {
 		void goto(at('/help/keys'));
 		return true;

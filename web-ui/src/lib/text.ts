@@ -71,3 +71,11 @@ export function duration(seconds: number): string {
 	if (seconds < 129_600) return `${Math.round(seconds / 3600)}${THIN}h`;
 	return `${Math.round(seconds / 86_400)}${THIN}d`;
 }
+
+/** Characters that turn the order of what follows them around: a text that holds them is not what it looks like. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text of somebody else's, with the characters that turn its order shown as what they are: `<U+202E>`. */
+export function visible(text: string): string {
+	return text.replace(TURNING, (char) => `<U+${char.charCodeAt(0).toString(16).toUpperCase()}>`);
+}

@@ -99,30 +99,6 @@ export async function notices(browser, { shown }) {
 	}
 }
 
-/** Nothing that a publisher wrote runs, is fetched, or breaks the page. */
-export async function hostile(browser, { name, version, readable, entry }) {
-	const page = await browser.open(toModule(name, version));
-	await wholePage(page);
-	const readme = page.locator('#readme .prose');
-	holds((await readme.innerText()).includes(readable), 'the rest of the README can be read');
-	same(
-		await readme.locator('script, style, img, svg, iframe, form, input:not([type=checkbox])').count(),
-		0,
-		'what runs or loads',
-	);
-	const links = await readme.locator('a[href]').evaluateAll((all) => all.map((one) => [one.protocol, one.rel]));
-	for (const [protocol, rel] of links) {
-		holds(['http:', 'https:', 'mailto:'].includes(protocol), `a link to ${protocol}`);
-		holds(rel.includes('noopener') && rel.includes('nofollow'), `a link with rel ${rel}`);
-	}
-	same(await page.evaluate(() => globalThis.hostile), undefined, 'what a hostile script would have set');
-	await browser.look(page, 'a hostile package');
-	await visit(page, `${toModule(name, version)}?view=file&name=${encodeURIComponent(entry)}`);
-	await page.locator('.src .l').first().waitFor();
-	same(await page.evaluate(() => globalThis.hostile), undefined, 'what a hostile file would have set');
-	await browser.look(page, 'a hostile file');
-}
-
 /** Filter and order are in the address; a late answer never overwrites a newer one. */
 export async function filters(browser, { few, many }) {
 	const page = await browser.open('/r/go/local?sort=name');
@@ -283,4 +259,28 @@ export async function doctor(browser, { report, says }) {
 	await page.getByRole('button', { name: 'Judge it' }).click();
 	await page.locator('.finding', { hasText: says }).first().waitFor();
 	await browser.look(page, 'a diagnosis');
+}
+
+/** A format that the pages know nothing of: listed, opened, looked into, found, and set up for. */
+export async function foreignFormat(browser, { format, repository, name, versions, file, command }) {
+	const newest = versions.at(-1);
+	const page = await browser.open(`/r/${format}/${repository}`);
+	await browser.look(page, 'its repository');
+	await page.locator('tbody a.path', { hasText: name }).first().click();
+	await page.locator('.receipt .big', { hasText: newest }).waitFor();
+	same(await textOf(page.locator('h1')), name, 'the heading');
+	await wholePage(page);
+	await browser.look(page, 'its package');
+	const at = `/r/${format}/${repository}/p/${name}`;
+	await visit(page, `${at}?view=versions`);
+	for (const version of versions) await page.getByRole('link', { name: version, exact: true }).first().waitFor();
+	await browser.look(page, 'its versions');
+	await visit(page, `${at}@${versions[0]}`);
+	await page.locator('.receipt .big', { hasText: versions[0] }).waitFor();
+	await page.getByText(file).first().waitFor();
+	await visit(page, `/search?q=${name}`);
+	await page.locator('tbody a.path', { hasText: name }).first().waitFor();
+	await visit(page, `/setup/${format}`);
+	await page.locator('pre', { hasText: command }).first().waitFor();
+	await browser.look(page, 'its set-up');
 }

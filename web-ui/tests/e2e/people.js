@@ -155,17 +155,41 @@ export async function conflict(browser) {
 	same(await first.getByLabel('Description').inputValue(), 'of the second', 'what is kept');
 }
 
-/** What was done is in the log; a filter is in the address; the export parses. */
-export async function audit(browser, { action, actor }) {
+/** A token that may publish some packages only. */
+export async function tokenForPackages(browser, { packages }) {
+	const page = await browser.open('/me/tokens', { as: 'admin' });
+	await page.getByRole('button', { name: 'New token' }).click();
+	await page.getByLabel('What it is for').fill('team');
+	await page.getByLabel('Only these packages').fill(packages);
+	await page.getByLabel('publish', { exact: true }).check();
+	await page.getByRole('button', { name: 'Make the token' }).click();
+	const shown = page.getByRole('alertdialog');
+	const token = await textOf(shown.locator('pre'));
+	await shown.getByLabel('I have stored it').check();
+	await shown.getByRole('button', { name: 'Done' }).click();
+	await page.locator('tbody tr', { hasText: packages }).waitFor();
+	await browser.look(page, 'a token for some packages');
+	return { token };
+}
+
+/** What was done is in the log, each by a filter in the address; so is what was refused; the export parses. */
+export async function audit(browser, { done, refused }) {
 	const page = await browser.open('/admin/audit', { as: 'admin' });
 	await browser.look(page, 'the audit');
-	await page.getByLabel('Did what').fill(action);
-	await page.getByRole('button', { name: 'Show' }).click();
-	await page.waitForURL(`**/admin/audit?*action=${action}*`);
 	const rows = page.locator('.log li');
+	for (const [action, actor, object] of done) {
+		await page.getByLabel('Did what').fill(action);
+		await page.getByRole('button', { name: 'Show' }).click();
+		await page.waitForURL(`**/admin/audit?*action=${action}*`);
+		await rows.filter({ hasText: object }).filter({ hasText: actor }).first().waitFor();
+		for (const text of await rows.allInnerTexts()) holds(text.includes(action), `a row that does not fit: ${text}`);
+	}
+	await visit(page, `/admin/audit?actor=${refused}&outcome=denied`);
 	await rows.first().waitFor();
-	for (const text of await rows.allInnerTexts())
-		holds(text.includes(action) && text.includes(actor), `a row that does not fit: ${text}`);
+	const numbers = await page.request.get(`/api/audit?actor=${refused}&outcome=denied`);
+	const [row] = (await numbers.json()).items;
+	await visit(page, `/admin/audit?request_id=${row.request_id}`);
+	same(await rows.count(), 1, 'rows of the request that was refused');
 	const [download] = await Promise.all([
 		page.waitForEvent('download'),
 		page.getByRole('link', { name: 'JSON lines' }).click(),
@@ -175,8 +199,9 @@ export async function audit(browser, { action, actor }) {
 		.trim()
 		.split('\n')
 		.map((line) => JSON.parse(line));
-	holds(
-		lines.some((line) => line.action === action),
-		'the export holds it',
-	);
+	for (const [action] of done)
+		holds(
+			lines.some((line) => line.action === action),
+			`the export holds ${action}`,
+		);
 }

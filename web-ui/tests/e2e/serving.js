@@ -1,6 +1,6 @@
 // How pages are served, and what they do when the server is not there.
-import http from 'node:http';
 import { holds, same, settled, textOf, visit } from './browser.js';
+import { proxyTo } from './proxy.js';
 
 /** While the server cannot be reached the page stays; when it is back, all goes on without a reload. */
 export async function offline(browser, { name }) {
@@ -45,6 +45,44 @@ export async function sectionFails(browser, { name }) {
 	await page.locator('#readme .prose').waitFor();
 }
 
+/** A server that wants to be left alone says how long; then it is asked again by itself. */
+export async function limited(browser, { name }) {
+	const page = await browser.open(undefined, { expect: [429, 503] });
+	await page.clock.install();
+	for (const [status, code, title] of [
+		[429, 'rate_limited', 'Too many requests'],
+		[503, 'unavailable', 'The server can only be read'],
+	]) {
+		const problem = {
+			type: 'about:blank',
+			title,
+			status,
+			code,
+			detail: `${title}.`,
+			hint: '',
+			errors: [],
+			request_id: 'R1',
+		};
+		let asked = 0;
+		let limited = true;
+		await page.route('**/readme', (route) => {
+			asked += 1;
+			if (!limited) return route.continue();
+			const headers = { 'Retry-After': '60' };
+			return route.fulfill({ status, headers, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+		});
+		await visit(page, `/r/go/local/p/${name}`);
+		await page.locator('#readme').getByText('Asked again in').waitFor();
+		holds(await page.locator('.receipt').isVisible(), 'the rest of the page');
+		same(asked, 1, 'how often it was asked at first');
+		limited = false;
+		await page.clock.fastForward(61_000);
+		await page.locator('#readme .prose').waitFor();
+		same(asked, 2, 'how often it was asked in all');
+		await page.unroute('**/readme');
+	}
+}
+
 /** A slow server: rows that stand for what comes, and after a while a way to ask again. */
 export async function slow(browser, { name }) {
 	const page = await browser.open(undefined, {});
@@ -82,29 +120,13 @@ export async function theme(browser) {
 /** Behind a proxy that takes a path away, everything stays below that path. */
 export async function prefix(browser, { upstream, prefix, host }) {
 	const seen = [];
-	const proxy = http.createServer((request, response) => {
+	const proxy = await proxyTo(upstream, (request, response) => {
 		seen.push(request.url);
-		if (!request.url.startsWith(`${prefix}/`)) {
-			response.writeHead(404).end();
-			return;
-		}
-		const { hostname, port } = new URL(upstream);
-		const options = {
-			hostname,
-			port,
-			path: request.url.slice(prefix.length),
-			method: request.method,
-			headers: { ...request.headers, host },
-		};
-		request.pipe(
-			http.request(options, (answer) => {
-				response.writeHead(answer.statusCode, answer.headers);
-				answer.pipe(response);
-			}),
-		);
+		if (request.url.startsWith(`${prefix}/`))
+			return { path: request.url.slice(prefix.length), headers: { ...request.headers, host } };
+		response.writeHead(404).end();
 	});
-	await new Promise((ready) => proxy.listen(0, '127.0.0.1', ready));
-	browser.known.url = `http://127.0.0.1:${proxy.address().port}`;
+	browser.known.url = proxy.url;
 	try {
 		const page = await browser.open(`${prefix}/r/go/local`);
 		await page.locator('#setup .cmd').first().waitFor();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { draftOf, emptyDraft, toChange, toCreate } from '$lib/admin/kinds';
+import { compared, draftOf, emptyDraft, toChange, toCreate } from '$lib/admin/kinds';
 import { amountOf, bytesOf } from '$lib/admin/quota';
 import { fits, why } from '$lib/admin/reasons';
+import { lineOf, rulesOf } from '$lib/admin/upstream';
 import type { Grant, Repository } from '$lib/api/types';
 import { errorsOf, warningsOf } from '$lib/upload/report';
 
@@ -20,28 +21,67 @@ const repository = {
 
 describe('a repository', () => {
 	it('is made with the part of its kind and no other', () => {
-		const remote = { ...emptyDraft('remote'), upstream_url: ' https://proxy.example ', members: ['x'] };
+		const remote = { ...emptyDraft('remote'), members: ['x'] };
+		remote.upstream.url = ' https://proxy.example ';
 		const made = { format: 'go', name: 'up', kind: 'remote', description: '', anonymous_read: false };
-		expect(toCreate('go', 'up', remote)).toEqual({
-			...made,
-			upstream: { url: 'https://proxy.example', allow_http: false },
-		});
-		const virtual = { ...emptyDraft('virtual'), members: ['local', 'up'] };
-		expect(toCreate('go', 'main', virtual)).toMatchObject({ kind: 'virtual', members: ['local', 'up'], merge: false });
+		expect(toCreate('go', 'up', remote)).toEqual({ ...made, upstream: { url: 'https://proxy.example' } });
+		const virtual = { ...emptyDraft('virtual'), members: ['local', 'up'], optional: ['up', 'gone'] };
+		const part = { kind: 'virtual', members: ['local', 'up'], optional_members: ['up'], merge: false };
+		expect(toCreate('go', 'main', virtual)).toMatchObject(part);
 		expect(toCreate('go', 'main', virtual)).not.toHaveProperty('upstream');
 		expect(toCreate('go', 'x', emptyDraft('hosted'))).toMatchObject({ deletion: 'tombstone', default_upload: false });
 	});
-	it('is changed in what differs only, and a password is sent only when it is typed', () => {
+	it('is changed in what differs only', () => {
 		const before = draftOf(repository);
 		expect(toChange(before, draftOf(repository))).toEqual({});
 		expect(toChange(before, { ...draftOf(repository), description: 'new' })).toEqual({ description: 'new' });
-		const remote = draftOf({
-			...repository,
-			kind: 'remote',
-			upstream: { url: 'https://a', credentials: { set: true } },
-		} as Repository);
-		expect(toChange(remote, { ...remote, username: 'u', password: 'p' })).toEqual({
-			upstream: { url: 'https://a', allow_http: false, credentials: { username: 'u', password: 'p' } },
+	});
+});
+
+describe('an upstream', () => {
+	const rule = { packages: 'a.b/*', versions: '>=v1.0.0 <v2.0.0', reason: 'see #7' };
+	const remote = {
+		...repository,
+		kind: 'remote',
+		upstream: {
+			url: 'https://a',
+			allow_http: false,
+			credentials: { set: true },
+			forbidden_as_not_found: false,
+			index_seconds: 60,
+			stale_seconds: 604_800,
+			rules: { deny: [rule], allow: [], min_age_seconds: 86_400 },
+			sources: [],
+		},
+	} satisfies Repository;
+	function changed(change: Partial<ReturnType<typeof draftOf>['upstream']>) {
+		const after = draftOf(remote);
+		after.upstream = { ...after.upstream, ...change };
+		return toChange(draftOf(remote), after);
+	}
+	it('is changed piece by piece, and an emptied one gets its default', () => {
+		expect(changed({})).toEqual({});
+		expect(changed({ url: 'https://b' })).toEqual({ upstream: { url: 'https://b' } });
+		expect(changed({ index_seconds: '' })).toEqual({ upstream: { index_seconds: null } });
+		expect(changed({ min_age_days: '' })).toEqual({ upstream: { rules: { min_age_seconds: 0 } } });
+	});
+	it('keeps its credentials unless others are typed or they are taken away', () => {
+		const typed = { username: 'u', password: 'p', token: 't' };
+		expect(changed(typed)).toEqual({});
+		expect(changed({ ...typed, secret: 'login' })).toEqual({
+			upstream: { credentials: { username: 'u', password: 'p' } },
+		});
+		expect(changed({ ...typed, secret: 'token' })).toEqual({ upstream: { credentials: { token: 't' } } });
+		const removal = changed({ secret: 'remove' });
+		expect(removal).toEqual({ upstream: { credentials: null } });
+		expect(JSON.stringify(compared(changed({ ...typed, secret: 'login' }), remote))).not.toContain('"p"');
+		expect(compared(removal, remote).theirs).toEqual({ 'upstream.credentials': 'kept' });
+	});
+	it('has its rules as lines, which say all that the rules do', () => {
+		expect(lineOf(rule)).toBe('a.b/* >=v1.0.0 <v2.0.0 # see #7');
+		expect(rulesOf(`\n${lineOf(rule)}\n  c.d  \n`)).toEqual([rule, { packages: 'c.d', versions: '', reason: '' }]);
+		expect(changed({ deny: 'c.d' })).toEqual({
+			upstream: { rules: { deny: [{ packages: 'c.d', versions: '', reason: '' }] } },
 		});
 	});
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, count, duration, many, minute, relative, second } from '$lib/text';
+import { bytes, count, duration, many, minute, relative, second, visible } from '$lib/text';
 
 const plain = (text: string) => text.replaceAll('\u202f', ' ');
 
@@ -49,5 +49,12 @@ describe('times', () => {
 	it('are exact in UTC', () => {
 		expect(minute('2026-11-20T10:14:02.9+01:00')).toBe('2026-11-20 09:14 UTC');
 		expect(second('2026-11-20T09:14:02.9Z')).toBe('2026-11-20 09:14:02Z');
+	});
+});
+
+describe("a text of somebody else's", () => {
+	it('shows what would turn its order, and nothing else is touched', () => {
+		expect(visible('a\u202eb\u2066c')).toBe('a<U+202E>b<U+2066>c');
+		expect(visible('<b>שלום</b>\n')).toBe('<b>שלום</b>\n');
 	});
 });

@@ -220,9 +220,12 @@ impl Artifacts {
         id: Path<String>,
         /// Why; shown to everybody who asks for the version. At most 500 characters.
         reason: Query<Option<String>>,
+        /// The `ETag` under which it was read: the deletion is refused with 412 if it was changed since.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
     ) -> Result<DeleteAnswer, Refused> {
-        let reason = checked_reason(reason.0)?;
-        app.keeper.delete(&caller.principal, caller.actor(), parse_id(&id)?, &reason).await?;
+        let (reason, expected) = (checked_reason(reason.0)?, expected_tag(if_match.0.as_deref()));
+        app.keeper.delete(&caller.principal, caller.actor(), parse_id(&id)?, expected.as_deref(), &reason).await?;
         Ok(DeleteAnswer::Deleted)
     }
 }
@@ -251,9 +254,12 @@ fn amendment(change: ArtifactChange, if_match: Option<&str>) -> Result<Amendment
         Some(state) => Some((state, checked_reason(change.reason)?)),
         None => None,
     };
-    // `*` asks for any present record, which the change asks for by itself.
-    let expected = if_match.filter(|tag| tag.trim() != "*").map(|tag| tag.trim().trim_matches('"').to_owned());
-    Ok(Amendment { state, pinned: change.pinned, expected })
+    Ok(Amendment { state, pinned: change.pinned, expected: expected_tag(if_match) })
+}
+
+/// The tag that an artifact must still have. `*` asks for any present record, which every change asks for by itself.
+fn expected_tag(if_match: Option<&str>) -> Option<String> {
+    if_match.filter(|tag| tag.trim() != "*").map(|tag| tag.trim().trim_matches('"').to_owned())
 }
 
 pub(super) fn parse_id(text: &str) -> Result<ArtifactId, Failure> {

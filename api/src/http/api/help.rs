@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keeper_core::artifact::PackageName;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Finding, SetupText};
-use keeper_core::pipeline::{Diagnosis, Place, Setup};
+use keeper_core::pipeline::{Diagnosis, Place, Seen, Setup};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::Group;
 use super::caller::Caller;
 use super::repositories::address;
+use super::views::time;
 use crate::http::{App, Refused};
 
 pub(super) struct Help;
@@ -57,6 +58,30 @@ struct SetupTextView {
     text: String,
     /// What to know.
     notes: Vec<String>,
+}
+
+/// Whether the caller's package client has come.
+#[derive(Object)]
+struct SeenView {
+    /// The last read of the repository with a token of the caller's; absent while there was none.
+    #[oai(skip_serializing_if_is_none)]
+    last_read: Option<LastReadView>,
+}
+
+/// A read of a package client.
+#[derive(Object)]
+struct LastReadView {
+    /// When it came.
+    at: String,
+    /// What it asked for.
+    path: String,
+    /// What the token is called that it came with.
+    token_name: String,
+    /// That token's first characters.
+    display: String,
+    /// Why it was refused; absent if it got what it asked for.
+    #[oai(skip_serializing_if_is_none)]
+    code: Option<String>,
 }
 
 /// What a client's settings are like.
@@ -108,6 +133,26 @@ impl Help {
         let at = address(&app, &format, &name)?;
         let setup = app.keeper.setup(&caller.principal, &at, &place(&app, &caller)?).await?;
         Ok(Json(setup.into()))
+    }
+
+    /// See whether a client arrives.
+    ///
+    /// The last read of the repository by a package client with a token of the caller's, for somebody who has just set
+    /// one up. It is remembered for an hour by the server that answered it, and gone when that restarts; of several
+    /// servers each knows its own. What comes without a token is nobody's.
+    #[oai(path = "/repositories/:format/:name/setup/seen", method = "get", operation_id = "get_setup_seen")]
+    async fn seen(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// The format of the repository.
+        format: Path<String>,
+        /// The name of the repository.
+        name: Path<String>,
+    ) -> Result<Json<SeenView>, Refused> {
+        let at = address(&app, &format, &name)?;
+        let seen = app.keeper.seen(&caller.principal, &at).await?;
+        Ok(Json(SeenView { last_read: seen.map(LastReadView::from) }))
     }
 
     /// Judge a client's settings.
@@ -181,6 +226,18 @@ impl From<SetupText> for SetupTextView {
             path: text.path.map(str::to_owned),
             text: text.text,
             notes: text.notes,
+        }
+    }
+}
+
+impl From<Seen> for LastReadView {
+    fn from(seen: Seen) -> Self {
+        Self {
+            at: time(seen.visit.at),
+            path: seen.visit.path,
+            token_name: seen.token.name,
+            display: seen.token.display,
+            code: seen.visit.refused.map(|code| code.name.to_owned()),
         }
     }
 }

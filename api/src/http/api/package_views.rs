@@ -24,6 +24,10 @@ pub(super) struct PackageView {
     /// The version that clients get who name none; absent where there is none.
     #[oai(skip_serializing_if_is_none)]
     latest: Option<String>,
+    /// Whether that version is no release yet.
+    prerelease: bool,
+    /// The ecosystem's own words for what that version is, for example `pseudo-version`.
+    notes: Vec<String>,
     /// The author's words on what to use instead, if he has given it up; text, never markup.
     #[oai(skip_serializing_if_is_none)]
     deprecated: Option<String>,
@@ -31,10 +35,13 @@ pub(super) struct PackageView {
     versions: u64,
     /// When the newest one was accepted.
     published_at: String,
+    /// Who published the newest one.
+    published_by: String,
 }
 
 impl PackageView {
     pub(super) fn of(package: Package, at: &RepositoryAddress, summary: &PackageSummary) -> Self {
+        let marks = summary.latest.as_ref().and_then(|latest| summary.marks.get(latest));
         Self {
             id: package.id.to_string(),
             format: at.format.to_string(),
@@ -42,9 +49,12 @@ impl PackageView {
             name: package.name.to_string(),
             description: package.description,
             latest: summary.latest.as_ref().map(VersionName::to_string),
+            prerelease: marks.is_some_and(|marks| marks.prerelease),
+            notes: marks.into_iter().flat_map(|marks| &marks.notes).map(|note| (*note).to_owned()).collect(),
             deprecated: summary.deprecated.clone(),
             versions: package.versions,
             published_at: time(package.published_at),
+            published_by: package.published_by,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keeper_core::artifact::{ArtifactId, Page};
 use keeper_core::catalog::{
     DependentQuery, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore, Rank, SearchQuery,
-    VersionQuery,
+    VersionOrder, VersionQuery,
 };
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::{PAGE_LIMIT_MAX, SEARCH_TERMS};
@@ -36,6 +36,16 @@ enum Sort {
     Newest,
 }
 
+/// Orders of a list of versions.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[oai(rename_all = "snake_case")]
+enum VersionSort {
+    /// The highest first.
+    Highest,
+    /// The lowest first.
+    Lowest,
+}
+
 /// A page of packages.
 #[derive(Object)]
 struct PackagePage {
@@ -59,7 +69,7 @@ struct FoundPage {
 /// A page of a package's versions.
 #[derive(Object)]
 struct VersionPage {
-    /// The versions, the highest first in the order of the format.
+    /// The versions, in the order of the format that was asked for.
     items: Vec<VersionView>,
     /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
@@ -135,7 +145,8 @@ impl Packages {
 
     /// List the versions of a package.
     ///
-    /// In the order of the format, the highest first, each with its marks.
+    /// In the order of the format, the highest first or, to begin at the end of the list, the lowest; each with its
+    /// marks.
     #[oai(path = "/packages/:id/versions", method = "get", operation_id = "list_package_versions")]
     #[allow(clippy::too_many_arguments)]
     async fn versions(
@@ -148,6 +159,8 @@ impl Packages {
         deleted: Query<Option<bool>>,
         /// Only versions that hold this text.
         q: Query<Option<String>>,
+        /// Which come first: `highest` (default) or `lowest`.
+        order: Query<Option<VersionSort>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -158,9 +171,13 @@ impl Packages {
         let id = parse_id(&id)?;
         let (repository, package) = app.keeper.package(&caller.principal, id).await?;
         let deleted = deleted.0.unwrap_or(false);
-        let filter = caller.filter("versions", &[&Some(id.to_string()), &deleted.then(String::new), &q.0]);
+        let (list, order) = match order.0.unwrap_or(VersionSort::Highest) {
+            VersionSort::Highest => ("versions", VersionOrder::Highest),
+            VersionSort::Lowest => ("versions from the lowest", VersionOrder::Lowest),
+        };
+        let filter = caller.filter(list, &[&Some(id.to_string()), &deleted.then(String::new), &q.0]);
         let after = cursor.0.as_deref().map(|text| filter.open(text)).transpose()?.map(ArtifactId);
-        let query = VersionQuery { package: id, deleted, after, limit };
+        let query = VersionQuery { package: id, deleted, order, after, limit };
         let page = holding(app.keeper.ports().packages.as_ref(), q.0.as_deref(), query).await?;
         let summary = app.keeper.summary(&caller.principal, &repository, &package.name).await?;
         let next_cursor = NextCursor::of(&page, |last| filter.seal(last.artifact.0));
@@ -265,7 +282,6 @@ async fn views(
     Ok(views)
 }
 
-/// The order of a list, from a cursor on.
 /// A page of those versions that hold a text. Versions are ordered by a key that knows no texts, so the store is asked
 /// again until the page is full.
 async fn holding(
@@ -289,6 +305,7 @@ async fn holding(
     }
 }
 
+/// The order of a list, from a cursor on.
 fn order(sort: Sort, filter: &Filter, cursor: Option<&str>) -> Result<PackageOrder, Failure> {
     let named = |key: &[u8]| {
         let (id, name) = key.split_at_checked(16)?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use keeper_core::access::{Action, authorize};
 use keeper_core::artifact::{PackageName, StoreError};
 use keeper_core::error::{Failure, codes};
+use keeper_core::removal::Retire;
 use keeper_core::repository::{Repository, RepositoryAddress, RepositoryDetails, RepositoryName};
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
@@ -188,6 +189,7 @@ impl Repositories {
     /// reserved until an administrator releases it, here or by repeating the call later. Under a name that was
     /// released and taken again, the numbers of deleted versions stay taken.
     #[oai(path = "/repositories/:format/:name", method = "delete", operation_id = "delete_repository")]
+    #[allow(clippy::too_many_arguments)]
     async fn delete(
         &self,
         app: Data<&Arc<App>>,
@@ -202,10 +204,15 @@ impl Repositories {
         /// `true`: the name may be taken again; for administrators of the instance.
         #[oai(default)]
         release_name: Query<bool>,
+        /// The ETag that the deletion was made for; optional.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
     ) -> Result<DeleteAnswer, Refused> {
         let address = address(&app, &format, &name)?;
         let (who, by) = (&caller.principal, caller.actor());
-        app.keeper.delete_repository(who, &by, &address, force.0, release_name.0).await?;
+        let revision = expected(if_match.0.as_deref())?;
+        let how = Retire { force: force.0, release_name: release_name.0, revision };
+        app.keeper.delete_repository(who, &by, &address, how).await?;
         Ok(DeleteAnswer::Deleted)
     }
 }

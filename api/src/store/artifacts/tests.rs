@@ -69,7 +69,7 @@ async fn versions_and_summaries_come_in_the_order_of_their_keys() {
     }
     let m = package("example.com/m");
     store
-        .delete(local, &publication("example.com/m", "v1.9.0").coordinate, "", &Actor::system())
+        .delete(local, &publication("example.com/m", "v1.9.0").coordinate, None, "", &Actor::system())
         .await
         .expect("deleted");
     let versions = store.versions(local, &m).await.expect("an answer").expect("the package");
@@ -101,7 +101,7 @@ async fn labels_are_found_by_whole_name_or_by_any_prefix_of_a_commit() {
     assert_eq!(ask(LabelQuery::Name("main")).await, ["main v1.2.0"]);
     assert!(ask(LabelQuery::Name("mai")).await.is_empty());
     let last = publication("example.com/m", "v1.2.0").coordinate;
-    store.delete(local, &last, "", &Actor::system()).await.expect("deleted");
+    store.delete(local, &last, None, "", &Actor::system()).await.expect("deleted");
     assert!(ask(LabelQuery::Name("main")).await.is_empty());
     assert!(ask(LabelQuery::CommitPrefix("abd")).await.is_empty());
 }

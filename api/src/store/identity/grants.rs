@@ -26,17 +26,15 @@ impl GrantStore for Store {
     }
 
     async fn grants(&self, to: Option<&Grantee>, of: Window) -> Result<Page<GrantRecord>, StoreError> {
-        let (condition, value) = match to {
-            None => ("TRUE", None),
-            Some(Grantee::User(login)) => ("u.login = $1", Some(login.as_str().into())),
-            Some(Grantee::Group(name)) => ("p.name = $1", Some(name.as_str().into())),
-        };
-        window(&self.readers, &format!("{SELECT} WHERE {condition}"), "g.uid", value, of, Row::parse).await
+        let value = to.map(|to| match to {
+            Grantee::User(login) => login.as_str().into(),
+            Grantee::Group(name) => name.as_str().into(),
+        });
+        window(&self.readers, &listed(to), "g.uid", value, of, Row::parse).await
     }
 
     async fn grants_counting_for(&self, login: &Login, of: Window) -> Result<Page<GrantRecord>, StoreError> {
-        let question = format!("{SELECT} WHERE {COUNTS_FOR}");
-        window(&self.readers, &question, "g.uid", Some(login.as_str().into()), of, Row::parse).await
+        window(&self.readers, &counting(), "g.uid", Some(login.as_str().into()), of, Row::parse).await
     }
 
     async fn grants_of(&self, login: &Login) -> Result<Vec<Grant>, StoreError> {
@@ -55,9 +53,25 @@ impl GrantStore for Store {
 const SELECT: &str = "SELECT g.uid, u.login, p.name AS \"group\", g.repositories, g.role, g.created_at, g.created_by \
     FROM grants g LEFT JOIN users u ON u.id = g.user_id LEFT JOIN groups p ON p.uid = g.group_uid";
 
-/// Whether a grant counts for the user of a login: it names him, or a group that he is in.
-const COUNTS_FOR: &str = "(u.login = $1 OR g.group_uid IN (SELECT m.group_uid FROM group_members m \
-    JOIN users x ON x.id = m.user_id WHERE x.login = $1))";
+/// Begins the list of what was given to everybody, or to the user or group that `$1` names.
+pub(super) fn listed(to: Option<&Grantee>) -> String {
+    let condition = match to {
+        None => "TRUE",
+        Some(Grantee::User(_)) => "u.login = $1",
+        Some(Grantee::Group(_)) => "p.name = $1",
+    };
+    format!("{SELECT} WHERE {condition}")
+}
+
+/// Begins the list of what counts for the user whose login is `$1`: it names him, or a group that he is in. His few
+/// are looked up, so that those of all others are not passed.
+pub(super) fn counting() -> String {
+    format!(
+        "{SELECT} WHERE g.uid IN (SELECT own.uid FROM users x JOIN grants own ON own.user_id = x.id WHERE x.login = $1 \
+         UNION ALL SELECT shared.uid FROM users x JOIN group_members m ON m.user_id = x.id \
+         JOIN grants shared ON shared.group_uid = m.group_uid WHERE x.login = $1)"
+    )
+}
 
 #[derive(FromQueryResult)]
 struct Row {

@@ -50,11 +50,7 @@ impl GroupStore for Store {
     }
 
     async fn members(&self, name: &GroupName, of: Window) -> Result<Page<UserRecord>, StoreError> {
-        let select = format!(
-            "{} WHERE id IN (SELECT user_id FROM group_members JOIN groups ON groups.uid = group_uid WHERE name = $1)",
-            users::SELECT
-        );
-        window(&self.readers, &select, "uid", Some(name.as_str().into()), of, users::Row::parse).await
+        window(&self.readers, &members(), "uid", Some(name.as_str().into()), of, users::Row::parse).await
     }
 
     async fn add_member(&self, name: &GroupName, login: &Login, by: &Actor) -> Result<bool, StoreError> {
@@ -68,7 +64,16 @@ impl GroupStore for Store {
     }
 }
 
-const SELECT: &str = "SELECT uid, name, description, created_at, revision, \
+/// Begins the list of the users who are in the group that `$1` names.
+pub(super) fn members() -> String {
+    format!(
+        "{} WHERE id IN (SELECT user_id FROM group_members JOIN groups ON groups.uid = group_uid WHERE name = $1)",
+        users::SELECT
+    )
+}
+
+/// Begins every question for groups; a condition follows.
+pub(super) const SELECT: &str = "SELECT uid, name, description, created_at, revision, \
     (SELECT COUNT(*) FROM group_members WHERE group_uid = uid) AS members FROM groups";
 
 #[derive(FromQueryResult)]

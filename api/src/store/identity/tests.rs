@@ -209,3 +209,38 @@ async fn every_change_is_in_the_audit_and_no_secret_is() {
     }
     assert!(rows.iter().all(|row| !row.detail.contains("secret") && !row.detail.contains("$argon2id")));
 }
+
+#[tokio::test]
+async fn every_page_of_people_and_credentials_follows_an_index() {
+    use super::super::fixture::plan;
+    use keeper_core::identity::{Grantee, GroupName};
+
+    let folder = Folder::of_sqlite();
+    let store = folder.open().await;
+    let user = Grantee::User(login("alice"));
+    let group = Grantee::Group(GroupName::try_from("team").expect("a name"));
+    let everybody = format!("{} WHERE TRUE", users::SELECT);
+    let groups = format!("{} WHERE TRUE", groups::SELECT);
+    // The beginning of a list, its key, the place of the key's value, and an index on the way.
+    let lists = [
+        (everybody, "uid", 1, "users_uid (uid>?)"),
+        (groups, "uid", 1, "sqlite_autoindex_groups_1 (uid>?)"),
+        (tokens::listed(false), "t.uid", 1, "tokens_live (uid>?)"),
+        (tokens::listed(true), "t.uid", 2, "tokens_live_owner (owner=? AND uid>?)"),
+        (grants::listed(None), "g.uid", 1, "sqlite_autoindex_grants_1 (uid>?)"),
+        (grants::listed(Some(&user)), "g.uid", 2, "grants_user_list (user_id=? AND uid>?)"),
+        (grants::listed(Some(&group)), "g.uid", 2, "grants_group_list (group_uid=? AND uid>?)"),
+        (grants::counting(), "g.uid", 2, "sqlite_autoindex_grants_1 (uid=?)"),
+    ];
+    for (select, key, place, index) in lists {
+        let plan = plan(&store, &behind(&select, key, place, 51), Vec::new()).await;
+        assert!(plan.iter().any(|step| step.contains(index)), "{select}: {plan:#?}");
+        let (scans, sorts) = ("SCAN", "TEMP B-TREE FOR ORDER BY");
+        assert!(!plan.iter().any(|step| step.starts_with(scans) || step.contains(sorts)), "{select}: {plan:#?}");
+    }
+    // In the order of users, but kept by the group: sorted, and nobody but its members is looked at.
+    for statement in [behind(&groups::members(), "uid", 2, 51), ENDING.to_owned()] {
+        let plan = plan(&store, &statement, Vec::new()).await;
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{statement}: {plan:#?}");
+    }
+}

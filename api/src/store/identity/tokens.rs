@@ -26,10 +26,8 @@ impl TokenStore for Store {
     }
 
     async fn tokens(&self, owner: Option<&Login>, of: Window) -> Result<Page<TokenRecord>, StoreError> {
-        let condition = if owner.is_some() { "u.login = $1" } else { "TRUE" };
-        let select = format!("{SELECT} WHERE t.revoked_at IS NULL AND {condition}");
         let value = owner.map(|owner| owner.as_str().into());
-        window(&self.readers, &select, "t.uid", value, of, Row::parse).await
+        window(&self.readers, &listed(owner.is_some()), "t.uid", value, of, Row::parse).await
     }
 
     async fn revoke_token(&self, id: TokenId, by: &Actor) -> Result<bool, StoreError> {
@@ -45,6 +43,12 @@ impl TokenStore for Store {
         };
         self.writer.submit(move |on| Box::pin(async move { work(on).await }), |()| ()).await
     }
+}
+
+/// Begins the list of the tokens that count: of everybody, or of the owner whose login is `$1`.
+pub(super) fn listed(of_one: bool) -> String {
+    let condition = if of_one { "u.login = $1" } else { "TRUE" };
+    format!("{SELECT} WHERE t.revoked_at IS NULL AND {condition}")
 }
 
 /// What is asked of a presented token.

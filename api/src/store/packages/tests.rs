@@ -116,7 +116,9 @@ async fn every_page_follows_an_index(store: &Store) {
     let mut whole: Vec<_> = statements.into_iter().map(|(walk, shared)| joined(&walk, shared.len(), 3)).collect();
     whole.extend([false, true].map(|after| joined(&needing(after, 50), 1 + usize::from(after), 3)));
     for deleted in [false, true] {
-        whole.extend([false, true].map(|after| versions_of(deleted, after, 50)));
+        for order in [VersionOrder::Highest, VersionOrder::Lowest] {
+            whole.extend([false, true].map(|after| versions_of(deleted, order, after, 50)));
+        }
     }
     for statement in whole {
         let plan = plan(store, &statement, Vec::new()).await;
@@ -199,7 +201,7 @@ async fn turn_pages(mut random: Random, limit: u32) {
             touched.insert(number);
             if there.remove(&number) {
                 let what = publication(&name(number), "v1").coordinate;
-                store.delete(places[number % 2], &what, "", &Actor::system()).await.expect("deleted");
+                store.delete(places[number % 2], &what, None, "", &Actor::system()).await.expect("deleted");
             } else if ever.insert(number) {
                 there.insert(number);
                 publish(&store, places[number % 2], &name(number), "v1").await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use keeper_core::artifact::{ArtifactStore, ContentId, FileContent, LabelQuery};
+use keeper_core::artifact::{Amended, ArtifactStore, ContentId, FileContent, LabelQuery};
 use keeper_core::digest::Digest;
 
 use super::super::Store;
@@ -90,8 +90,12 @@ async fn a_tombstone_stays_and_can_never_be_published_over() {
     let what = Publication { labels, ..publication("example.com/m", "v1.0.0") };
     publish(&store, local, what.clone()).await;
     let before = store.generation(local);
-    let tombstone =
-        store.delete(local, &what.coordinate, "leaked", &Actor::system()).await.expect("deleted").expect("it");
+    let tombstone = store
+        .delete(local, &what.coordinate, None, "leaked", &Actor::system())
+        .await
+        .expect("deleted")
+        .and_then(Amended::record)
+        .expect("it");
     assert!(store.generation(local) > before);
     assert_eq!((tombstone.state, tombstone.state_reason.as_str()), (ArtifactState::Deleted, "leaked"));
     assert!(tombstone.files.is_empty() && tombstone.state_changed_at.is_some());
@@ -101,8 +105,12 @@ async fn a_tombstone_stays_and_can_never_be_published_over() {
     for file in &what.files {
         assert!(store.file(local, &file.path).await.expect("an answer").is_none());
     }
-    let repeated =
-        store.delete(local, &what.coordinate, "again", &Actor::system()).await.expect("an answer").expect("it");
+    let repeated = store
+        .delete(local, &what.coordinate, None, "again", &Actor::system())
+        .await
+        .expect("an answer")
+        .and_then(Amended::record)
+        .expect("it");
     assert_eq!((repeated.state_reason.as_str(), repeated.state_changed_at), ("leaked", tombstone.state_changed_at));
     store.close().await;
     let store = folder.open().await;
@@ -111,7 +119,7 @@ async fn a_tombstone_stays_and_can_never_be_published_over() {
         assert!(matches!(outcome, PublishOutcome::Deleted(a) if a.id == what.id));
     }
     let never = publication("example.com/m", "v9.0.0").coordinate;
-    assert!(store.delete(local, &never, "", &Actor::system()).await.expect("an answer").is_none());
+    assert!(store.delete(local, &never, None, "", &Actor::system()).await.expect("an answer").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +142,7 @@ async fn a_version_that_is_being_deleted_is_read_whole_or_as_a_tombstone() {
                 })
             })
             .collect();
-        store.delete(local, &what.coordinate, "", &Actor::system()).await.expect("deleted");
+        store.delete(local, &what.coordinate, None, "", &Actor::system()).await.expect("deleted");
         for reader in readers {
             reader.await.expect("no half version");
         }

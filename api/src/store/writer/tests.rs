@@ -1,5 +1,6 @@
 //! The writer's promises, shown on a real database.
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use keeper_core::artifact::ArtifactStore;
 use sea_orm::{ConnectionTrait, FromQueryResult};

@@ -15,6 +15,7 @@ use crate::format::{FormatRequest, Route, Want};
 use crate::limits::{OWNER_CACHE, OWNERS_IN_MEMORY};
 use crate::pipeline::read::Reading;
 use crate::repository::{Repository, RepositoryId, RepositoryName};
+use crate::source::Reservation;
 
 /// Owners of names, by virtual repository.
 pub(in crate::pipeline) struct Owners(Cache<(RepositoryId, PackageName), Owned>);
@@ -116,6 +117,25 @@ impl Members<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a hosted member of the reservation holds a name above this one: clients ask for each prefix of an import
+    /// path, and a refusal of a longer one would stop them.
+    pub(super) async fn is_below_something_held(
+        &self,
+        package: &PackageName,
+        reservation: &Reservation,
+    ) -> Result<bool, Failure> {
+        let Reading { keeper, handler, .. } = *self.reading;
+        for above in handler.above(package) {
+            for member in &reservation.members {
+                let Some(member) = self.member(member).await? else { continue };
+                if keeper.ports.artifacts.versions(member.id, &above).await?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Asks a member for the index that proves a package known.

@@ -169,7 +169,7 @@ impl World {
     }
 
     pub(super) async fn delete(&self, who: &Principal, artifact: &Artifact) -> Result<Deletion, Failure> {
-        self.keeper.delete(who, who.actor(None, None), artifact.id, "a mistake").await
+        self.keeper.delete(who, who.actor(None, None), artifact.id, None, "a mistake").await
     }
 
     /// The version as the store has it.

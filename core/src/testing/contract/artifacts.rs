@@ -66,7 +66,7 @@ async fn versions_are_in_the_order_of_their_sort_keys(store: &dyn ArtifactStore,
     for version in ["v10", "v2", "v1", "v300"] {
         created(store, of, publication(name, version, &format!("ordered {version}"))).await;
     }
-    store.delete(of, &coordinate(name, "v2"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v2"), None, "", &Actor::system()).await.expect("deleted");
     let versions = store.versions(of, &package(name)).await.expect("versions").expect("a known package");
     let shown: Vec<_> = versions.iter().map(|(version, state)| (version.as_str(), state.as_str())).collect();
     let expected = [("v1", "active"), ("v2", "deleted"), ("v10", "active"), ("v300", "active")];
@@ -138,7 +138,7 @@ async fn a_list_holds_what_was_asked_for(store: &dyn ArtifactStore, of: Reposito
     {
         created(store, repository, publication(name, version, "listed")).await;
     }
-    store.delete(of, &coordinate("example.com/list/a", "v1"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate("example.com/list/a", "v1"), None, "", &Actor::system()).await.expect("deleted");
     let query = |repositories: &[RepositoryId]| ArtifactQuery {
         repositories: repositories.to_vec(),
         text: Some("com/list/".to_owned()),

@@ -36,7 +36,7 @@ async fn entry(ledger: &dyn BlobLedger, of: &BlobInfo) -> Option<LedgerEntry> {
 }
 
 async fn delete(artifacts: &dyn ArtifactStore, of: RepositoryId, name: &str, version: &str) {
-    artifacts.delete(of, &coordinate(name, version), "", &Actor::system()).await.expect("deleted").expect("it");
+    artifacts.delete(of, &coordinate(name, version), None, "", &Actor::system()).await.expect("deleted").expect("it");
 }
 
 async fn trash(ledger: &dyn BlobLedger) -> Vec<BlobLocation> {

@@ -3,7 +3,9 @@
 use super::artifacts::{created, package};
 use super::fixture::{coordinate, publication};
 use crate::artifact::{Amended, Amendment, Artifact, ArtifactState, ArtifactStore, Dependency};
-use crate::catalog::{DependentQuery, Package, PackageOrder, PackageQuery, PackageStore, SearchQuery, VersionQuery};
+use crate::catalog::{
+    DependentQuery, Package, PackageOrder, PackageQuery, PackageStore, SearchQuery, VersionOrder, VersionQuery,
+};
 use crate::repository::{Actor, RepositoryId};
 
 /// The promises of a store of packages whose content comes through `artifacts`, on two of its repositories, both
@@ -85,10 +87,15 @@ async fn packages_are_listed_by_name_and_by_time(
     let exact = PackageQuery { name: Some("example.com/l/b".into()), text: None, ..by_name(&[of], "") };
     let found = listed(store, exact).await;
     assert_eq!((names(&found), found[0].versions), (vec!["example.com/l/b"], 2), "a name and its versions");
+    let newest = artifacts.find(of, &coordinate("example.com/l/b", "v2")).await.expect("an answer").expect("it");
+    assert_eq!(found[0].published_by, newest.published_by, "who published the newest");
     assert_eq!(store.package(&[of], found[0].id).await.expect("an answer").as_ref(), Some(&found[0]), "by id");
     assert_eq!(store.package(&[other], found[0].id).await.expect("an answer"), None, "an id grants nothing");
     for version in ["v1", "v2"] {
-        artifacts.delete(of, &coordinate("example.com/l/b", version), "", &Actor::system()).await.expect("deleted");
+        artifacts
+            .delete(of, &coordinate("example.com/l/b", version), None, "", &Actor::system())
+            .await
+            .expect("deleted");
     }
     assert_eq!(store.package(&[of], found[0].id).await.expect("an answer"), None, "nothing left of it");
     assert_eq!(listed(store, by_name(&both, "com/l/")).await.len(), 4, "nothing left of it in lists");
@@ -102,9 +109,9 @@ async fn versions_are_listed_highest_first(store: &dyn PackageStore, artifacts: 
     for version in ["v10", "v2", "v1", "v300"] {
         created(artifacts, of, publication(name, version, version)).await;
     }
-    artifacts.delete(of, &coordinate(name, "v2"), "leaked", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(name, "v2"), None, "leaked", &Actor::system()).await.expect("deleted");
     let package = listed(store, by_name(&[of], name)).await.remove(0).id;
-    let mut query = VersionQuery { package, deleted: false, after: None, limit: 2 };
+    let mut query = VersionQuery { package, deleted: false, order: VersionOrder::Highest, after: None, limit: 2 };
     let page = store.package_versions(&query).await.expect("a page");
     let shown = |page: &[crate::catalog::ListedVersion]| {
         page.iter().map(|one| format!("{} {}", one.version, one.state.as_str())).collect::<Vec<_>>()
@@ -117,6 +124,12 @@ async fn versions_are_listed_highest_first(store: &dyn PackageStore, artifacts: 
     let whole = VersionQuery { deleted: true, after: None, limit: 10, ..query.clone() };
     let whole = store.package_versions(&whole).await.expect("a page").items;
     assert_eq!(shown(&whole), ["v300 active", "v10 active", "v2 deleted", "v1 active"], "unless asked for");
+    let mut lowest = VersionQuery { deleted: true, order: VersionOrder::Lowest, after: None, ..query.clone() };
+    let end = store.package_versions(&lowest).await.expect("a page");
+    assert_eq!((shown(&end.items), end.more), (vec!["v1 active".to_owned(), "v2 deleted".to_owned()], true), "its end");
+    lowest.after = end.items.last().map(|last| last.artifact);
+    let rest = store.package_versions(&lowest).await.expect("a page");
+    assert_eq!((shown(&rest.items), rest.more), (vec!["v10 active".to_owned(), "v300 active".to_owned()], false));
     let foreign = created(artifacts, of, publication("example.com/elsewhere", "v9", "x")).await.id;
     query.after = Some(foreign);
     assert!(store.package_versions(&query).await.expect("a page").items.is_empty(), "no version of the package");
@@ -134,7 +147,7 @@ async fn dependents_are_found_and_deleted_ones_are_not(
         what.dependencies = vec![need("example.com/needed"), need("example.com/needed"), need("example.com/more")];
         created(artifacts, repository, what).await;
     }
-    artifacts.delete(of, &coordinate("example.com/needs/z", "v1"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate("example.com/needs/z", "v1"), None, "", &Actor::system()).await.expect("deleted");
     let query = |repositories: &[RepositoryId]| DependentQuery {
         repositories: repositories.to_vec(),
         package: package("example.com/needed"),
@@ -193,7 +206,7 @@ async fn words_are_found_where_they_may_be_read(
     let alike = store.similar_packages(&[of], "mymodul", 10).await.expect("packages");
     assert!(names(&alike).contains(&module[0]), "similar names");
     assert!(!names(&alike).iter().any(|name| name.contains("hidden")), "similar names, only where they may be read");
-    artifacts.delete(of, &coordinate(module[1], "v1"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(module[1], "v1"), None, "", &Actor::system()).await.expect("deleted");
     assert_eq!(found(&[of], "mymodule").await, module[..1], "what is deleted is not found");
 }
 
@@ -221,7 +234,7 @@ async fn a_version_is_changed_and_a_tombstone_never(artifacts: &dyn ArtifactStor
     let pin = Amendment { pinned: Some(true), expected: Some(yanked.tag()), ..Amendment::default() };
     assert!(done(amend(pin.clone()).await).pinned, "pinned under the present tag");
     assert!(matches!(amend(pin).await, Some(Amended::Stale)), "a tag of before is stale");
-    artifacts.delete(of, &what, "gone", &by).await.expect("deleted");
+    artifacts.delete(of, &what, None, "gone", &by).await.expect("deleted");
     let deleted = amend(state(ArtifactState::Active, "")).await;
     assert!(matches!(deleted, Some(Amended::Deleted(gone)) if gone.state_reason == "gone"), "a tombstone stays one");
     let absent = artifacts.amend(of, &coordinate(name, "v9"), state(ArtifactState::Active, ""), &by).await;

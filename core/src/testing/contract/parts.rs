@@ -92,7 +92,7 @@ async fn a_part_with_other_bytes_at_a_taken_path_changes_nothing(store: &dyn Art
 async fn a_part_of_a_tombstone_is_refused(store: &dyn ArtifactStore, of: RepositoryId) {
     let name = "example.com/gone-part";
     created(store, of, part(name, "v1", "one")).await;
-    store.delete(of, &coordinate(name, "v1"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v1"), None, "", &Actor::system()).await.expect("deleted");
     let outcome = store.publish(of, part(name, "v1", "two")).await.expect("a publication");
     assert!(matches!(outcome, PublishOutcome::Deleted(_)), "{outcome:?}");
     assert!(found(store, of, name, "v1").await.files.is_empty(), "a tombstone has no files");
@@ -123,7 +123,7 @@ async fn a_copy_comes_back_to_its_tombstone_with_its_own_sums_only(store: &dyn A
     let name = "example.com/purged";
     let copy = || Publication { copied: true, ..part(name, "v1", "one") };
     created(store, of, copy()).await;
-    store.delete(of, &coordinate(name, "v1"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v1"), None, "", &Actor::system()).await.expect("deleted");
     let other = Publication { checksums: [("one".to_owned(), "another".to_owned())].into(), ..copy() };
     let outcome = store.publish(of, other).await.expect("a publication");
     assert!(matches!(outcome, PublishOutcome::Conflict(_)), "other bytes than were here first: {outcome:?}");
@@ -150,7 +150,7 @@ async fn a_name_moves_without_a_publication(store: &dyn ArtifactStore, of: Repos
     let generation = store.generation(of);
     store.label(of, &coordinate(name, "v1"), "stable", &by).await.expect("an answer").expect("the version");
     assert_eq!(store.generation(of), generation, "a name that stays changes nothing");
-    store.delete(of, &coordinate(name, "v3"), "", &by).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v3"), None, "", &by).await.expect("deleted");
     for (of, version) in [(of, "v3"), (of, "v9"), (other, "v1")] {
         let absent = store.label(of, &coordinate(name, version), "stable", &by).await.expect("an answer");
         assert!(absent.is_none(), "a name cannot point to {version}");
@@ -163,7 +163,7 @@ async fn files_come_in_the_order_of_versions(store: &dyn ArtifactStore, of: Repo
     for version in ["v10", "v9", "v8"] {
         created(store, of, publication(name, version, &format!("files {version}"))).await;
     }
-    store.delete(of, &coordinate(name, "v8"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v8"), None, "", &Actor::system()).await.expect("deleted");
     let files = store.file_summaries(of, &package(name), ArtifactState::Active).await.expect("an answer");
     let told: Vec<_> = files.iter().map(|file| (file.version.as_str(), file.name.as_str())).collect();
     assert_eq!(told, [("v9", "v9.info"), ("v9", "v9.zip"), ("v10", "v10.info"), ("v10", "v10.zip")]);
@@ -183,7 +183,7 @@ async fn packages_come_by_name_in_pages(store: &dyn ArtifactStore, of: Repositor
     for name in ["zz/b", "zz/a", "zz/c", "zz/d"] {
         created(store, of, publication(name, "v1", name)).await;
     }
-    store.delete(of, &coordinate("zz/b", "v1"), "", &Actor::system()).await.expect("deleted");
+    store.delete(of, &coordinate("zz/b", "v1"), None, "", &Actor::system()).await.expect("deleted");
     let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(listed(Some("zz/"), 2).await, (texts(&["zz/a", "zz/c"]), true));
     assert_eq!(listed(Some("zz/c"), 2).await, (texts(&["zz/d"]), false));

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::artifacts::{created, labelled, package};
 use super::fixture::{coordinate, location, path, publication};
 use crate::artifact::{
-    Artifact, ArtifactFile, ArtifactState, ArtifactStore, FileContent, LabelKind, LabelQuery, Publication,
+    Amended, Artifact, ArtifactFile, ArtifactState, ArtifactStore, FileContent, LabelKind, LabelQuery, Publication,
     PublishOutcome, StoreError,
 };
 use crate::blob::BlobLocation;
@@ -233,7 +233,7 @@ async fn a_name_moves_to_the_version_published_last(store: &dyn ArtifactStore, o
     let conflict = store.publish(of, conflict).await.expect("a publication");
     assert!(matches!(conflict, PublishOutcome::Conflict(_)), "it is other content");
     assert_eq!(main().await, points_to("v1"), "a conflict moves nothing");
-    store.delete(of, &coordinate(name, "v1"), "", &system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v1"), None, "", &system()).await.expect("deleted");
     assert!(main().await.is_empty(), "the labels of a deleted version go");
     let deleted = store.publish(of, with_name("v1")).await.expect("a publication");
     assert!(matches!(deleted, PublishOutcome::Deleted(_)), "it is deleted");
@@ -247,7 +247,14 @@ async fn a_tombstone_stays_for_ever(store: &dyn ArtifactStore, of: RepositoryId)
     let given = publication(name, "v1", "buried");
     created(store, of, given.clone()).await;
     let what = coordinate(name, "v1");
-    let tombstone = store.delete(of, &what, "it leaked a key", &system()).await.expect("an answer").expect("it");
+    let delete = |expected: Option<String>, reason: &'static str| async move {
+        let what = coordinate(name, "v1");
+        store.delete(of, &what, expected.as_deref(), reason, &system()).await.expect("an answer").expect("it")
+    };
+    let stale = delete(Some("another".to_owned()), "it leaked a key").await;
+    assert!(matches!(stale, Amended::Stale), "a record that is not what was expected stays: {stale:?}");
+    let tag = found(store, of, name, "v1").await.expect("it is there still").tag();
+    let Amended::Done(tombstone) = delete(Some(tag), "it leaked a key").await else { panic!("it goes") };
     assert_eq!((tombstone.id, tombstone.state), (given.id, ArtifactState::Deleted), "a deletion answers the tombstone");
     assert_eq!(tombstone.content, given.content, "a tombstone keeps its content id");
     assert!(tombstone.files.is_empty(), "a tombstone has no files");
@@ -257,7 +264,7 @@ async fn a_tombstone_stays_for_ever(store: &dyn ArtifactStore, of: RepositoryId)
         assert!(!file_exists(store, of, name, "v1", kind).await, "the .{kind} is gone");
     }
     let generation = store.generation(of);
-    let again = store.delete(of, &what, "another reason", &system()).await.expect("an answer").expect("it");
+    let Amended::Deleted(again) = delete(None, "another reason").await else { panic!("it has gone before") };
     assert_eq!(again.state_reason, "it leaked a key", "repeating a deletion answers the first one");
     assert_eq!(again.state_changed_at, tombstone.state_changed_at, "repeating a deletion changes nothing");
     for content in ["buried", "something else"] {
@@ -282,11 +289,11 @@ async fn a_deletion_takes_the_version_it_names_only(store: &dyn ArtifactStore, o
         created(store, repository, publication(name, version, "neighbours")).await;
     }
     for (absent, version) in [(name, "v3"), ("example.com/nobody", "v1")] {
-        let gone = store.delete(of, &coordinate(absent, version), "", &system()).await.expect("an answer");
+        let gone = store.delete(of, &coordinate(absent, version), None, "", &system()).await.expect("an answer");
         assert!(gone.is_none(), "deleting what was never there is None");
         assert!(found(store, of, absent, version).await.is_none(), "and leaves no tombstone");
     }
-    store.delete(of, &coordinate(name, "v1"), "", &system()).await.expect("an answer").expect("it");
+    store.delete(of, &coordinate(name, "v1"), None, "", &system()).await.expect("an answer").expect("it");
     for (repository, version) in [(of, "v2"), (other, "v1")] {
         let there = found(store, repository, name, version).await.expect("a neighbour");
         assert_eq!((there.state, there.files.len()), (ArtifactState::Active, 2), "a neighbour stays whole");
@@ -302,7 +309,7 @@ async fn equal_bytes_have_one_live_copy(store: &dyn ArtifactStore, of: Repositor
     assert_eq!(blob_of(zip_of(&second.files)), &live, "a second version of equal bytes points to the live copy");
     let asked = store.blob_location(live.digest()).await.expect("an answer");
     assert_eq!(asked, Some(live.clone()), "the live copy by digest");
-    store.delete(of, &coordinate(name, "v1"), "", &system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v1"), None, "", &system()).await.expect("deleted");
     let there = store.file(other, &path(name, "v2", "zip")).await.expect("an answer").expect("the other file");
     assert_eq!(blob_of(&there.file), &live, "deleting one leaves the bytes of the other");
 }
@@ -336,7 +343,7 @@ async fn every_change_changes_the_generation(store: &dyn ArtifactStore, of: Repo
     store.publish(of, publication(name, "v1", "generation")).await.expect("a repeat");
     store.publish(of, publication(name, "v1", "conflict")).await.expect("a conflict");
     assert_eq!(store.generation(of), published, "what changes nothing keeps it");
-    store.delete(of, &coordinate(name, "v1"), "", &system()).await.expect("deleted");
+    store.delete(of, &coordinate(name, "v1"), None, "", &system()).await.expect("deleted");
     let deleted = store.generation(of);
     assert!(deleted != published && deleted != start, "a deletion changes it, and no number comes again");
     assert_eq!(store.generation(other), elsewhere, "another repository's stays");

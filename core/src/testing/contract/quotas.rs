@@ -72,10 +72,10 @@ async fn a_full_repository_takes_no_more_but_tells_repeats_the_truth(
     assert!(matches!(same, PublishOutcome::Same(_)), "a repeat needs no place");
     let conflict = artifacts.publish(of, publication(name, "v1", "other")).await.expect("a conflict");
     assert!(matches!(conflict, PublishOutcome::Conflict(_)), "a conflict is told as one");
-    artifacts.delete(of, &coordinate(name, "v1"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(name, "v1"), None, "", &Actor::system()).await.expect("deleted");
     assert_eq!(used(quotas, of).await, Counts::default(), "what is deleted is not counted");
     created(artifacts, of, publication(name, "v2", "two")).await;
-    artifacts.delete(of, &coordinate(name, "v2"), "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(of, &coordinate(name, "v2"), None, "", &Actor::system()).await.expect("deleted");
     set(quotas, of, None, None).await;
 }
 

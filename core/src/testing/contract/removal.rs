@@ -3,7 +3,7 @@
 use super::artifacts::created;
 use super::fixture::{address, coordinate, details, publication};
 use crate::artifact::{ArtifactState, ArtifactStore, PublishOutcome, StoreError};
-use crate::removal::{RemovalStore, Retirement};
+use crate::removal::{RemovalStore, Retire, Retirement};
 use crate::repository::{Actor, Counts, RepositoryDetails, RepositoryId, RepositoryStore};
 use crate::source::{Source, Virtual};
 
@@ -17,7 +17,8 @@ pub async fn removal_store(
     artifacts: &dyn ArtifactStore,
 ) {
     let (at, by) = (address("removed", "local"), Actor::system());
-    let local = repositories.create(&at, details(), &by).await.expect("made").id;
+    let made = repositories.create(&at, details(), &by).await.expect("made");
+    let local = made.id;
     assert!(removals.retired(&at).await.expect("an answer").is_none(), "an active one is not retired");
     for number in 0..5 {
         created(artifacts, local, publication("example.com/m", &format!("v{number}"), "x")).await;
@@ -26,10 +27,13 @@ pub async fn removal_store(
     let members = Virtual { members: vec![at.name.clone()], optional: vec![at.name.clone()], ..Virtual::default() };
     let details_of_main = RepositoryDetails { source: Source::Virtual(Box::new(members)), ..details() };
     let main = repositories.create(&virtual_at, details_of_main, &by).await.expect("made");
-    let kept = removals.retire(local, false, false, &by).await.expect("an answer");
+    let kept = removals.retire(local, Retire::default(), &by).await.expect("an answer");
     assert!(matches!(kept, Retirement::NotEmpty(Counts { artifacts: 5, .. })), "it holds versions: {kept:?}");
+    let forced = |revision| Retire { force: true, revision: Some(revision), ..Retire::default() };
+    let stale = removals.retire(local, forced(made.revision + 1), &by).await.expect("an answer");
+    assert_eq!(stale, Retirement::Stale, "another record was meant");
     assert!(repositories.find(&at).await.expect("an answer").is_some(), "nothing has changed");
-    assert_eq!(removals.retire(local, true, false, &by).await.expect("retired"), Retirement::Begun);
+    assert_eq!(removals.retire(local, forced(made.revision), &by).await.expect("retired"), Retirement::Begun);
     assert!(repositories.find(&at).await.expect("an answer").is_none(), "it is hidden at once");
     let bereft = repositories.find(&virtual_at).await.expect("an answer").expect("it");
     assert_eq!(bereft.source.members(), Some(&Virtual::default()), "it is a member no more");

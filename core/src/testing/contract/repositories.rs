@@ -129,7 +129,7 @@ async fn counts_leave_tombstones_out(repositories: &dyn RepositoryStore, artifac
         artifacts.publish(local.id, publication(package, version, "12345")).await.expect("published");
     }
     let gone = coordinate("example.com/b", "v1");
-    artifacts.delete(local.id, &gone, "", &Actor::system()).await.expect("deleted");
+    artifacts.delete(local.id, &gone, None, "", &Actor::system()).await.expect("deleted");
     let files = publication("example.com/a", "v1", "12345").files;
     let bytes: u64 = files.iter().map(|file| file.content.size()).sum();
     let counts = repositories.counts(local.id).await.expect("counts");

@@ -26,7 +26,7 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
         created(artifacts, of, publication(name, &format!("v{number}"), &format!("kept {number}"))).await;
     }
     created(artifacts, of, publication("example.com/other", "v1", "other")).await;
-    artifacts.delete(of, &coordinate(name, "v4"), "", &by).await.expect("deleted");
+    artifacts.delete(of, &coordinate(name, "v4"), None, "", &by).await.expect("deleted");
     let versions = versions_of(retention, of, name).await;
     let shown: Vec<_> = versions.iter().map(|one| one.version.as_str()).collect();
     assert_eq!(shown, ["v1", "v2", "v3", "v10"], "in order, tombstones left out");

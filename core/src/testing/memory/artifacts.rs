@@ -203,15 +203,19 @@ impl ArtifactStore for MemoryStore {
         &self,
         of: RepositoryId,
         what: &Coordinate,
+        expected: Option<&str>,
         reason: &str,
         _by: &Actor,
-    ) -> Result<Option<Artifact>, StoreError> {
+    ) -> Result<Option<Amended>, StoreError> {
         let mut rows = self.call()?;
         let Some(VersionRow { artifact, .. }) = rows.version(of, what) else {
             return Ok(None);
         };
         if artifact.state == ArtifactState::Deleted {
-            return Ok(Some(artifact.clone()));
+            return Ok(Some(Amended::Deleted(Box::new(artifact.clone()))));
+        }
+        if expected.is_some_and(|expected| expected != artifact.tag()) {
+            return Ok(Some(Amended::Stale));
         }
         artifact.state = ArtifactState::Deleted;
         reason.clone_into(&mut artifact.state_reason);
@@ -220,7 +224,7 @@ impl ArtifactStore for MemoryStore {
         let tombstone = artifact.clone();
         rows.labels.entry((of, what.package.clone())).or_default().retain(|label| label.version != what.version);
         rows.bump(of);
-        Ok(Some(tombstone))
+        Ok(Some(Amended::Done(Box::new(tombstone))))
     }
 
     async fn amend(

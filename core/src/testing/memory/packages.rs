@@ -9,7 +9,7 @@ use super::store::{MemoryStore, Rows, VersionRow};
 use crate::artifact::{Artifact, ArtifactId, ArtifactState, Page, StoreError};
 use crate::catalog::{
     Dependent, DependentQuery, Hit, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore, Rank,
-    SearchQuery, VersionQuery,
+    SearchQuery, VersionOrder, VersionQuery,
 };
 use crate::digest::Digest;
 use crate::repository::RepositoryId;
@@ -47,7 +47,10 @@ impl PackageStore for MemoryStore {
         let rows = self.call()?;
         let of_package = |row: &&VersionRow| id_of(&row.artifact) == query.package;
         let mut versions: Vec<_> = rows.versions.values().filter(of_package).collect();
-        versions.sort_by_key(|row| std::cmp::Reverse((&row.sort_key, &row.artifact.coordinate.version)));
+        versions.sort_by_key(|row| (&row.sort_key, &row.artifact.coordinate.version));
+        if query.order == VersionOrder::Highest {
+            versions.reverse();
+        }
         let begin = match query.after {
             None => 0,
             Some(after) => versions.iter().position(|row| row.artifact.id == after).map_or(versions.len(), |at| at + 1),
@@ -156,6 +159,7 @@ impl Rows {
                 description: newest.about.description.clone(),
                 newest: newest.id,
                 published_at: newest.published_at,
+                published_by: newest.published_by.clone(),
                 versions: versions.len() as u64,
             }
         };

@@ -7,22 +7,20 @@ use jiff::Timestamp;
 
 use super::store::MemoryStore;
 use crate::artifact::{ArtifactId, ArtifactState, StoreError};
-use crate::removal::{RemovalStep, RemovalStore, RetiredRepository, Retirement};
+use crate::removal::{RemovalStep, RemovalStore, Retire, RetiredRepository, Retirement};
 use crate::repository::{Actor, Repository, RepositoryAddress, RepositoryId};
 use crate::source::Source;
 
 #[async_trait]
 impl RemovalStore for MemoryStore {
-    async fn retire(
-        &self,
-        of: RepositoryId,
-        force: bool,
-        release_name: bool,
-        _by: &Actor,
-    ) -> Result<Retirement, StoreError> {
+    async fn retire(&self, of: RepositoryId, how: Retire, _by: &Actor) -> Result<Retirement, StoreError> {
         let mut rows = self.call()?;
         let held = rows.counts(of);
-        if held.artifacts > 0 && !force {
+        let present = rows.repositories.values().find(|one| one.id == of);
+        if present.is_some_and(|present| how.revision.is_some_and(|revision| revision != present.revision)) {
+            return Ok(Retirement::Stale);
+        }
+        if held.artifacts > 0 && !how.force {
             return Ok(Retirement::NotEmpty(held));
         }
         let at = rows.repositories.iter().find(|(_, one)| one.id == of).map(|(at, _)| at.clone());
@@ -39,7 +37,7 @@ impl RemovalStore for MemoryStore {
                     *one = Arc::new(changed);
                 }
             }
-            rows.retired.insert(at, RetiredRepository { repository, deleting: true, released: release_name });
+            rows.retired.insert(at, RetiredRepository { repository, deleting: true, released: how.release_name });
             rows.bump(of);
         }
         Ok(Retirement::Begun)

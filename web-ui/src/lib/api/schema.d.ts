@@ -206,7 +206,8 @@ export interface paths {
         };
         /**
          * List the versions of a package.
-         * @description In the order of the format, the highest first, each with its marks.
+         * @description In the order of the format, the highest first or, to begin at the end of the list, the lowest; each with its
+         *     marks.
          */
         get: operations["list_package_versions"];
         put?: never;
@@ -358,6 +359,28 @@ export interface paths {
          *     for credentials, for continuous integration, and for publishing if the caller may.
          */
         get: operations["get_setup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/repositories/{format}/{name}/setup/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See whether a client arrives.
+         * @description The last read of the repository by a package client with a token of the caller's, for somebody who has just set
+         *     one up. It is remembered for an hour by the server that answered it, and gone when that restarts; of several
+         *     servers each knows its own. What comes without a token is nobody's.
+         */
+        get: operations["get_setup_seen"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1921,6 +1944,37 @@ export interface components {
             outcome: string;
         };
         /**
+         * LastReadView
+         * @description A read of a package client.
+         */
+        LastReadView: {
+            /**
+             * @description When it came.
+             * @example 2026-11-22T10:00:00Z
+             */
+            at: string;
+            /**
+             * @description What it asked for.
+             * @example /go/local/github.com/yourcompany/mymodule/@v/list
+             */
+            path: string;
+            /**
+             * @description What the token is called that it came with.
+             * @example laptop
+             */
+            token_name: string;
+            /**
+             * @description That token's first characters.
+             * @example akp_Ab12
+             */
+            display: string;
+            /**
+             * @description Why it was refused; absent if it got what it asked for.
+             * @example version_not_found
+             */
+            code?: string;
+        };
+        /**
          * MeView
          * @description Who the caller is, and what he may do.
          */
@@ -2255,6 +2309,16 @@ export interface components {
              */
             latest?: string;
             /**
+             * @description Whether that version is no release yet.
+             * @example false
+             */
+            prerelease: boolean;
+            /**
+             * @description The ecosystem's own words for what that version is, for example `pseudo-version`.
+             * @example []
+             */
+            notes: string[];
+            /**
              * @description The author's words on what to use instead, if he has given it up; text, never markup.
              * @example use github.com/yourcompany/mymodule/v2
              */
@@ -2270,6 +2334,11 @@ export interface components {
              * @example 2026-11-22T10:00:00Z
              */
             published_at: string;
+            /**
+             * @description Who published the newest one.
+             * @example ci-robot
+             */
+            published_by: string;
         };
         /**
          * PasswordChange
@@ -2739,6 +2808,14 @@ export interface components {
              * @example 2026-11-22T10:00:10Z
              */
             sealed_at: string;
+        };
+        /**
+         * SeenView
+         * @description Whether the caller's package client has come.
+         */
+        SeenView: {
+            /** @description The last read of the repository with a token of the caller's; absent while there was none. */
+            last_read?: components["schemas"]["LastReadView"] & unknown;
         };
         /**
          * SessionList
@@ -3344,7 +3421,7 @@ export interface components {
          * @description A page of a package's versions.
          */
         VersionPage: {
-            /** @description The versions, the highest first in the order of the format. */
+            /** @description The versions, in the order of the format that was asked for. */
             items: components["schemas"]["VersionView"][];
             /**
              * @description Give it as `cursor` to get the next page; `null` on the last one.
@@ -3352,6 +3429,11 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        /**
+         * @description Orders of a list of versions.
+         * @enum {string}
+         */
+        VersionSort: "highest" | "lowest";
         /**
          * VersionView
          * @description A version of a package with its marks.
@@ -4385,7 +4467,13 @@ export interface operations {
                  */
                 reason?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The `ETag` under which it was read: the deletion is refused with 412 if it was changed since.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Its id.
@@ -4411,6 +4499,7 @@ export interface operations {
             406: components["responses"]["Refused406"];
             409: components["responses"]["Refused409"];
             410: components["responses"]["Refused410"];
+            412: components["responses"]["Refused412"];
             422: components["responses"]["Refused422"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
@@ -4886,8 +4975,11 @@ export interface operations {
                      *           "name": "github.com/yourcompany/mymodule",
                      *           "description": "Keeps ledgers.",
                      *           "latest": "v1.0.0",
+                     *           "prerelease": false,
+                     *           "notes": [],
                      *           "versions": 8,
-                     *           "published_at": "2026-11-22T10:00:00Z"
+                     *           "published_at": "2026-11-22T10:00:00Z",
+                     *           "published_by": "ci-robot"
                      *         }
                      *       ],
                      *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
@@ -4934,8 +5026,11 @@ export interface operations {
                      *       "name": "github.com/yourcompany/mymodule",
                      *       "description": "Keeps ledgers.",
                      *       "latest": "v1.0.0",
+                     *       "prerelease": false,
+                     *       "notes": [],
                      *       "versions": 8,
-                     *       "published_at": "2026-11-22T10:00:00Z"
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot"
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["PackageView"];
@@ -4963,6 +5058,11 @@ export interface operations {
                  * @example yourcompany/my
                  */
                 q?: string;
+                /**
+                 * @description Which come first: `highest` (default) or `lowest`.
+                 * @example lowest
+                 */
+                order?: components["schemas"]["VersionSort"];
                 /**
                  * @description At most so many, 1 to 200.
                  * @example 50
@@ -5143,8 +5243,11 @@ export interface operations {
                      *           "name": "github.com/yourcompany/mymodule",
                      *           "description": "Keeps ledgers.",
                      *           "latest": "v1.0.0",
+                     *           "prerelease": false,
+                     *           "notes": [],
                      *           "versions": 8,
-                     *           "published_at": "2026-11-22T10:00:00Z"
+                     *           "published_at": "2026-11-22T10:00:00Z",
+                     *           "published_by": "ci-robot"
                      *         }
                      *       ],
                      *       "approximate": false,
@@ -5446,7 +5549,13 @@ export interface operations {
                  */
                 release_name?: boolean;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag that the deletion was made for; optional.
+                 * @example "7"
+                 */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Its format.
@@ -5476,6 +5585,7 @@ export interface operations {
             404: components["responses"]["Refused404"];
             406: components["responses"]["Refused406"];
             409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
             507: components["responses"]["Refused507"];
@@ -5756,6 +5866,54 @@ export interface operations {
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["SetupView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_setup_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The format of the repository.
+                 * @example go
+                 */
+                format: string;
+                /**
+                 * @description The name of the repository.
+                 * @example local
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the caller's package client has come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "last_read": {
+                     *         "at": "2026-11-22T10:00:00Z",
+                     *         "path": "/go/local/github.com/yourcompany/mymodule/@v/list",
+                     *         "token_name": "laptop",
+                     *         "display": "akp_Ab12"
+                     *       }
+                     *     }
+                     */
+                    "application/json; charset=utf-8": components["schemas"]["SeenView"];
                 };
             };
             400: components["responses"]["Refused400"];

@@ -3,6 +3,7 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
+export type AdmissionRule = Schemas['AdmissionRule'];
 export type Artifact = Schemas['ArtifactView'];
 export type ArtifactFile = Schemas['FileView'];
 export type AuditEntry = Schemas['AuditEntry'];
@@ -23,13 +24,18 @@ export type Quota = Schemas['QuotaView'];
 export type Readme = Schemas['ReadmeView'];
 export type Repository = Schemas['RepositoryView'];
 export type RepositoryChange = Schemas['RepositoryChange'];
+export type Reservation = Schemas['ReservationView'];
 export type Retention = Schemas['RetentionView'];
 export type RetentionRule = Schemas['RuleView'];
 export type Session = Schemas['SessionView'];
+export type Seen = Schemas['SeenView'];
 export type Setup = Schemas['SetupView'];
 export type SetupText = Schemas['SetupTextView'];
+export type Source = Schemas['SourceView'];
 export type Status = Schemas['StatusView'];
 export type Token = Schemas['TokenView'];
+export type Upstream = Schemas['UpstreamView'];
+export type UpstreamChange = Schemas['UpstreamForm'];
 export type User = Schemas['UserView'];
 export type Version = Schemas['VersionView'];
 export type Warning = Schemas['WarningView'];

@@ -8,6 +8,7 @@ export const go: FormatText = {
 	title: 'Go',
 	noun: ['module', 'modules'],
 	install: (name, version) => `go get ${name}@${version}`,
+	check: (name) => `go list -m -versions ${name}`,
 	pin: (name, version) => `require ${name} ${version}`,
 	sumLines({ name, version, checksums }) {
 		const zip = checksums.h1;

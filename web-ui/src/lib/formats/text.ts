@@ -15,6 +15,8 @@ export interface FormatText {
 	noun: readonly [one: string, several: string];
 	/** The command that gets a package, at one version. */
 	install?(name: string, version: string): string;
+	/** The command that shows whether a client finds a package. */
+	check?(name: string): string;
 	/** What a project writes down to need exactly this version. */
 	pin?(name: string, version: string): string;
 	/** The lines of a lock file that hold the sums of a version. */

@@ -10,7 +10,7 @@
 import { Refusal, Unreachable } from '$lib/api/failure';
 import type { Artifact } from '$lib/api/types';
 import { say } from '$lib/say.svelte';
-import { errorsOf, type Finding, warningsOf } from './report';
+import { errorsOf, type Finding, tooLarge, warningsOf } from './report';
 import { Cancelled, type Sending, send } from './send';
 
 /** Uploads that are sent at the same time. */
@@ -25,6 +25,8 @@ export type Stated = {
 	origin: string;
 	/** Fields that only the format knows, by their names. */
 	more: Record<string, string>;
+	/** Bytes that the server takes at most, if that is known. */
+	most: number | undefined;
 };
 
 type State = 'waiting' | 'sending' | 'checking' | 'checked' | 'published' | 'refused' | 'failed' | 'cancelled';
@@ -76,6 +78,12 @@ export class Job {
 	}
 
 	async run() {
+		const { most } = this.stated;
+		if (most !== undefined && this.file.size > most) {
+			// The server would say the same, and close the connection on the bytes that are under way.
+			this.#refuse(new Refusal(413, tooLarge(this.file, most)));
+			return;
+		}
 		this.state = 'sending';
 		this.fault = undefined;
 		const began = performance.now();

@@ -2,6 +2,7 @@
  * What the server said about an upload, as findings to show: those that refuse it, and those that are worth knowing.
  */
 import type { Artifact, Problem, ProblemEntry } from '$lib/api/types';
+import { bytes } from '$lib/text';
 
 export type Level = 'error' | 'warning' | 'dropped' | 'changed';
 export type Finding = { level: Level; code: string; text: string; hint?: string; path?: string; field?: string };
@@ -23,6 +24,20 @@ export function errorsOf(problem: Problem): Finding[] {
 		path,
 		field,
 	}));
+}
+
+/** What is wrong with a file of more bytes than the server takes, in the server's words. */
+export function tooLarge(file: File, most: number): Problem {
+	return {
+		type: 'about:blank',
+		title: 'A size limit is exceeded',
+		status: 413,
+		code: 'too_large',
+		detail: `${file.name} has ${bytes(file.size)}; this server takes at most ${bytes(most)}.`,
+		hint: 'Leave out what nobody needs, or ask the administrator for a higher limit.',
+		errors: [],
+		request_id: '',
+	};
 }
 
 /** Codes say in their last word what was done. */

@@ -99,6 +99,7 @@ async fn a_page_is_full_and_right_wherever_it_is() {
     let versions = VersionQuery {
         package: PackageId(format!("019355bf-7130-7000-8000-{:012x}", 7).parse().expect("an id")),
         deleted: false,
+        order: VersionOrder::Highest,
         after: None,
         limit: 4,
     };

@@ -11,13 +11,12 @@ export const load: PageLoad = async ({ params, url, parent }) => {
 	const order = ['virtual', 'hosted', 'remote'];
 	const first = [...places].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0];
 	const chosen = places.find((one) => one.name === asked) ?? first;
-	if (!format || !chosen) return { formats, format, places, chosen, setup: undefined };
+	if (!format || !chosen) return { formats, format, places, chosen, setup: undefined, first: undefined };
 	const path = { format, name: chosen.name };
-	return {
-		formats,
-		format,
-		places,
-		chosen,
-		setup: await ask(api.GET('/repositories/{format}/{name}/setup', { params: { path } })),
-	};
+	const newest = { format, repository: chosen.name, sort: 'newest' as const, limit: 1 };
+	const [setup, packages] = await Promise.all([
+		ask(api.GET('/repositories/{format}/{name}/setup', { params: { path } })),
+		ask(api.GET('/packages', { params: { query: newest } })),
+	]);
+	return { formats, format, places, chosen, setup, first: packages.items[0] };
 };

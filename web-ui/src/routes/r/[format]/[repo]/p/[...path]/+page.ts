@@ -17,21 +17,25 @@ export const load: PageLoad = async ({ params, url, depends }) => {
 	if (!one) return { name, asked, view, one: undefined };
 
 	const listed = view === 'versions';
+	const fromEnd = listed && url.searchParams.get('from') === 'end';
 	const query = listed
 		? {
 				limit: LISTED,
 				cursor: url.searchParams.get('cursor') ?? undefined,
 				q: url.searchParams.get('q') ?? undefined,
 				deleted: url.searchParams.get('deleted') === 'true' || undefined,
+				order: fromEnd ? ('lowest' as const) : undefined,
 			}
 		: { limit: KNOWN };
 	const versionsOf = ask(api.GET('/packages/{id}/versions', { params: { path: { id: one.id }, query } }));
 	// Where nothing is the latest (all are yanked, say), the highest is shown.
 	const version = asked ?? one.latest ?? (await versionsOf).items[0]?.version;
 	const exact = { format, repository, name, version, limit: 1 };
-	const [versions, found] = await Promise.all([
+	const [page, found] = await Promise.all([
 		versionsOf,
 		version === undefined ? undefined : ask(api.GET('/artifacts', { params: { query: exact } })),
 	]);
+	// A page that was counted from the end is shown in the usual order all the same.
+	const versions = fromEnd ? { ...page, items: [...page.items].reverse() } : page;
 	return { name, asked, view, one, versions, version, artifact: found?.items[0] };
 };

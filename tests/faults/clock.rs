@@ -1,0 +1,71 @@
+//! A wall clock that jumps by an hour and by ten years, forwards and backwards, while the server runs and while it is
+//! away: nothing that is needed goes, nothing under way ends, and what has ended says so.
+
+use std::fs;
+
+use super::files::{Client, QUIET, bytes, gc, path, with_files};
+use crate::harness::exchange::Exchange;
+use crate::harness::http;
+use crate::harness::server::{ADMIN_TOKEN, Server};
+use crate::harness::shim::Shim;
+
+const HOUR: i64 = 3_600;
+const YEARS: i64 = 10 * 365 * 24 * HOUR;
+
+const SETTINGS: [(&str, &str); 4] =
+    [("KEEPER_GC_GRACE", "1h"), ("KEEPER_GC_UNLINK_DELAY", "0s"), ("KEEPER_GC_MAX_PERCENT", "100"), QUIET];
+
+#[test]
+fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
+    let mut server = with_files(Server::with(&SETTINGS));
+    server.stop();
+    let shim = Shim::build();
+    shim.stand_before(&mut server);
+    server.start_again();
+    let day = server.token("--name day --actions read --repositories generic/files --expires 1d");
+    // A copy that no row names yet, as that of an upload under way. Nobody has looked at it so far.
+    let orphan = server.data().join("blobs/sha256/ab").join(format!("ab{}.k3v5w7x2m1", "0".repeat(62)));
+    fs::write(&orphan, "on its way").expect("the folder is there");
+
+    for (version, jump) in (0..).zip([HOUR, -HOUR, YEARS, -YEARS, 0]) {
+        // An upload of which one half comes before the jump.
+        let content = bytes(version);
+        let mut upload = Exchange::with(server.host()).expect("it listens");
+        let head = format!(
+            "PUT {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nContent-Length: {}\r\n\r\n",
+            path("m", version),
+            server.host(),
+            content.len()
+        );
+        let (first, second) = content.split_at(content.len() / 2);
+        upload.send(&[head.as_bytes(), first].concat()).expect("it reads");
+        shim.set_clock(jump);
+        gc(&server).expect("it collects");
+        upload.send(second).expect("it reads on");
+        let answer = upload.answer().expect("it answers");
+        assert_eq!(answer.status, 201, "{jump}: {}", answer.text());
+
+        for restarts in [false, true] {
+            if restarts {
+                server.stop();
+                server.start_again();
+            }
+            gc(&server).expect("it collects");
+            let mut client = Client::of(&server);
+            for version in 0..=version {
+                let read = client.read("m", version).expect("it runs").expect(200);
+                assert!(read.body == bytes(version), "{jump}: {version}");
+            }
+            for health in ["livez", "readyz"] {
+                assert_eq!(http::get(&format!("{}/{health}", server.url)).status, 200, "{jump}: {health}");
+            }
+            let read = server.send(Some(&day), "GET", &path("m", 0), &[], &[]).status;
+            assert_eq!(read, if jump == YEARS { 401 } else { 200 }, "{jump}: a token that ends in a day");
+        }
+        if jump == HOUR {
+            // From here on it was seen by a walk in the past of the next jumps.
+            assert!(orphan.exists(), "{jump}: one look is not enough, whatever the clock says");
+        }
+    }
+    server.command("verify").succeeded();
+}

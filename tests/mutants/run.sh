@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Breaks the promises on purpose, one by one, and sees that the test of each notices.
+#
+# The patches beside this file put all faults into one program, each behind a question for KEEPER_MUTANT. It is built from
+# a copy of the tree, with the dependencies that are built already. First all tests must pass with the program as
+# patched and no fault chosen; then each must fail with its own. table.txt says which is which.
+#
+# Usage: run.sh [PART OF A MUTANT'S NAME]
+set -euo pipefail
+only=${1:-}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+tree="$root/target/mutants/tree"
+program="$root/target/mutants/keeper"
+export CARGO_TARGET_DIR="$root/target"
+cd "$root"
+
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+  if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+done | xargs -0 cp --parents -p -t "$tree"
+for patch in tests/mutants/*.patch; do
+  patch -d "$tree" -p1 --forward --silent --no-backup-if-mismatch < "$patch" || {
+    echo "$patch no longer applies: the code that it breaks has changed, so change it, too" >&2
+    exit 1
+  }
+done
+
+build() { cargo build --quiet --locked -p keeper-api --example faulty-keeper --features failpoints; }
+(cd "$tree" && build)
+cp "$root/target/debug/examples/faulty-keeper" "$program"
+# In its place belongs the one of this tree.
+build
+
+rows=()
+tests=()
+while read -r mutant test what; do
+  case $mutant in '#'* | '') continue ;; esac
+  case $mutant in *"$only"*) rows+=("$mutant $test $what") && tests+=("$test") ;; esac
+done < tests/mutants/table.txt
+[ ${#rows[@]} -gt 0 ] || { echo "no mutant is called $only" >&2; exit 1; }
+
+export KEEPER_TEST_PROGRAM=$program
+run() { cargo test --quiet --locked -p keeper-api --test blackbox -- --exact "$@"; }
+logs="$root/target/mutants"
+KEEPER_MUTANT=none run "${tests[@]}" > "$logs/none.log" 2>&1 || {
+  tail -50 "$logs/none.log"
+  echo "the tests fail though nothing is broken" >&2
+  exit 1
+}
+
+survived=0
+for row in "${rows[@]}"; do
+  read -r mutant test what <<< "$row"
+  if KEEPER_MUTANT=$mutant run "$test" > "$logs/$mutant.log" 2>&1; then
+    verdict=SURVIVED
+    survived=1
+  else
+    verdict=caught
+  fi
+  printf '%-10s %-9s %-55s %s\n' "$mutant" "$verdict" "$what" "$test"
+done
+exit $survived

@@ -1,0 +1,203 @@
+//! What earlier versions left behind is opened, verified and served by this one; a kill on the way costs nothing; and
+//! servers of two versions work on one database.
+//!
+//! The data folders are in `fixtures/databases`, which says how they were made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::harness::archives;
+use crate::harness::command::run;
+use crate::harness::database::sql;
+use crate::harness::http;
+use crate::harness::people::{self, Credential};
+use crate::harness::postgres::{self, Database};
+use crate::harness::server::Server;
+use crate::harness::shim::Shim;
+use crate::harness::upload::Form;
+
+/// The newest with its stored files, which are those of all.
+const NEWEST: &str = "m0020";
+/// Databases alone, by the last step of each.
+const OLDER: [&str; 4] = ["m0003", "m0009", "m0009-and-m0020", "m0010"];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/databases").join(name)
+}
+
+fn unpack(archive: &str, into: &Path) {
+    run(Command::new("tar").arg("xzf").arg(fixture(archive)).arg("--no-same-owner").arg("-C").arg(into)).succeeded();
+}
+
+/// Makes the data folder of a version.
+fn data_of(version: &str) -> impl FnOnce(&Path) {
+    move |data| {
+        fs::create_dir(data).expect("a fresh folder");
+        unpack(&format!("{NEWEST}.tar.gz"), data);
+        if version != NEWEST {
+            unpack(&format!("{version}.tar.gz"), data);
+        }
+    }
+}
+
+fn server_of(version: &str) -> Server {
+    Server::upon(data_of(version), &[])
+}
+
+/// Everything that was published is served as it was, and nothing is wrong with it.
+#[track_caller]
+fn assert_kept(server: &Server, version: &str) {
+    let text = fs::read_to_string(server.data().join("expected.json")).expect("it is in the archive");
+    let expected: Value = serde_json::from_str(&text).expect("JSON");
+    let files = expected["files"].as_object().expect("files by path");
+    assert!(files.len() > 8, "{version}: {expected}");
+    for (path, digest) in files {
+        let answer = http::get(&format!("{}{path}", server.url)).expect(200);
+        let found = HEXLOWER.encode(&Sha256::digest(&answer.body));
+        assert_eq!(json!(found), *digest, "{version}: {path}");
+    }
+    for path in expected["gone"].as_array().expect("paths") {
+        let path = path.as_str().expect("a path");
+        http::get(&format!("{}{path}", server.url)).expect(410);
+    }
+    if let Some(token) = expected["token"].as_str() {
+        let robin = people::ask(server, "GET", "/api/me", &Credential::Bearer(token.to_owned()), None);
+        assert_eq!(robin.expect(200).json()["login"], "robin", "{version}");
+    }
+    let audit = server.api("GET", "/api/audit?action=publish&limit=100", None).expect(200).json();
+    assert!(audit["items"].as_array().map(Vec::len) >= expected["publications"].as_u64().map(|rows| rows as usize));
+    server.command("verify").succeeded().says(&["0 faults"]);
+}
+
+/// It works with what is there.
+#[track_caller]
+fn assert_works(server: &Server) {
+    let archive = archives::zip(&[("new.go", b"package new\n")]);
+    let publish =
+        |version: &str| Form::go(archive.clone()).with("name", "example.com/one").with("version", version).send(server);
+    publish("v1.2.0").expect(410);
+    publish("v1.1.0").expect(409);
+    let made = publish("v1.9.0").expect(201);
+    let list = http::get(&format!("{}/example.com/one/@v/list", server.go("local"))).expect(200).text();
+    assert_eq!(list, "v1.0.0\nv1.1.0\nv1.9.0\n");
+    let found = server.api("GET", "/api/packages?q=two", None).expect(200).json();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+    server.api("DELETE", &format!("/api/artifacts/{}", made.text("id")), None).expect(204);
+}
+
+#[test]
+fn what_every_earlier_version_stored_is_served_as_it_was() {
+    for version in OLDER.into_iter().chain([NEWEST]) {
+        let mut server = server_of(version);
+        server.command("migrate --check").failed().says(&["m0021"]);
+        server.start_again();
+        assert_kept(&server, version);
+        assert_works(&server);
+        server.stop();
+        server.command("migrate --check").succeeded();
+        server.start_again();
+        assert_kept(&server, version);
+    }
+}
+
+#[test]
+fn a_kill_at_any_step_of_an_upgrade_costs_nothing() {
+    const OLDEST: &str = "m0003";
+    let shim = Shim::build();
+    let mut step = 1;
+    loop {
+        let mut server = server_of(OLDEST);
+        let log = shim.path(&format!("log{step}"));
+        shim.stand_before(&mut server);
+        server.set("SHIM_LOG", &log.display().to_string());
+        // Each commit of the upgrade takes long enough to be met in its middle.
+        server.set("SHIM_SYNC_MICROSECONDS", "30000");
+        let commits = || {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            log.lines().filter(|line| line.starts_with('B') && line.contains("fsync") && line.contains("-wal")).count()
+        };
+        let mut ended = false;
+        server.start_and_kill_when("a commit of the upgrade begins", |server| {
+            ended = server.output().contains("\"ready\"");
+            ended || commits() >= step
+        });
+        server.set("LD_PRELOAD", "");
+        server.start_again();
+        assert_kept(&server, OLDEST);
+        if ended {
+            break;
+        }
+        step += 1;
+    }
+    assert!(step > 6, "each of its steps is a commit, so {step} are too few");
+}
+
+/// A database of PostgreSQL as the first version with it left it.
+fn postgres_of(version: &str) -> Database {
+    let database = Database::new();
+    let dump = fixture(&format!("{version}.sql.gz"));
+    let statements = run(Command::new("gzip").arg("-dc").arg(dump)).succeeded();
+    postgres::shared().execute(postgres::name(database.address()), statements.stdout());
+    database
+}
+
+fn on_postgres(database: &Database) -> Server {
+    let fill = |data: &Path| {
+        fs::create_dir(data).expect("a fresh folder");
+        unpack("postgres-m0020.blobs.tar.gz", data);
+    };
+    Server::upon(fill, &[("KEEPER_DATABASE_URL", database.address())])
+}
+
+#[test]
+fn two_servers_that_start_at_once_upgrade_once() {
+    let database = postgres_of("postgres-m0020");
+    let mut servers = [on_postgres(&database), on_postgres(&database)];
+    thread::scope(|scope| {
+        for server in &mut servers {
+            scope.spawn(|| server.start_again());
+        }
+    });
+    let [one, other] = &servers;
+    assert_kept(one, "postgres-m0020");
+    assert_kept(other, "postgres-m0020");
+    assert_works(one);
+    let repeated = "SELECT COUNT(*) - COUNT(DISTINCT version) FROM seaql_migrations WHERE version > 'm0020'";
+    let repeated = postgres::shared().execute(postgres::name(database.address()), repeated);
+    assert_eq!(repeated, "0", "steps that were taken twice");
+}
+
+#[test]
+fn a_server_works_on_beside_a_newer_one_that_only_added() {
+    let database = Database::new();
+    let settings = [("KEEPER_DATABASE_URL", database.address())];
+    let mut server = Server::with(&settings);
+    let publish = |server: &Server, version: &str| {
+        let archive = archives::zip(&[("one.go", b"package one\n")]);
+        Form::go(archive).with("name", "example.com/one").with("version", version).send(server).expect(201);
+    };
+    publish(&server, "v1.0.0");
+    // What the next version might do, as far as this one can see it.
+    sql(
+        &server,
+        "ALTER TABLE packages ADD COLUMN colour TEXT; INSERT INTO seaql_migrations VALUES ('m9999_future', 0)",
+    );
+    publish(&server, "v1.1.0");
+    server.stop();
+    server.start_again();
+    publish(&server, "v1.2.0");
+    server.command("verify").succeeded();
+    // And what no older one may go on with.
+    sql(&server, "UPDATE instance SET migrated_by = '9.1.0', oldest_writer = 9999");
+    publish(&server, "v1.3.0");
+    server.stop();
+    let refused = server.command("serve");
+    assert_eq!(refused.code(), Some(4), "{refused}");
+    refused.says(&["migrated by artifact-keeper 9.1.0", "m9999_future", "start the newer program"]);
+}
