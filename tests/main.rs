@@ -28,6 +28,7 @@ mod guide_document;
 mod guide_recipes;
 mod harness;
 mod hostile;
+mod import;
 mod lifecycle;
 mod matrix;
 mod memory;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::archives;
+use crate::harness::goproxy::Module;
 use crate::harness::http;
 use crate::harness::postgres;
 use crate::harness::random::Random;
@@ -49,7 +50,13 @@ fn every_command_of_the_page_does_what_it_says() {
         command.replace("/var/lib/artifact-keeper", &restored.display().to_string())
     };
     let commands = commands();
-    assert_eq!(commands.len(), 11, "{commands:?}");
+    assert_eq!(commands.len(), 13, "{commands:?}");
+    let athens = copies.join("athens/github.com/yourcompany/m/v1.0.0");
+    fs::create_dir_all(&athens).expect("a fresh folder");
+    let module = Module::new("github.com/yourcompany/m", "v1.0.0");
+    fs::write(athens.join("go.mod"), module.go_mod()).expect("written");
+    fs::write(athens.join("source.zip"), module.zip()).expect("written");
+    fs::write(athens.join("v1.0.0.info"), module.info()).expect("written");
     for command in commands {
         if command.contains("migrate --check") {
             server.stop();
@@ -59,6 +66,9 @@ fn every_command_of_the_page_does_what_it_says() {
             publish(&server, "example.com/later", 2);
         }
     }
+    server.start_again();
+    assert!(zip(&server, "github.com/yourcompany/m").expect(200).body == module.zip(), "taken over");
+    server.stop();
     let linked = |name: &str| fs::read_dir(copies.join(name).join("blobs/sha256")).expect("a copy").count();
     assert!(linked("monday") == 1 && linked("tuesday") == 2);
     server.set("KEEPER_DATA_DIR", &restored.display().to_string());

@@ -41,6 +41,7 @@ pub mod token_create;
 
 use crate::backup::Manifest;
 use crate::backup::journal::Journaled;
+use crate::import::{Imported, Order, Told};
 use administration::TokenLine;
 use keeper_core::collector::Collected;
 use keeper_core::verifier::{Finding, Scope, Verified};
@@ -93,6 +94,8 @@ pub enum Request {
         /// Its file, absolute.
         file: PathBuf,
     },
+    /// Versions from elsewhere.
+    Import(Box<Order>),
     /// The tokens of a user, or all.
     TokenList {
         /// The login of their owner.
@@ -127,6 +130,10 @@ pub enum Reply {
     BackedUp(Manifest),
     /// What the journal got.
     Journaled(Journaled),
+    /// What an import tells on its way; more lines follow.
+    Import(Told),
+    /// What the import came to.
+    Imported(Imported),
     /// It goes on; more lines follow.
     Working,
     /// The tokens, in order of their creation.
@@ -157,6 +164,8 @@ impl fmt::Debug for Reply {
             Self::Verified(verified) => verified.fmt(f),
             Self::BackedUp(manifest) => manifest.fmt(f),
             Self::Journaled(journaled) => journaled.fmt(f),
+            Self::Import(told) => told.fmt(f),
+            Self::Imported(imported) => imported.fmt(f),
             Self::Working => f.write_str("Working"),
             Self::Tokens { tokens } => tokens.fmt(f),
             Self::TokenRevoked => f.write_str("TokenRevoked"),
@@ -173,7 +182,7 @@ impl Reply {
 
     /// Whether more lines follow.
     fn is_on_the_way(&self) -> bool {
-        matches!(self, Self::Finding(_) | Self::Working)
+        matches!(self, Self::Finding(_) | Self::Import(_) | Self::Working)
     }
 }
 

@@ -12,10 +12,12 @@ use keeper_core::verifier::Scope;
 
 use crate::admin_socket::Request;
 use crate::config::Overrides;
+use crate::import::Order;
 
 pub mod backup;
 pub mod config;
 mod exit;
+pub mod import;
 pub mod output;
 mod settings;
 pub mod token;
@@ -82,6 +84,13 @@ pub enum Verb {
         from: PathBuf,
         /// The journal of what was published since.
         reserve_from: Option<PathBuf>,
+    },
+    /// Take versions over from elsewhere.
+    Import {
+        /// What is to be taken.
+        order: Box<Order>,
+        /// Print JSON lines.
+        json: bool,
     },
     /// Print the API's document.
     OpenApi,
@@ -167,6 +176,19 @@ enum VerbLine {
         artifact-keeper restore --from /backup/monday --reserve-from /elsewhere/keeper.journal"
     )]
     Restore(backup::Restore),
+    /// Take versions over from another server, its disk or a tool's cache; the server may be running or not
+    ///
+    /// Every file is kept byte for byte, so that sums which users have stay true. What is there already is compared and
+    /// not taken again: the same command goes on where another one ended.
+    #[command(
+        after_help = "Examples:\n  artifact-keeper import --from ~/go/pkg/mod/cache/download --to go/local \\\n    \
+        --only 'github.com/yourcompany/*' --dry-run\n  artifact-keeper import --from https://athens.corp.example \
+        --to go/local \\\n    --go-sum service/go.sum --allow-network athens.corp.example\n  artifact-keeper import \
+        --from /srv/athens --to go/local\n\n\
+        Folders: what the go command keeps (GOMODCACHE/cache/download), and the disk storage of Athens.\n\
+        Exit codes: 0 everything was taken or is there; 5 something was refused, one line each; 1 it could not be done"
+    )]
+    Import(import::Import),
     /// Print the OpenAPI document of the HTTP API
     #[command(name = "openapi", after_help = "Example:\n  artifact-keeper openapi > openapi.json")]
     OpenApi,
@@ -260,6 +282,7 @@ impl From<Line> for Invocation {
             Some(VerbLine::Verify(verify)) => verify.into_verb(),
             Some(VerbLine::Backup(backup)) => backup.into_verb(),
             Some(VerbLine::Restore(restore)) => restore.into_verb(),
+            Some(VerbLine::Import(import)) => import.into_verb(),
             Some(VerbLine::OpenApi) => (Verb::OpenApi, Settings::default()),
             Some(VerbLine::ErrorPage) => (Verb::ErrorPage, Settings::default()),
         };

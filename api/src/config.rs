@@ -33,7 +33,7 @@ mod value;
 
 pub use fault::Fault;
 pub use hosts::AllowedHosts;
-pub use network::AllowedNetwork;
+pub use network::{AllowedNetwork, allowed};
 pub use places::{Bucket, DatabasePlace, StoragePlace};
 pub use public_url::PublicUrl;
 pub use secret::Secret;
@@ -80,6 +80,8 @@ pub struct Config {
     pub allowed_hosts: AllowedHosts,
     /// Private networks and names that the server itself may connect to.
     pub network_allow: Vec<AllowedNetwork>,
+    /// Whether the server itself may connect to public addresses.
+    pub network_public: bool,
     /// The key of secrets at rest.
     pub secrets_key_file: PathBuf,
     /// The proxy that the server's own requests go through.

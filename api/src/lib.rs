@@ -15,6 +15,7 @@ pub mod config;
 pub mod datadir;
 mod error_page;
 pub mod http;
+pub mod import;
 pub mod jobs;
 mod logging;
 pub mod monitoring;

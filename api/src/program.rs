@@ -27,9 +27,12 @@ pub fn program() -> Exit {
     let loaded = Config::load(&overrides, environment(), file.as_deref());
     let quiet = match &verb {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
-        Verb::Administer { .. } | Verb::Gc { .. } | Verb::Verify { .. } | Verb::Backup(_) | Verb::Restore { .. } => {
-            true
-        }
+        Verb::Administer { .. }
+        | Verb::Gc { .. }
+        | Verb::Verify { .. }
+        | Verb::Backup(_)
+        | Verb::Restore { .. }
+        | Verb::Import { .. } => true,
         _ => false,
     };
     let Loaded { config, warnings, effective } = match loaded {
@@ -65,6 +68,7 @@ pub fn program() -> Exit {
             Verb::Verify { scope, json } => cli::upkeep::verify(&config, scope, json).await,
             Verb::Backup(kept) => cli::backup::backup(&config, kept).await,
             Verb::Restore { from, reserve_from } => cli::backup::restore(&config, from, reserve_from).await,
+            Verb::Import { order, json } => cli::import::import(&config, *order, json).await,
             Verb::Config { .. } | Verb::OpenApi | Verb::ErrorPage => Exit::Fine,
         }
     });

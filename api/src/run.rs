@@ -4,7 +4,9 @@
 //! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
 //! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
 
-mod outgoing;
+mod ports;
+
+pub(crate) mod outgoing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use keeper_core::artifact::PackageName;
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
 use keeper_core::limits::UPLOAD_TIME;
-use keeper_core::pipeline::{Keeper, Ports};
+use keeper_core::pipeline::Keeper;
 use keeper_core::plugin::{Registry, RegistryError};
 use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
@@ -37,6 +39,7 @@ use crate::cli::{Exit, output};
 use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Rates, Routes, Scrape, UploadBounds};
+use crate::import::Importer;
 use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
 use crate::jobs::retention::{LastUse, Retention};
@@ -52,6 +55,8 @@ use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
 use crate::upstream::{OwnAddress, Vault};
+
+pub(crate) use ports::offline;
 
 /// How often certificates are looked at for changes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
@@ -171,22 +176,11 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let bound = listener.local_addr()?;
 
     let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
-    let network = outgoing::network(&config, vault.clone())?;
+    let network = outgoing::network(&config, Some(vault.clone()))?;
     let guard = guard(&config, &data);
-    let ports = Ports {
-        registry: registry.clone(),
-        repositories: store.clone(),
-        artifacts: store.clone(),
-        packages: store.clone(),
-        blobs: Arc::new(Guarded { blobs: blobs.clone(), guard: guard.clone() }),
-        identity: store.clone(),
-        lifecycle: store.clone(),
-        audit: store.clone(),
-        documents: store.clone(),
-        upstreams: Arc::new(network.clone()),
-        authorities: Arc::new(network.clone()),
-        listener: Arc::new(Counts::new(registry.iter().map(|(key, _)| key))),
-    };
+    let guarded = Arc::new(Guarded { blobs: blobs.clone(), guard: guard.clone() });
+    let counts = Arc::new(Counts::new(registry.iter().map(|(key, _)| key)));
+    let ports = ports::ports(registry.clone(), &store, guarded, &network, counts);
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
     let writer = store.clone();
@@ -223,7 +217,8 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     schedule(&config, &runner, &keeper, &upkeep);
     let administration = Administration::new(store.clone(), data.first_password());
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep }))?;
+    let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
+    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep, importer }))?;
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing else makes a connection outwards. What may be reached is in [`guard`] (over what an address is,
 //! `addresses`), how in [`client`]; `source` asks the sources of remote repositories, with `body` for what comes
-//! back, `breaker` for those that are in trouble, and `credentials` for those that want some.
+//! back, `resume` for the rest of what broke off, `breaker` for those that are in trouble, and `credentials` for those that want some.
 
 mod addresses;
 mod body;
@@ -12,6 +12,7 @@ mod credentials;
 pub mod guard;
 mod limits;
 mod own;
+mod resume;
 mod source;
 
 pub(crate) use client::origin;

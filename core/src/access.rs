@@ -191,7 +191,8 @@ impl Principal {
     }
 }
 
-/// The proof that an action on a repository was authorised. Only [`authorize`] makes one.
+/// The proof that an action on a repository was authorised. Only [`authorize`] makes one, and
+/// [`permit_of_owner`].
 #[derive(Debug, Clone)]
 pub struct Permit {
     repository: RepositoryId,
@@ -267,6 +268,13 @@ pub fn authorize(who: &Principal, action: Action, repository: &Repository) -> Re
         return Err(Denial::Refused { action, has: held.to_words() });
     }
     Err(Denial::Hidden)
+}
+
+/// The permit of whoever owns the data folder, at the command line or its socket: there is nothing that he could not do
+/// to the files themselves.
+#[must_use]
+pub fn permit_of_owner(repository: &Repository, action: Action) -> Permit {
+    Permit { repository: repository.id, action, packages: None }
 }
 
 /// May this principal administer the instance? A token limited to some repositories or packages may not, for an

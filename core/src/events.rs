@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::artifact::Artifact;
+use crate::error::{Class, Failure};
 use crate::repository::{FormatKey, Repository};
 
 /// Something that happened.
@@ -42,6 +43,13 @@ pub enum Event<'a> {
         /// Length of the file.
         size_bytes: u64,
     },
+    /// A remote repository answered what memory could not.
+    Served {
+        /// Which.
+        repository: &'a Repository,
+        /// By what.
+        served: Served,
+    },
     /// A version became a tombstone.
     Deleted {
         /// Where.
@@ -76,6 +84,47 @@ impl Step {
             Self::Inspect => "inspect",
             Self::Commit => "commit",
             Self::Record => "record",
+        }
+    }
+}
+
+/// By what a remote repository answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// What it keeps.
+    Stored,
+    /// Its upstream, whose answer it keeps.
+    Fetched,
+    /// What it keeps and would have asked about again, but the upstream was in trouble.
+    Stale,
+    /// That its upstream has no such thing.
+    Absent,
+    /// Its upstream's trouble, or a refusal of what it sent.
+    Failed,
+}
+
+impl Served {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stored, Self::Fetched, Self::Stale, Self::Absent, Self::Failed];
+
+    /// What a failed question was answered by.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Self {
+        match failure.code().class {
+            Class::NotFound | Class::Gone => Self::Absent,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Fetched => "fetched",
+            Self::Stale => "stale",
+            Self::Absent => "absent",
+            Self::Failed => "failed",
         }
     }
 }

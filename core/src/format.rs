@@ -28,12 +28,14 @@ pub mod help;
 mod inspection;
 pub mod recipes;
 mod remote;
+mod takeover;
 pub mod template;
 mod write;
 
 pub use help::{Capability, DoctorTarget, Finding, Purpose, SetupTarget, SetupText, Severity};
 pub use inspection::{Claim, FileSink, InspectError, Inspection, NewFile};
 pub use remote::{AdmitAll, Confirmation, Gate, Recorded, UpstreamFile};
+pub use takeover::{ForeignFile, ForeignVersion, KnownSum, Takeover};
 pub use write::{Change, Done, Intake, Outcome, UploadBody};
 
 /// What a format says about itself.
@@ -383,6 +385,11 @@ pub trait FormatHandler: Debug + Send + Sync {
         _view: &dyn RepositoryView,
     ) -> Result<bool, Failure> {
         Ok(false)
+    }
+
+    /// The other places of this ecosystem that versions can be taken over from; none by default.
+    fn takeover(&self) -> Option<&dyn Takeover> {
+        None
     }
 
     /// Pure: reads the small body of a native write that the format routed as [`Want::Change`].

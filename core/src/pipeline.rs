@@ -21,6 +21,7 @@ mod remote;
 mod removal;
 mod retention;
 mod spool;
+mod takeover;
 mod target;
 
 use std::ops::Deref;
@@ -62,6 +63,7 @@ pub use help::{Diagnosis, Place, Seen, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
 pub use retention::RetentionPlan;
+pub use takeover::{Arrival, Taken, check_sums};
 
 /// Everything the services need.
 #[derive(Clone)]

@@ -72,6 +72,8 @@ pub(crate) struct Server {
     _database: Option<postgres::Database>,
     /// Its data folder is a disk of its own, of so many bytes.
     disk_bytes: Option<usize>,
+    /// What it has in the place of `/etc/hosts`.
+    hosts: Option<PathBuf>,
 }
 
 impl Server {
@@ -144,6 +146,8 @@ impl Server {
             ("KEEPER_LOG", "info"),
             ("KEEPER_ADMIN_TOKEN", ADMIN_TOKEN),
             ("KEEPER_ANONYMOUS_READ", "true"),
+            // No server of the tests reaches the world, whatever a test gets wrong.
+            ("KEEPER_NETWORK_PUBLIC", "false"),
         ];
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
@@ -162,6 +166,7 @@ impl Server {
             output: Arc::default(),
             _database: database,
             disk_bytes,
+            hosts: None,
         }
     }
 
@@ -236,6 +241,15 @@ impl Server {
             .envs(self.settings.iter().filter(|(key, _)| key != "LD_PRELOAD").map(|(key, value)| (key, value)))
             .envs(self.disk_bytes.map(|_| ("KEEPER_DATA_DIR", self.data())))
             .current_dir(self.folder.path()))
+    }
+
+    /// Begins the same and leaves it to the test.
+    pub(crate) fn begin_command(&self, arguments: &str) -> Child {
+        let mut command = Command::new(&self.program);
+        command.args(arguments.split_whitespace()).env_clear().current_dir(self.folder.path());
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
     }
 
     /// A request to its API by the administrator; the body is JSON or nothing.
@@ -358,8 +372,19 @@ impl Server {
         ready
     }
 
-    /// The program; with a disk of its own, in a mount namespace of its own.
+    /// Lets it know names by this file, in the place of `/etc/hosts`, from the next start on.
+    pub(crate) fn know_names_by(&mut self, hosts: &Path) {
+        self.hosts = Some(hosts.to_owned());
+    }
+
+    /// The program; with a disk or names of its own, in a mount namespace of its own.
     fn program(&self) -> Command {
+        if let Some(hosts) = &self.hosts {
+            let mut command = Command::new("unshare");
+            let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+            command.args(["-rm", "sh", "-c", script]).arg(hosts).arg(&self.program);
+            return command;
+        }
         let Some(disk_bytes) = self.disk_bytes else { return Command::new(&self.program) };
         let data = self.folder.path().join("data");
         std::fs::create_dir_all(&data).expect("a fresh folder");

@@ -201,3 +201,31 @@ fn what_is_blocked_or_deleted_is_gone_at_once_while_many_read_it() {
     taken_away(&scene, &paths(["copies", "all"], "example.com/copied", "v1.0.0")[..1], "v1.0.0", || block(&copied));
     assert_eq!(scene.get("all", &module.at("zip")).header("x-error-code"), Some("blocked"));
 }
+
+#[test]
+fn what_a_remote_repository_answered_by_is_counted() {
+    let (mut scene, mut upstream) = (Scene::new(), Scripted::start());
+    let module = Module::new("example.com/m", "v1.0.0");
+    upstream.offer(&[&module]);
+    scene.remote("m", &upstream.url);
+    let count = |scene: &Scene, result: &str| {
+        let series = format!("keeper_remote_requests_total{{format=\"go\",result=\"{result}\"}} ");
+        let scrape = scene.server.api("GET", "/metrics", None).expect(200).text();
+        let line = scrape.lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("no {series}in {scrape}")).parse::<u64>().expect("a number")
+    };
+    scene.get("m", &module.at("zip")).expect(200);
+    scene.get("m", "/example.com/m/@v/list").expect(200);
+    assert_eq!(scene.get("m", "/example.com/none/@v/list").status, 404);
+    assert_eq!(["fetched", "stored", "stale"].map(|result| count(&scene, result)), [2, 0, 0]);
+    assert!(count(&scene, "absent") >= 1);
+    // Nothing is in memory after a restart.
+    scene.server.stop();
+    scene.server.start_again();
+    upstream.stop();
+    scene.get("m", &module.at("zip")).expect(200);
+    scene.get("m", "/example.com/m/@v/list").expect(200);
+    assert_eq!(scene.get("m", "/example.com/other/@v/list").status, 502);
+    assert_eq!(["fetched", "stored", "stale"].map(|result| count(&scene, result)), [0, 1, 1]);
+    assert!(count(&scene, "failed") >= 1);
+}

@@ -226,6 +226,14 @@ fn branches_tags_and_commits_are_the_upstreams_to_know() {
         assert_eq!(answer.json()["Version"], pseudo, "G10 {revision}");
         assert!(answer.header("cache-control").is_some_and(|value| !value.contains("immutable")), "G10 it moves");
     }
+    // Names that look like versions are the upstream's, too: a tag may be called so.
+    for revision in ["v1.0.1+meta", "v1.0"] {
+        let path = format!("/example.com/m/@v/{revision}.info");
+        assert_eq!(scene.get("m", &path).status, 404, "G10 {revision}");
+        assert_eq!(upstream.times_asked(&path), 1, "G10 {revision}: the upstream is asked");
+    }
+    upstream.put("/example.com/m/@v/v1.0.1+meta0.info", [Reply::text(info.clone())]);
+    assert_eq!(scene.get("m", "/example.com/m/@v/v1.0.1+meta0.info").expect(200).json()["Version"], pseudo, "G10");
     let refusals = Refusals::by(&scene.server);
     refusals.text("G10 unknown", &scene.get("m", "/example.com/m/@v/nobody.info"), 404, "module_not_found");
     upstream.forget();
@@ -277,6 +285,45 @@ fn what_is_kept_stays_when_the_upstream_forgets_or_changes_it() {
         assert_eq!(scene.get("m", "/example.com/m/@latest").expect(200).json()["Version"], "v1.0.0", "{row}");
         refusals.unchanged(row);
     }
+}
+
+#[test]
+fn other_bytes_after_a_purge_are_refused_and_told() {
+    let (scene, upstream, module) = scene();
+    for extension in ["info", "mod", "zip"] {
+        scene.get("m", &module.at(extension)).expect(200);
+    }
+    let listed = scene.server.api("GET", "/api/artifacts?format=go&repository=m", None).expect(200).json();
+    let id = listed["items"][0]["id"].as_str().expect("an id");
+    scene.server.api("DELETE", &format!("/api/artifacts/{id}"), None).expect(204);
+    let refusals = Refusals::by(&scene.server);
+    let changed = module.clone().with("evil.go", "package m\n");
+    upstream.put(&module.at("zip"), [Reply::bytes(changed.zip())]);
+    refusals.text("99", &scene.get("m", &module.at("zip")), 502, "upstream_checksum_mismatch");
+    let told = scene.audited("upstream_changed");
+    assert_eq!(told.len(), 1, "99, K13: {told:?}");
+    assert!(told[0].to_string().contains(&module.h1()) && told[0].to_string().contains("example.com/m@v1.0.0"));
+    assert_eq!(scene.audited("upstream_checksum_mismatch").len(), 0, "no database said anything");
+    upstream.put(&module.at("zip"), [Reply::bytes(module.zip())]);
+    assert!(scene.get("m", &module.at("zip")).expect(200).body == module.zip(), "the same bytes come back");
+}
+
+#[test]
+fn others_may_believe_an_index_as_long_as_it_is_believed_here() {
+    let (scene, upstream, _module) = scene();
+    upstream.put("/example.com/m/@v/main.info", [Reply::text(r#"{"Version":"v1.0.0"}"#)]);
+    for (name, seconds) in [("long", 3600), ("short", 20)] {
+        scene.remote_with(name, &upstream.url, &serde_json::json!({ "index_seconds": seconds }), &super::unverified());
+        for path in ["/example.com/m/@v/list", "/example.com/m/@latest", "/example.com/m/@v/main.info"] {
+            let answer = scene.get(name, path).expect(200);
+            let told = answer.header("cache-control").expect("a header").strip_prefix("public, max-age=");
+            let told: u64 = told.and_then(|told| told.parse().ok()).unwrap_or_else(|| panic!("{name} {path}"));
+            assert!(told <= seconds.min(60) && told > 0, "{name} {path}: {told}");
+            assert!(name == "short" || told == 60, "{name} {path}: {told}");
+        }
+    }
+    let asked_each_time = scene.get("m", "/example.com/m/@v/list").expect(200);
+    assert_eq!(asked_each_time.header("cache-control"), Some("public, no-cache"));
 }
 
 #[test]

@@ -1,15 +1,21 @@
 //! Addresses that nobody may name as an upstream, an administrator included, however they are written.
 
+use std::fs;
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::harness::outside::Outside;
 use crate::harness::server::Server;
 
+/// What servers of the tests lack: else this rule alone would refuse everything here.
+const PUBLIC: (&str, &str) = ("KEEPER_NETWORK_PUBLIC", "true");
+
 /// Spellings of addresses that are closed; the guard's own test has the same.
 const ADDRESSES: &str = include_str!("../fixtures/closed-addresses.txt");
 
 /// Names of this machine, which lead to such addresses.
-const NAMES: [&str; 3] = ["localhost", "LOCALHOST", "%6c%6f%63%61%6c%68%6f%73%74"];
+const NAMES: [&str; 4] = ["localhost", "LOCALHOST", "LOCALHOST.", "%6c%6f%63%61%6c%68%6f%73%74"];
 
 /// Addresses that are none for an upstream, whatever they lead to.
 const MALFORMED: &[&str] = &[
@@ -37,7 +43,7 @@ fn no_spelling_of_a_closed_address_is_accepted_and_nobody_is_called() {
     let addresses = ADDRESSES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let closed: Vec<_> = addresses.chain(NAMES).collect();
     assert!(closed.len() >= 60, "S5 asks for sixty");
-    let (server, there) = (Server::start(), Outside::without_modules());
+    let (server, there) = (Server::with(&[PUBLIC]), Outside::without_modules());
     let port = there.url.rsplit(':').next().expect("a port");
     for (scheme, allow_http) in [("https", false), ("http", true)] {
         for host in &closed {
@@ -72,6 +78,47 @@ fn what_is_no_address_of_an_upstream_is_refused_without_showing_a_password() {
         json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": "http://upstream.example" } });
     let answer = server.api("POST", "/api/repositories", Some(&plain)).expect(400);
     assert!(answer.text().contains("allow_http"), "{}", answer.text());
+}
+
+#[test]
+fn a_name_is_judged_by_what_it_means_at_each_connection() {
+    let there = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    there.set_nonblocking(true).expect("a listener");
+    let port = there.local_addr().expect("a bound listener").port();
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = folder.path().join("hosts");
+    let names = |address: &str| fs::write(&hosts, format!("{address} rebinding.example\n")).expect("written");
+    // An address of the public network, at which nobody is called: an upstream is only looked up when it is named.
+    names("192.0.1.1");
+    let mut server = Server::with(&[PUBLIC]);
+    server.stop();
+    server.know_names_by(&hosts);
+    server.start_again();
+    for (number, later) in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254"].iter().enumerate() {
+        names("192.0.1.1");
+        server.create_repository(&json!({
+            "format": "go", "name": format!("m{number}"), "kind": "remote", "anonymous_read": true,
+            "upstream": { "url": format!("https://rebinding.example:{port}") },
+            "settings": { "checksum_database": "off", "verify": "off" },
+        }));
+        names(later);
+        let list = format!("{}/example.com/m/@v/list", server.go(&format!("m{number}")));
+        let answer = crate::harness::http::get(&list);
+        assert_eq!((answer.status, answer.header("x-error-code")), (502, Some("upstream_unreachable")), "S5 {later}");
+        assert!(server.output().contains("blocked_address: rebinding.example"), "S5 {later}");
+    }
+    assert!(there.accept().is_err(), "S5: a connection was made");
+}
+
+#[test]
+fn no_server_of_the_tests_reaches_the_world() {
+    let server = Server::start();
+    let repository =
+        json!({ "format": "go", "name": "m", "kind": "remote", "upstream": { "url": "https://192.0.1.1" } });
+    let answer = server.api("POST", "/api/repositories", Some(&repository)).expect(400);
+    assert!(answer.text().contains("192.0.1.1"), "{}", answer.text());
+    let first = crate::harness::http::get(&format!("{}/golang.org/x/text/@v/list", server.go("upstream")));
+    assert_eq!((first.status, first.header("x-error-code")), (502, Some("upstream_unreachable")));
 }
 
 #[test]

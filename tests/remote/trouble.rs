@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::{NEAR, Scene, unverified};
+use crate::harness::archives;
 use crate::harness::goproxy::Module;
 use crate::harness::http::{self, Response};
 use crate::harness::refusal::{LOG, Refusals};
@@ -330,4 +331,41 @@ fn two_keepers_that_are_each_others_upstream_notice_it() {
     });
     let answer = one.server.api("POST", "/api/repositories", Some(&itself)).expect(409).json();
     assert_eq!(answer["code"], "member_cycle");
+}
+
+/// Half a file, then what is asked for of the rest.
+fn breaking_off(body: Vec<u8>, etag: &'static str, later: &'static str) -> Scripted {
+    Scripted::answering(move |asked| {
+        let range =
+            asked.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        match range {
+            None => Reply::bytes(body.clone()).with("ETag", etag).cut(body.len() / 2),
+            Some(_) if asked.header("if-range") != Some(later) => Reply::bytes(body.clone()).with("ETag", later),
+            Some(start) => {
+                let part: usize = start;
+                let range = format!("bytes {part}-{}/{}", body.len() - 1, body.len());
+                Reply::bytes(&body[part..]).of(206).with("ETag", etag).with("Content-Range", &range)
+            }
+        }
+    })
+}
+
+#[test]
+fn a_zip_that_breaks_off_is_continued_if_it_is_still_the_same() {
+    let scene = Scene::new();
+    let module = Module::new("example.com/large", "v1.0.0").with("noise", archives::noise(3_000_000));
+    let upstream = breaking_off(module.zip(), "\"one\"", "\"one\"");
+    scene.remote("m", &upstream.url);
+    assert!(scene.get("m", &module.at("zip")).expect(200).body == module.zip(), "103");
+    let heard = upstream.heard();
+    assert_eq!(heard.len(), 2, "103: {heard:?}");
+    assert_eq!(heard[1].header("if-range"), Some("\"one\""), "103");
+
+    let refusals = Refusals::by(&scene.server);
+    for (row, etag, later) in [("weak", "W/\"one\"", "W/\"one\""), ("another file by now", "\"one\"", "\"two\"")] {
+        let upstream = breaking_off(module.zip(), etag, later);
+        let name = row.replace(' ', "-");
+        scene.remote(&name, &upstream.url);
+        refusals.text(row, &scene.get(&name, &module.at("zip")), 502, "upstream_error");
+    }
 }

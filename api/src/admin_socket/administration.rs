@@ -133,7 +133,11 @@ impl Administration {
             Request::TokenList { user } => self.tokens(user.as_deref()).await,
             Request::TokenRevoke { id } => self.revoke(id).await,
             Request::UserSetPassword { user } => self.set_password(user).await,
-            Request::Gc { .. } | Request::Verify(_) | Request::Backup { .. } | Request::Journal { .. } => {
+            Request::Gc { .. }
+            | Request::Verify(_)
+            | Request::Backup { .. }
+            | Request::Journal { .. }
+            | Request::Import(_) => {
                 return Reply::refused("this concerns no user and no token");
             }
         };

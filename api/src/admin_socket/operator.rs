@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::administration::Administration;
 use super::{AdminHandler, Lines, Reply, Request};
+use crate::import::Importer;
 use crate::jobs::upkeep::Upkeep;
 
 /// Whoever owns the data folder, at work on a running server.
@@ -12,6 +13,8 @@ pub struct Operator {
     pub administration: Administration,
     /// Collector and verifier.
     pub upkeep: Upkeep,
+    /// Takes versions over.
+    pub importer: Importer,
 }
 
 #[async_trait]
@@ -33,6 +36,10 @@ impl AdminHandler for Operator {
             Request::Journal { file } => {
                 let ran = lines.while_working(self.upkeep.journal(&file)).await;
                 ran.map_or_else(Reply::refused, Reply::Journaled)
+            }
+            Request::Import(order) => {
+                let ran = lines.while_working(self.importer.run(&order, &lines)).await;
+                ran.map_or_else(Reply::refused, Reply::Imported)
             }
             other => self.administration.answer(&other).await,
         }

@@ -17,6 +17,12 @@ pub fn stderr(line: &str) {
     let _closed = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Writes a line over the last one of a terminal.
+pub fn stderr_over(line: &str) {
+    let mut stderr = io::stderr().lock();
+    let _closed = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
+}
+
 /// Writes a text to a terminal, wherever there is one: never to a file or a pipe that keeps a log.
 ///
 /// # Errors

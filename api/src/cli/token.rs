@@ -139,6 +139,8 @@ fn print(reply: &Reply, quiet: bool) -> Exit {
         | Reply::Verified(_)
         | Reply::BackedUp(_)
         | Reply::Journaled(_)
+        | Reply::Import(_)
+        | Reply::Imported(_)
         | Reply::Working => {
             output::stderr("the server answered something else");
             return Exit::Failed;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::Args;
 use keeper_core::collector::Collected;
+use keeper_core::ledger::WalkableBlobs;
 use keeper_core::verifier::{Finding, Listener, Scope, Verified};
 use serde::Serialize;
 
@@ -18,10 +19,11 @@ use crate::blobs;
 use crate::cli::settings::Flags;
 use crate::config::{Config, Overrides};
 use crate::datadir::{self, DataDir};
+use crate::import::{Imported, Importer, Order, Report};
 use crate::jobs::Runner;
 use crate::jobs::collect::blobs as counted;
 use crate::jobs::upkeep::Upkeep;
-use crate::run::StartError;
+use crate::run::{self, StartError};
 use crate::store::Store;
 
 /// The words of `gc`.
@@ -194,7 +196,7 @@ fn print_finding(finding: &Finding, json: bool) -> bool {
     output::stdout(&format!("{kind} {code} {subject}: {detail}\n")).is_ok()
 }
 
-fn line(what: &impl Serialize) -> Exit {
+pub(super) fn line(what: &impl Serialize) -> Exit {
     let text = serde_json::to_string(what).map(|text| text + "\n").unwrap_or_default();
     output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
 }
@@ -221,6 +223,7 @@ pub(super) async fn ask(
 pub(super) struct Here {
     _data: DataDir,
     store: Arc<Store>,
+    blobs: Arc<dyn WalkableBlobs>,
     upkeep: Upkeep,
 }
 
@@ -241,8 +244,24 @@ impl Here {
         let store = Store::open(&config.database.address()).await;
         let store = Arc::new(store.map_err(|error| told(error.into()))?);
         let blobs = blobs::open(&config.storage, &data.tmp()).await.map_err(|error| told(error.into()))?;
-        let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), blobs);
-        Ok(Some(Self { _data: data, store, upkeep }))
+        let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), blobs.clone());
+        Ok(Some(Self { _data: data, store, blobs, upkeep }))
+    }
+
+    /// Takes versions over and closes the folder.
+    pub(super) async fn import(
+        self,
+        config: &Config,
+        order: &Order,
+        report: &dyn Report,
+    ) -> Result<Imported, (Exit, String)> {
+        let keeper = run::offline(config, self.store.clone(), self.blobs.clone());
+        let imported = match keeper {
+            Ok(keeper) => Importer::new(keeper, Arc::new(config.clone())).run(order, report).await,
+            Err(error) => Err(error.to_string()),
+        };
+        self.store.close().await;
+        imported.map_err(|reason| (Exit::Failed, reason))
     }
 
     /// Does this and closes the folder.

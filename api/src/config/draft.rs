@@ -40,6 +40,7 @@ impl Draft {
             trusted_proxies: Vec::new(),
             allowed_hosts: AllowedHosts::of(None, listen, None),
             network_allow: Vec::new(),
+            network_public: true,
             secrets_key_file: PathBuf::new(),
             network_proxy: None,
             network_ca_file: None,

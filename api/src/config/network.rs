@@ -39,7 +39,10 @@ pub(super) fn scraper(text: &str) -> Result<IpNet, String> {
 }
 
 /// A network or host name that may be connected to.
-pub(super) fn allowed(text: &str) -> Result<AllowedNetwork, String> {
+///
+/// # Errors
+/// That it is neither.
+pub fn allowed(text: &str) -> Result<AllowedNetwork, String> {
     let named = || host_name(text).map(AllowedNetwork::Host);
     let found = network(text).map(AllowedNetwork::Network).or_else(named);
     found.ok_or_else(|| format!("{text:?} is no network and no host name"))

@@ -53,6 +53,11 @@ pub static METRICS: &[Metric] = &[
         "Credentials looked for among those verified lately",
     ),
     counter("keeper_artifacts_published_total", &["format"], "New versions"),
+    counter(
+        "keeper_remote_requests_total",
+        &["format", "result"],
+        "Reads of remote repositories that memory did not answer, by what did",
+    ),
     counter("keeper_files_copied_total", &["format"], "Files that came from an upstream and are kept"),
     counter("keeper_files_copied_bytes_total", &["format"], "Bytes of files that came from an upstream and are kept"),
     counter("keeper_artifacts_deleted_total", &["format"], "Versions that became tombstones"),

@@ -1,6 +1,6 @@
 //! Counts what the services tell.
 
-use keeper_core::events::{Event, Listener, Step};
+use keeper_core::events::{Event, Listener, Served, Step};
 use keeper_core::repository::FormatKey;
 use metrics::{Counter, Histogram, counter, histogram};
 
@@ -15,6 +15,7 @@ struct OfFormat {
     published: Counter,
     copied: Counter,
     copied_bytes: Counter,
+    served: [Counter; Served::ALL.len()],
     deleted: Counter,
     steps: [Histogram; Step::ALL.len()],
 }
@@ -45,6 +46,9 @@ impl OfFormat {
             published: counter!("keeper_artifacts_published_total", "format" => format.clone()),
             copied: counter!("keeper_files_copied_total", "format" => format.clone()),
             copied_bytes: counter!("keeper_files_copied_bytes_total", "format" => format.clone()),
+            served: Served::ALL.map(
+                |by| counter!("keeper_remote_requests_total", "format" => format.clone(), "result" => by.as_str()),
+            ),
             deleted: counter!("keeper_artifacts_deleted_total", "format" => format.clone()),
             steps: Step::ALL.map(step),
         }
@@ -70,6 +74,11 @@ impl Listener for Counts {
                 if let Some(of) = self.of(&repository.address.format) {
                     of.copied.increment(1);
                     of.copied_bytes.increment(size_bytes);
+                }
+            }
+            Event::Served { repository, served } => {
+                if let Some(of) = self.of(&repository.address.format) {
+                    of.served[served as usize].increment(1);
                 }
             }
             Event::Deleted { repository, .. } => {

@@ -8,13 +8,39 @@ use keeper_core::repository::{Actor, Repository, RepositoryDetails, RepositoryId
 use keeper_core::source::Source;
 
 use super::StartError;
-use crate::config::{Config, UpstreamBounds};
+use url::Url;
+
+use crate::config::{AllowedNetwork, Config, UpstreamBounds};
 use crate::secrets::SecretsKey;
 use crate::store::{OpenError, Store};
-use crate::upstream::{GuardedClient, Network, UpstreamLimits, Vault, certificates, opens};
+use crate::upstream::{Credential, GuardedClient, Network, UpstreamLimits, Vault, certificates, opens};
 
-/// The way out.
-pub(super) fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClient, StartError> {
+/// The way out, with the credentials of a vault.
+pub(super) fn network(config: &Config, vault: Option<Arc<Vault>>) -> Result<GuardedClient, StartError> {
+    let (network, limits) = rules(config)?;
+    if network.proxy.is_some() {
+        tracing::warn!(
+            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
+        );
+    }
+    GuardedClient::new(network, limits, vault).map_err(|error| StartError::Network(error.to_string()))
+}
+
+/// The same way for one import: what the operator names may be reached besides, and his credential goes to the origin of
+/// his address.
+pub(crate) fn network_of_import(
+    config: &Config,
+    allow: Vec<AllowedNetwork>,
+    to: &Url,
+    credential: Option<&Credential>,
+) -> Result<GuardedClient, String> {
+    let (mut network, limits) = rules(config).map_err(|error| error.to_string())?;
+    network.allow = config.network_allow.iter().cloned().chain(allow).collect();
+    let client = GuardedClient::new(network, limits, None).map_err(|error| error.to_string())?;
+    credential.map_or(Ok(client.clone()), |credential| client.proving(to, credential))
+}
+
+fn rules(config: &Config) -> Result<(Network, UpstreamLimits), StartError> {
     let authorities = match &config.network_ca_file {
         None => Vec::new(),
         Some(path) => {
@@ -23,12 +49,8 @@ pub(super) fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClien
         }
     };
     let allow = config.network_allow.iter().cloned().collect();
-    let network = Network { allow, proxy: config.network_proxy.clone(), authorities };
-    if network.proxy.is_some() {
-        tracing::warn!(
-            "network_proxy is set: it looks up the names of upstreams, so which addresses may be reached is its duty"
-        );
-    }
+    let network =
+        Network { allow, is_closed: !config.network_public, proxy: config.network_proxy.clone(), authorities };
     let UpstreamBounds {
         connect_timeout,
         first_byte_timeout,
@@ -48,7 +70,7 @@ pub(super) fn network(config: &Config, vault: Arc<Vault>) -> Result<GuardedClien
         rest,
         ..UpstreamLimits::default()
     };
-    GuardedClient::new(network, limits, Some(vault)).map_err(|error| StartError::Network(error.to_string()))
+    Ok((network, limits))
 }
 
 /// The key of secrets; made when there is none and nothing is sealed that it would be needed for.

@@ -8,8 +8,8 @@
 
 use jiff::Timestamp;
 use keeper_core::artifact::{
-    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, Extent, FileContent, LabelKind, Publication,
-    PublishOutcome, StoreError,
+    Artifact, ArtifactFile, ArtifactId, ArtifactState, Coordinate, FileContent, LabelKind, Publication, PublishOutcome,
+    StoreError,
 };
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::catalog::About;
@@ -94,8 +94,10 @@ async fn repeat(
 ) -> Result<Ended<PublishOutcome>, StoreError> {
     let there = by_coordinate(on, of, &what.coordinate).await?;
     let there = there.ok_or_else(|| corrupt(&what.coordinate, "it is taken and cannot be read"))?;
-    let contradicts = there.contradicts(&what);
-    if there.state == ArtifactState::Deleted && what.copied && !contradicts {
+    if there.contradicts(&what) {
+        return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
+    }
+    if there.state == ArtifactState::Deleted && what.copied {
         return refill(on, of, address, &package, there, what).await;
     }
     if there.state == ArtifactState::Deleted {
@@ -107,10 +109,7 @@ async fn repeat(
         insert_artifact(on, of, package.id, &what).await?;
         return created(on, of, address, &package, what).await;
     }
-    if contradicts {
-        return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
-    }
-    if what.extent == Extent::Part {
+    if there.is_extended_by(&what) {
         return extension::extend(on, of, address, package.id, there, what).await;
     }
     if there.content != what.content {

@@ -24,7 +24,7 @@ use reqwest::{Certificate, Client, Proxy, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
 use super::breaker::Breakers;
-use super::credentials::Vault;
+use super::credentials::{Credential, Vault};
 use super::guard::{Guard, GuardedResolver, NetworkAllow, Refused};
 use super::limits::UpstreamLimits;
 
@@ -36,6 +36,8 @@ pub const HOPS: HeaderName = HeaderName::from_static("x-artifact-keeper-hops");
 pub struct Network {
     /// What is open besides the public network.
     pub allow: NetworkAllow,
+    /// Whether the public network is not open.
+    pub is_closed: bool,
     /// The proxy that all requests go through. Names are looked up there, so that address rules are its duty.
     pub proxy: Option<Url>,
     /// Certificates to trust besides the platform's.
@@ -44,7 +46,7 @@ pub struct Network {
 
 /// The only way out. Clones share connections and bounds.
 #[derive(Debug, Clone)]
-pub struct GuardedClient(Arc<Inner>);
+pub struct GuardedClient(Arc<Inner>, Option<Arc<Proof>>);
 
 /// The certificates of a PEM file, at least one.
 ///
@@ -66,6 +68,13 @@ struct Inner {
     vault: Option<Arc<Vault>>,
 }
 
+/// A credential and the origin that it is for.
+#[derive(Debug, Clone)]
+pub(super) struct Proof {
+    pub(super) origin: String,
+    pub(super) header: HeaderValue,
+}
+
 #[derive(Debug)]
 struct Scheme {
     guard: Guard,
@@ -75,6 +84,7 @@ struct Scheme {
 impl Scheme {
     fn new(guard: Guard, network: &Network, limits: &UpstreamLimits) -> Result<Self, reqwest::Error> {
         let guard = if network.proxy.is_some() { guard.behind_proxy() } else { guard };
+        let guard = if network.is_closed { guard.closed_to_the_public() } else { guard };
         let proxy_host = network.proxy.as_ref().and_then(|proxy| proxy.host_str().map(str::to_owned));
         let builder = Client::builder()
             .user_agent(concat!("artifact-keeper/", env!("CARGO_PKG_VERSION")))
@@ -144,7 +154,20 @@ impl GuardedClient {
         let secure = Scheme::new(Guard::secure(allow.clone()), &network, &limits)?;
         let insecure = Scheme::new(Guard::insecure(allow), &network, &limits)?;
         let breakers = Breakers::new(&limits);
-        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default(), breakers, vault })))
+        Ok(Self(Arc::new(Inner { secure, insecure, limits, turns: Mutex::default(), breakers, vault }), None))
+    }
+
+    /// The same client, which proves itself with this credential to the origin of an address, instead of with a vault.
+    ///
+    /// # Errors
+    /// When the credential cannot stand in a header.
+    pub fn proving(self, to: &Url, credential: &Credential) -> Result<Self, String> {
+        let header = credential.header_value().ok_or("the password cannot stand in a header")?;
+        Ok(Self(self.0, Some(Arc::new(Proof { origin: origin(to), header }))))
+    }
+
+    pub(super) fn own_proof(&self) -> Option<&Proof> {
+        self.1.as_deref()
     }
 
     pub(super) fn limits(&self) -> &UpstreamLimits {

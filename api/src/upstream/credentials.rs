@@ -31,6 +31,13 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The header that carries it, hidden from logs; `None` when it cannot stand in one.
+    pub(super) fn header_value(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(self.header()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// The value of the header that carries it.
     fn header(&self) -> String {
         match self {

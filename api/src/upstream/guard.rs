@@ -6,7 +6,7 @@
 //!
 //! Public addresses may be reached over https. All else is refused: private and local networks, what is not
 //! yet given out, and the forms that hide an IPv4 address in an IPv6 one. `network.allow` opens networks and
-//! names, for http too. The metadata services of clouds, which hand out credentials to whoever can reach
+//! names, for http too, and is all that is open where `network.public` is off. The metadata services of clouds, which hand out credentials to whoever can reach
 //! them, stay closed inside an open network; only their exact address opens them.
 //!
 //! A name is looked up once, *every* address of it has to pass, and the connection goes to one of exactly
@@ -18,7 +18,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,8 +103,8 @@ pub enum Refused {
     /// The name is closed, whatever it resolves to.
     #[error("blocked_address: {0} is a metadata service")]
     Name(String),
-    /// A name that http may not reach, where a proxy looks it up.
-    #[error("blocked_address: {0} is not in network.allow, which http needs")]
+    /// A name that is not allowed, where a proxy looks it up and only what is allowed is reached.
+    #[error("blocked_address: {0} is not in network.allow")]
     NotNamed(String),
     /// The address has more than a host, a port, a path and a query, or lacks a host.
     #[error("{0}")]
@@ -130,7 +130,9 @@ impl fmt::Display for Closed {
         f.write_str(match self {
             Self::Metadata => "a metadata service",
             Self::Special => "not a public address; network.allow can open it",
-            Self::NotAllowed => "not in network.allow, which http needs",
+            Self::NotAllowed => {
+                "not in network.allow; http, and a server without the public network, reach nothing else"
+            }
         })
     }
 }
@@ -139,7 +141,9 @@ impl fmt::Display for Closed {
 #[derive(Debug, Clone)]
 pub struct Guard {
     allow: Arc<NetworkAllow>,
-    /// For http: only what is allowed, and not the public network.
+    /// The only scheme.
+    scheme: &'static str,
+    /// Only what is allowed, and not the public network.
     only_allowed: bool,
     /// Names are looked up by a proxy, and not here.
     behind_proxy: bool,
@@ -149,13 +153,13 @@ impl Guard {
     /// The rules for https.
     #[must_use]
     pub fn secure(allow: Arc<NetworkAllow>) -> Self {
-        Self { allow, only_allowed: false, behind_proxy: false }
+        Self { allow, scheme: "https", only_allowed: false, behind_proxy: false }
     }
 
     /// The rules for http.
     #[must_use]
     pub fn insecure(allow: Arc<NetworkAllow>) -> Self {
-        Self { allow, only_allowed: true, behind_proxy: false }
+        Self { allow, scheme: "http", only_allowed: true, behind_proxy: false }
     }
 
     /// The same rules where a proxy looks names up: what they mean is its duty then, and only names and addresses
@@ -163,6 +167,12 @@ impl Guard {
     #[must_use]
     pub(super) fn behind_proxy(self) -> Self {
         Self { behind_proxy: true, ..self }
+    }
+
+    /// The same rules without the public network.
+    #[must_use]
+    pub(super) fn closed_to_the_public(self) -> Self {
+        Self { only_allowed: true, ..self }
     }
 
     /// Checks all of a URL that can be known without a look-up: its form, its name, a literal address.
@@ -173,9 +183,8 @@ impl Guard {
         if url.fragment().is_some() {
             return Err(Refused::Form("the address holds a fragment"));
         }
-        match (url.scheme(), self.only_allowed) {
-            ("https", false) | ("http", true) => {}
-            _ => return Err(Refused::Form("the address is neither https nor http")),
+        if url.scheme() != self.scheme {
+            return Err(Refused::Form("the address is neither https nor http"));
         }
         let host = url.host_str().ok_or(Refused::Form("the address has no host"))?;
         let literal = host.trim_start_matches('[').trim_end_matches(']');
@@ -189,6 +198,10 @@ impl Guard {
         let name = plain_name(host);
         if METADATA_NAMES.contains(&name.as_str()) && !self.allow.has_name(&name) {
             return Err(Refused::Name(name));
+        }
+        // These names mean this machine, whoever answers for them (RFC 6761, 6.3).
+        if name == "localhost" || name.ends_with(".localhost") {
+            self.admit(host, &[IpAddr::V4(Ipv4Addr::LOCALHOST)])?;
         }
         if self.behind_proxy && self.only_allowed && !self.allow.has_name(&name) {
             return Err(Refused::NotNamed(name));
@@ -295,6 +308,18 @@ mod tests {
     fn reach(guard: &Guard, host: &str) -> Result<(), Refused> {
         let url = Url::parse(&format!("https://{host}/x")).map_err(|_| Refused::Form("not a URL"))?;
         guard.check_url(&url)
+    }
+
+    #[test]
+    fn without_the_public_network_only_what_is_named_is_reached() {
+        let guard = guard(&["10.20.0.0/16", "git.corp.example"]).closed_to_the_public();
+        assert!(reach(&guard, "10.20.1.2").is_ok() && reach(&guard, "git.corp.example").is_ok());
+        let public = reach(&guard, "8.8.8.8").expect_err("a public address");
+        assert!(matches!(public, Refused::Address { why: Closed::NotAllowed, .. }), "{public}");
+        let looked_up = guard.admit("proxy.example", &["8.8.8.8".parse().expect("an address")]);
+        assert!(looked_up.is_err(), "a public name");
+        let named = guard.admit("git.corp.example", &["8.8.8.8".parse().expect("an address")]);
+        assert!(named.is_ok(), "a name that is allowed, wherever it is");
     }
 
     #[test]

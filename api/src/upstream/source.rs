@@ -34,6 +34,7 @@ use super::body::{Account, Body};
 use super::breaker::whole_seconds;
 use super::client::{GuardedClient, Saying, Stopped, ended, origin, outcome};
 use super::limits::UpstreamLimits;
+use super::resume::Resumable;
 
 /// Keepers that a request may pass.
 const HOPS_MAX: u32 = 5;
@@ -117,8 +118,13 @@ impl GuardedClient {
                         return Ok(Fetched::NotModified);
                     }
                     let (validators, max_age_s) = (validators(&response), max_age(response.headers()));
+                    let resumable = Resumable::of(self, &url, &saying, &response);
                     let account = Account { breaker, began, told: false };
                     let stream = Body::of(response, limits, request.limit_bytes, deadline, account)?;
+                    let stream = match resumable {
+                        Some(request) => request.body(stream),
+                        None => stream,
+                    };
                     return Ok(Fetched::Body { validators, max_age_s, stream });
                 }
                 Attempt::Final(error) => {
@@ -167,6 +173,9 @@ impl GuardedClient {
         let first = request.remote.chain.sources().first().map(|source| origin(source.url.as_url()));
         if !request.remote.has_credentials || first.as_ref() != Some(&own) {
             return Ok(None);
+        }
+        if let Some(proof) = self.own_proof() {
+            return Ok((proof.origin == own).then(|| proof.header.clone()));
         }
         let header = match self.vault() {
             Some(vault) => vault.header(request.repository, &own).await,

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{Artifact, ArtifactFile, ContentId, Publication};
 use crate::digest::Digest;
 
+/// How the content of a version begins that gets its files one by one.
+const OF_FILES: &str = "files:";
+
 /// Whether a publication is its version or a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
@@ -21,7 +24,11 @@ impl ContentId {
     pub fn of_files<'a>(files: impl IntoIterator<Item = &'a ArtifactFile>) -> Self {
         let mut lines: Vec<_> = files.into_iter().map(|file| format!("{}  {}\n", file.digest, file.name)).collect();
         lines.sort_unstable();
-        Self(format!("files:{}", Digest::of(lines.concat().as_bytes())))
+        Self(format!("{OF_FILES}{}", Digest::of(lines.concat().as_bytes())))
+    }
+
+    fn is_of_files(&self) -> bool {
+        self.0.starts_with(OF_FILES)
     }
 }
 
@@ -41,11 +48,20 @@ impl Artifact {
         copy.copied && copy.checksums.iter().any(differs)
     }
 
+    /// Whether a publication brings files of this version: it is a part, or it is the whole of which parts are here.
+    #[must_use]
+    pub fn is_extended_by(&self, what: &Publication) -> bool {
+        what.extent == Extent::Part || (self.content.is_of_files() && self.content != what.content)
+    }
+
     /// Takes the new files of a part, with what it says of the version.
     pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
         self.files.extend(files);
         self.files.sort_by(|one, other| one.name.cmp(&other.name));
-        self.content = ContentId::of_files(&self.files);
+        self.content = match part.extent {
+            Extent::Part => ContentId::of_files(&self.files),
+            Extent::Whole => part.content.clone(),
+        };
         self.checksums.extend(part.checksums.clone());
         for dependency in &part.dependencies {
             if !self.dependencies.contains(dependency) {

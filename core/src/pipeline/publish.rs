@@ -99,10 +99,10 @@ pub(super) struct Copied {
 /// Inspected bytes: what they are, and their files, staged.
 pub(super) struct Candidate {
     pub(super) inspection: Inspection,
-    spool: Spool,
+    pub(super) spool: Spool,
     upload_digest: Digest,
     /// Whether they are a copy of what an upstream has.
-    copied: bool,
+    pub(super) copied: bool,
 }
 
 impl Keeper {

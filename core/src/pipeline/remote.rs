@@ -30,12 +30,18 @@ use crate::artifact::{
     StoreError, VersionName,
 };
 use crate::error::{Class, Failure, codes};
-use crate::format::{Document, FormatHandler, FormatRequest, IndexKey, Recorded, RepositoryView, Route, Want};
+use crate::events::{Event, Served};
+use crate::format::{Document, FormatHandler, FormatRequest, IndexKey, MaxAge, Recorded, RepositoryView, Route, Want};
 use crate::policy;
 use crate::repository::{Repository, RepositoryKind, Settings};
 use crate::source::Remote;
 use crate::upstream::Authority;
 use document::Index;
+
+pub(super) use fill::SOURCE;
+
+/// Seconds for which caches of others may believe an upstream's index at most.
+const INDEX_SECONDS: u32 = 60;
 
 /// A remote repository, entered with a permit. Owned, for a fetch outlives the request that began it.
 #[derive(Clone)]
@@ -83,6 +89,7 @@ impl Copies {
         self.admit_by_name(&coordinate.package, Some(&coordinate.version))?;
         if let Some(answer) = self.stored(route, path, coordinate).await? {
             self.admit_by_age(coordinate, Some(path)).await?;
+            self.served(Served::Stored);
             return Ok(answer);
         }
         let there = self.keeper.ports.artifacts.find(self.repository.id, coordinate).await?;
@@ -94,7 +101,12 @@ impl Copies {
         }
         self.refuse_claimed(&coordinate.package).await?;
         self.admit_by_age(coordinate, Some(path)).await?;
-        self.filled(route, path, coordinate).await?;
+        let filled = self.filled(route, path, coordinate).await;
+        self.served(match &filled {
+            Ok(()) => Served::Fetched,
+            Err(failure) => Served::of(failure),
+        });
+        filled?;
         match self.stored(route, path, coordinate).await? {
             Some(answer) => {
                 self.admit_by_age(coordinate, None).await?;
@@ -127,9 +139,18 @@ impl Copies {
             Ok(upstream) => self.joined(route, key, upstream).await,
             Err(trouble) => Err(trouble),
         };
+        self.served(match &joined {
+            Ok((_, index)) => index.as_ref().map_or(Served::Stored, |index| index.served),
+            Err(failure) => Served::of(failure),
+        });
         match joined {
             Ok((document, index)) => {
-                let answer = self.of_document(route, document);
+                let mut answer = self.of_document(route, document);
+                if let (MaxAge::Revalidate, Some(Keep::For(left))) = (answer.max_age, index.as_ref().map(|it| it.keep))
+                {
+                    // Others may believe it as long as it is believed here, but for a minute at most.
+                    answer.max_age = MaxAge::Seconds(INDEX_SECONDS.min(u32::try_from(left.as_secs()).unwrap_or(0)));
+                }
                 // Where the upstream has none today, it may have one in a minute.
                 let keep = index.as_ref().map_or(self.for_a_while(), |index| index.keep);
                 let (age_s, stale) = index.map_or((None, false), |index| (Some(index.age_s), index.stale));
@@ -142,6 +163,12 @@ impl Copies {
             },
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Tells how a question was answered that memory did not answer.
+    fn served(&self, served: Served) {
+        let repository = &*self.repository;
+        self.keeper.ports.listener.hear(&Event::Served { repository, served });
     }
 
     /// The upstream's index, if this format's upstreams have such a one.

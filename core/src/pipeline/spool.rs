@@ -77,6 +77,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Takes the files of another one in front of its own.
+    pub(super) fn begin_with(&mut self, other: Self) {
+        self.files.splice(0..0, other.files);
+    }
+
     /// Makes all files durable.
     pub(super) async fn commit(self) -> Result<Vec<ArtifactFile>, BlobError> {
         let mut files = Vec::with_capacity(self.files.len());

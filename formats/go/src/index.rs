@@ -39,7 +39,7 @@ use crate::modfile::Retract;
 use crate::path::ModulePath;
 use crate::pseudo::{PseudoVersion, is_pseudo};
 use crate::route::file_path;
-use crate::version::GoVersion;
+use crate::version::{GoVersion, VersionFault};
 
 mod joined;
 
@@ -93,6 +93,13 @@ pub async fn revision_info(
     revision: &str,
     view: &dyn RepositoryView,
 ) -> Result<Document, Failure> {
+    // What is stored has its canonical name only.
+    if let (RepositoryKind::Hosted, Err(VersionFault::NotCanonical { canonical, .. })) =
+        (view.kind(), GoVersion::parse(revision))
+    {
+        let module = ModulePath::parse(package.as_str()).map_err(absent::no_module_path)?;
+        return Err(absent::not_canonical(&module, revision, &canonical));
+    }
     if let Some(version) = of_commit(package, revision, view).await? {
         return info(package, &version, view).await;
     }

@@ -37,9 +37,7 @@ mod raw_zip;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use keeper_core::artifact::{
-    ContentId, Coordinate, Dependency, Extent, FilePath, LabelKind, PackageName, VersionName, Warning,
-};
+use keeper_core::artifact::{Coordinate, Dependency, Extent, FilePath, LabelKind, PackageName, VersionName, Warning};
 use keeper_core::blob::ReadSeek;
 use keeper_core::error::Problem;
 use keeper_core::format::{Claim, FileSink, InspectError, Inspection, NewFile};
@@ -60,6 +58,7 @@ use crate::info::{Origin, info_json, time_text};
 use crate::limits::GO_MOD_LIST;
 use crate::modfile::{ModFile, is_synthesised, synthesise};
 use crate::path::{ModulePath, escape_version};
+use crate::takeover;
 use crate::vendor::VendorRule;
 use crate::version::GoVersion;
 use about::Introduction;
@@ -225,7 +224,7 @@ impl<'d> Module<'d> {
         warnings.sort_by_key(|warning| warnings::position(&warning.code));
         Inspection {
             extent: Extent::Whole,
-            content: ContentId(format!("{} go.mod {}", made.h1, made.go_mod_h1)),
+            content: takeover::content(&made.h1, &made.go_mod_h1),
             purl: purl(&self.path, &self.version),
             checksums: BTreeMap::from([(H1.to_owned(), made.h1), (GO_MOD_H1.to_owned(), made.go_mod_h1)]),
             dependencies: dependencies(&metadata),

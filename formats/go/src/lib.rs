@@ -4,7 +4,7 @@
 //! request   route ──▶ a stored file: the platform serves it, or has it fetched
 //!                 └─▶ index, merge, summary, sumdb or pages: computed from the repository's view
 //! upload    inspect ──▶ archive, canonical, modfile, info ──▶ confirm
-//! copy      remote ──▶ inspect::upstream ──▶ confirm, which asks the checksum database
+//! copy      remote, takeover ──▶ inspect::upstream ──▶ confirm, which asks the checksum database
 //! rules     path, version, pseudo, vendor, fold, dirhash
 //! texts     absent, error, setup, doctor, pages
 //! ```
@@ -22,7 +22,8 @@ use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
     Capability, Claim, Confirmation, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo,
-    FormatRequest, Gate, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
+    FormatRequest, Gate, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, Takeover,
+    UploadField, Want,
 };
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
@@ -54,6 +55,7 @@ pub mod settings;
 pub mod setup;
 pub mod sumdb;
 pub mod summary;
+mod takeover;
 #[cfg(test)]
 mod testing;
 pub mod vendor;
@@ -187,6 +189,10 @@ impl FormatHandler for GoModules {
         view: &dyn RepositoryView,
     ) -> Result<PackageSummary, Failure> {
         summary::summary(package, versions, view).await
+    }
+
+    fn takeover(&self) -> Option<&dyn Takeover> {
+        Some(&takeover::Places)
     }
 
     fn sort_key(&self, version: &VersionName) -> SortKey {

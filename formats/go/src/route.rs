@@ -124,6 +124,8 @@ fn version_file(module: &ModulePath, package: PackageName, name: &str, extension
     let name = unescape_version(name).map_err(absent::no_version)?;
     match GoVersion::parse(&name) {
         Ok(version) => file(module, package, &version, extension),
+        // A tag may be called so; who has version control knows.
+        Err(VersionFault::NotCanonical { .. }) if extension == "info" => Ok(index(REVISION, &name, package)),
         Err(VersionFault::NotCanonical { canonical, .. }) => Err(absent::not_canonical(module, &name, &canonical)),
         Err(VersionFault::NotAVersion { .. }) if extension != "info" => Err(absent::not_a_version(module, &name)),
         Err(VersionFault::NotAVersion { .. }) if !may_be_revision(&name) => Err(absent::no_revision(module, &name)),
@@ -243,6 +245,9 @@ mod tests {
             ("/e.com/m/@v/%21h%21e%21a%21d.info", "index revision e.com/m HEAD"),
             ("/e.com/m/@v/1.0.0.info", "index revision e.com/m 1.0.0"),
             ("/e.com/m/@v/v01.0.0.info", "index revision e.com/m v01.0.0"),
+            // 9, 11: an upstream may know them, a hosted repository says what is canonical.
+            ("/e.com/m/@v/v1.0.info", "index revision e.com/m v1.0"),
+            ("/e.com/m/@v/v1.0.0+meta.info", "index revision e.com/m v1.0.0+meta"),
             // Only the last extension is one.
             ("/e.com/m/@v/x.info.info", "index revision e.com/m x.info"),
             // 26
@@ -295,12 +300,10 @@ mod tests {
             ("/e.com/a+b/@v/list", "module_not_found", "github.com/"),
             ("/e.com/%C3%A9/@v/list", "module_not_found", "github.com/"),
             ("/@v/list", "module_not_found", "github.com/"),
-            // 9, 10, 11
-            ("/e.com/m/@v/v1.0.info", "version_not_found", "v1.0.0"),
-            ("/e.com/m/@v/v1.info", "version_not_found", "v1.0.0"),
+            // 10
             ("/e.com/m/@v/v1.0.mod", "version_not_found", "v1.0.0"),
             ("/e.com/m/@v/v1.0.zip", "version_not_found", "v1.0.0"),
-            ("/e.com/m/@v/v1.0.0+meta.info", "version_not_found", "v1.0.0"),
+            ("/e.com/m/@v/v1.0.0+meta.zip", "version_not_found", "v1.0.0"),
             ("/e.com/m/@v/main.zip", "version_not_found", "@v/main.info"),
             ("/e.com/m/@v/main.mod", "version_not_found", "@v/main.info"),
             // 14, G11

@@ -170,6 +170,15 @@ pub static SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "network_public",
+        kind: Kind::Switch,
+        default: Some("true"),
+        example: "false",
+        help: "Whether the server itself may connect to public addresses, or only to those of network_allow",
+        read: |draft, text| value::switch(text).map(|on| draft.config.network_public = on),
+        ..BLANK
+    },
+    Setting {
         name: "secrets_key_file",
         unset: "secrets.key in the data folder",
         example: "/etc/artifact-keeper/secrets.key",

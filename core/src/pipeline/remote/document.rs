@@ -19,6 +19,7 @@ use super::Copies;
 use super::fetches::Wanted;
 use crate::documents::{KeptDocument, Owner};
 use crate::error::Failure;
+use crate::events::Served;
 use crate::format::{AdmitAll, Document, Route};
 use crate::limits::UPSTREAM_INDEX_BYTES;
 use crate::media_type::MediaType;
@@ -34,6 +35,7 @@ pub(super) struct Index {
     pub(super) age_s: u64,
     pub(super) stale: bool,
     pub(super) keep: Keep,
+    pub(super) served: Served,
 }
 
 impl Copies {
@@ -45,7 +47,7 @@ impl Copies {
         let kept = self.kept(outside).await?;
         let fresh_seconds = u64::from(self.remote.index_seconds);
         if let Some(kept) = kept.as_ref().filter(|kept| route.stored_only || age_s(kept) < fresh_seconds) {
-            return Ok(Some(self.index_of(kept, false)));
+            return Ok(Some(self.index_of(kept, Served::Stored)));
         }
         let wanted: Wanted = (self.repository.id, outside.into());
         if route.stored_only || self.keeper.fetches.absence(&wanted).is_some() {
@@ -55,10 +57,10 @@ impl Copies {
         let work = async move { copies.ask_for(&route, &path).await };
         let asked = self.keeper.fetches.once(wanted.clone(), self.hops, work).await;
         match (asked, kept) {
-            (Ok(()), _) => Ok(self.kept(outside).await?.map(|kept| self.index_of(&kept, false))),
+            (Ok(()), _) => Ok(self.kept(outside).await?.map(|kept| self.index_of(&kept, Served::Fetched))),
             (Err(_), _) if self.keeper.fetches.absence(&wanted).is_some() => Ok(None),
             (Err(_), Some(kept)) if age_s(&kept) < u64::from(self.remote.stale_seconds) => {
-                Ok(Some(self.index_of(&kept, true)))
+                Ok(Some(self.index_of(&kept, Served::Stale)))
             }
             (Err(failure), _) => Err(failure),
         }
@@ -106,11 +108,12 @@ impl Copies {
         Owner::Repository(self.repository.id)
     }
 
-    fn index_of(&self, kept: &KeptDocument, stale: bool) -> Index {
+    fn index_of(&self, kept: &KeptDocument, served: Served) -> Index {
+        let stale = served == Served::Stale;
         let age_s = age_s(kept);
         let left = u64::from(self.remote.index_seconds).saturating_sub(age_s);
         let keep = if stale || left == 0 { Keep::Not } else { Keep::For(Duration::from_secs(left)) };
-        Index { document: as_document(kept.body.clone()), age_s, stale, keep }
+        Index { document: as_document(kept.body.clone()), age_s, stale, keep, served }
     }
 }
 

@@ -27,7 +27,10 @@ use crate::source::{ChainSource, Then};
 use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, Validators};
 
 /// The field of a copy's metadata that names the source it came from.
-const SOURCE: &str = "copied_from";
+pub(in crate::pipeline) const SOURCE: &str = "copied_from";
+
+/// What the audit calls it when an upstream has other bytes than it had.
+const CHANGED: &str = "upstream_changed";
 
 /// Seconds for which the absence of a version is believed.
 const ABSENT_SECONDS: u64 = 5 * 60;
@@ -77,13 +80,22 @@ impl Copies {
             Err(Trouble::Upstream(error)) => return Err(self.troubled(outside, error)),
             Err(Trouble::Here(failure)) => return Err(failure),
         };
-        match self.checked_and_kept(stage, path, what, &recorded, &source, began).await {
+        let outcome = match self.checked_and_kept(stage, what, path, &recorded, &source, began).await {
             Err(failure) => {
-                self.tell_of(what, &failure).await;
-                Err(failure)
+                if [&codes::UPSTREAM_CHECKSUM_MISMATCH, &codes::UPSTREAM_UNVERIFIED].contains(&failure.code()) {
+                    self.tell_of(what, failure.code().name, &failure).await;
+                }
+                return Err(failure);
             }
-            Ok(()) => Ok(()),
+            Ok(outcome) => outcome,
+        };
+        let recorded = self.recorded_as(outcome, what, path);
+        if let Err(failure) = recorded.as_ref()
+            && *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH
+        {
+            self.tell_of(what, CHANGED, failure).await;
         }
+        recorded
     }
 
     /// The bytes in a temporary file, and the source that sent them. The source that a version's first file came from
@@ -143,12 +155,12 @@ impl Copies {
     async fn checked_and_kept(
         &self,
         stage: Box<dyn StagedBlob>,
-        path: &FilePath,
         what: &Coordinate,
+        path: &FilePath,
         recorded: &Recorded,
         source: &str,
         began: Instant,
-    ) -> Result<(), Failure> {
+    ) -> Result<PublishOutcome, Failure> {
         let copied = Copied { path: path.clone(), coordinate: what.clone(), recorded: recorded.clone() };
         let subject = Subject::Copied(Box::new(copied));
         let mut candidate = self.keeper.inspect(&self.handler, &self.repository, stage, subject).await?;
@@ -167,11 +179,10 @@ impl Copies {
             ));
         }
         confirm(&mut candidate, confirmation, if foreign { None } else { Some(source) });
-        let outcome = self.keeper.record(&self.repository, &self.handler, candidate, began, keeper()).await?;
-        self.recorded_as(outcome, what, path).await
+        self.keeper.record(&self.repository, &self.handler, candidate, began, keeper()).await
     }
 
-    async fn recorded_as(&self, outcome: PublishOutcome, what: &Coordinate, path: &FilePath) -> Result<(), Failure> {
+    fn recorded_as(&self, outcome: PublishOutcome, what: &Coordinate, path: &FilePath) -> Result<(), Failure> {
         match outcome {
             PublishOutcome::Created(artifact) | PublishOutcome::Extended(artifact) => {
                 let size_bytes =
@@ -212,19 +223,15 @@ impl Copies {
     }
 
     /// What speaks of other bytes than were published is told to the audit.
-    async fn tell_of(&self, what: &Coordinate, failure: &Failure) {
-        let code = failure.code();
-        if *code != codes::UPSTREAM_CHECKSUM_MISMATCH && *code != codes::UPSTREAM_UNVERIFIED {
-            return;
-        }
+    async fn tell_of(&self, what: &Coordinate, action: &str, failure: &Failure) {
         tracing::error!(
             repository.name = %self.repository.address, package.name = %what.package, package.version = %what.version,
-            error.code = code.name, "an upstream's file was refused: {failure}"
+            error.code = failure.code().name, "an upstream's file was refused: {failure}"
         );
         let row = NewAuditRow {
             at: Timestamp::now(),
             by: keeper(),
-            action: code.name.to_owned(),
+            action: action.to_owned(),
             resource: format!("{} {what}", self.repository.address),
             outcome: Outcome::Denied,
             detail: serde_json::json!({ "reason": failure.first().detail }).to_string(),

@@ -120,7 +120,7 @@ async fn the_first_sums_stay_for_ever() {
     world.has("plan/1.txt", &text);
     assert_eq!(world.asks("/plan/1.txt").await.expect("the same again"), text);
     let audit = world.store.rows_after(0, None, None).await.expect("rows");
-    assert!(audit.iter().any(|row| row.told.action == "upstream_checksum_mismatch"));
+    assert!(audit.iter().any(|row| row.told.action == "upstream_changed"));
 }
 
 #[tokio::test]

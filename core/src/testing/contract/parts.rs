@@ -15,6 +15,8 @@ pub(super) async fn promises(store: &dyn ArtifactStore, of: RepositoryId, other:
     a_part_adds_the_files_that_are_missing(store, of).await;
     a_part_with_other_bytes_at_a_taken_path_changes_nothing(store, of).await;
     a_part_of_a_tombstone_is_refused(store, of).await;
+    a_whole_completes_parts_that_are_its_own(store, of).await;
+    a_copy_comes_back_to_its_tombstone_with_its_own_sums_only(store, of).await;
     a_name_moves_without_a_publication(store, of, other).await;
     files_come_in_the_order_of_versions(store, of).await;
     packages_come_by_name_in_pages(store, other).await;
@@ -94,6 +96,41 @@ async fn a_part_of_a_tombstone_is_refused(store: &dyn ArtifactStore, of: Reposit
     let outcome = store.publish(of, part(name, "v1", "two")).await.expect("a publication");
     assert!(matches!(outcome, PublishOutcome::Deleted(_)), "{outcome:?}");
     assert!(found(store, of, name, "v1").await.files.is_empty(), "a tombstone has no files");
+}
+
+async fn a_whole_completes_parts_that_are_its_own(store: &dyn ArtifactStore, of: RepositoryId) {
+    let name = "example.com/completed";
+    let whole = |first: &str| {
+        let mut what = part(name, "v1", "two");
+        what.files.push(ArtifactFile { path: path_of(name, "v1", "one"), ..part(name, "v1", first).files[0].clone() });
+        Publication { extent: Extent::Whole, content: ContentId(format!("whole of {first}")), ..what }
+    };
+    created(store, of, part(name, "v1", "one")).await;
+    let other = store.publish(of, whole("other")).await.expect("a publication");
+    assert!(matches!(other, PublishOutcome::Conflict(_)), "another first file: {other:?}");
+    let completed = store.publish(of, whole("one")).await.expect("a publication");
+    assert!(matches!(completed, PublishOutcome::Extended(_)), "{completed:?}");
+    let kept = found(store, of, name, "v1").await;
+    assert_eq!((kept.files.len(), kept.content.0.as_str()), (2, "whole of one"));
+    let again = store.publish(of, whole("one")).await.expect("a publication");
+    assert!(matches!(again, PublishOutcome::Same(_)), "{again:?}");
+    let other = Publication { content: ContentId("another".to_owned()), ..whole("one") };
+    let outcome = store.publish(of, other).await.expect("a publication");
+    assert!(matches!(outcome, PublishOutcome::Conflict(_)), "a whole is never extended: {outcome:?}");
+}
+
+async fn a_copy_comes_back_to_its_tombstone_with_its_own_sums_only(store: &dyn ArtifactStore, of: RepositoryId) {
+    let name = "example.com/purged";
+    let copy = || Publication { copied: true, ..part(name, "v1", "one") };
+    created(store, of, copy()).await;
+    store.delete(of, &coordinate(name, "v1"), None, "", &Actor::system()).await.expect("deleted");
+    let other = Publication { checksums: [("one".to_owned(), "another".to_owned())].into(), ..copy() };
+    let outcome = store.publish(of, other).await.expect("a publication");
+    assert!(matches!(outcome, PublishOutcome::Conflict(_)), "other bytes than were here first: {outcome:?}");
+    assert_eq!(found(store, of, name, "v1").await.state, ArtifactState::Deleted);
+    let outcome = store.publish(of, copy()).await.expect("a publication");
+    assert!(matches!(outcome, PublishOutcome::Extended(_)), "{outcome:?}");
+    assert_eq!(found(store, of, name, "v1").await.state, ArtifactState::Active);
 }
 
 async fn a_name_moves_without_a_publication(store: &dyn ArtifactStore, of: RepositoryId, other: RepositoryId) {

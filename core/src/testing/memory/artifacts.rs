@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::store::{BlobRow, MemoryStore, Rows, VersionRow};
 use crate::artifact::{
     Amended, Amendment, Artifact, ArtifactFile, ArtifactId, ArtifactQuery, ArtifactState, ArtifactStore,
-    ArtifactSummary, Coordinate, Extent, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery,
+    ArtifactSummary, Coordinate, FileContent, FilePath, FileSummary, FoundFile, Label, LabelKind, LabelQuery,
     PackageName, Page, Publication, PublishOutcome, StoreError, VersionName,
 };
 use crate::blob::BlobLocation;
@@ -173,7 +173,7 @@ impl ArtifactStore for MemoryStore {
             Some(there) if there.contradicts(&what) => Ok(PublishOutcome::Conflict(there)),
             Some(there) if there.state == ArtifactState::Deleted && what.copied => rows.refill(of, there, what),
             Some(there) if there.state == ArtifactState::Deleted => Ok(PublishOutcome::Deleted(there)),
-            Some(there) if what.extent == Extent::Part => rows.extend(of, there, what),
+            Some(there) if there.is_extended_by(&what) => rows.extend(of, there, what),
             Some(there) if there.content != what.content => Ok(PublishOutcome::Conflict(there)),
             Some(there) => {
                 let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).cloned().collect();
