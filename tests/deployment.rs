@@ -171,7 +171,7 @@ fn the_files_for_containers_are_yaml_and_name_files_that_are_there() {
             assert!(top.join("docs/deploy").join(context).join(dockerfile).is_file(), "{name}: {context}/{dockerfile}");
         }
         // Settings that the program knows, and none that it only warns of.
-        let known = keeper_api::config::settings::SETTINGS.iter().map(|setting| setting.variable());
+        let known = keeper_api::config::settings::all().map(|setting| setting.variable());
         let known: Vec<_> = known.collect();
         for line in text.lines().map(str::trim).filter(|line| line.starts_with("KEEPER_")) {
             let variable = line.split(':').next().unwrap_or(line);

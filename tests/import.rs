@@ -114,7 +114,7 @@ fn what_the_go_command_keeps_comes_over_as_it_is_and_the_old_go_sum_stays_true()
          \"https://git.example.com/middle\",\"Ref\":\"refs/tags/v1.0.0\",\"Hash\":\"{}\"}}}}",
         "0123456789".repeat(4)
     );
-    upstream.put(&middle.at("info"), [Reply::text(origin.clone())]);
+    upstream.put(&middle.at("info"), [Reply::text(origin)]);
     let work = |machine: &Machine| {
         let project = machine.project("app");
         machine.write(&project, "main.go", "package main\n\nimport _ \"example.com/Middle\"\n\nfunc main() {}\n");
@@ -144,7 +144,9 @@ fn what_the_go_command_keeps_comes_over_as_it_is_and_the_old_go_sum_stays_true()
     holds(&server, &newer);
     let zip = get(&server, &middle.at("zip")).expect(200).body;
     assert_eq!(Sha256::digest(zip), Sha256::digest(middle.zip()), "it is not our canonical zip, and stays as it is");
-    assert_eq!(get(&server, &middle.at("info")).expect(200).text(), origin, "time and origin");
+    let info = fs::read_to_string(cache.join("example.com/!middle/@v/v1.0.0.info")).expect("go keeps it");
+    assert!(info.contains("2024-03-04T03:06:07Z") && info.contains("https://git.example.com/middle"), "{info}");
+    assert_eq!(get(&server, &middle.at("info")).expect(200).text(), info, "time and origin");
     assert_eq!(get(&server, &leaf.at("mod")).expect(200).text(), leaf.go_mod());
     let list = server.api("GET", "/api/artifacts?format=go&package=example.com/Middle", None).expect(200).json();
     assert_eq!(list["items"][0]["checksums"]["h1"], middle.h1());

@@ -120,7 +120,7 @@ fn every_error_code_is_unique_and_documented() {
 #[test]
 fn every_setting_is_documented() {
     let page = fs::read_to_string(root().join("docs/configuration.md")).expect("docs/configuration.md");
-    for setting in keeper_api::config::settings::SETTINGS {
+    for setting in keeper_api::config::settings::all() {
         let variable = setting.variable();
         assert!(page.contains(&format!("`{variable}`")), "docs/configuration.md lacks {variable}");
     }

@@ -1,6 +1,6 @@
 //! The configuration: what may be set, where it comes from, and the typed result.
 //!
-//! Shape: one flat list of [settings](settings::SETTINGS). `listen` is the key in `artifact-keeper.toml`,
+//! Shape: one flat list of [settings](settings::all). `listen` is the key in `artifact-keeper.toml`,
 //! `KEEPER_LISTEN` the environment variable, `--listen` the flag. Later wins: default, file, environment, flag.
 //! Every given value is checked, also one that a later source overrides: a mistake in the file should not wait
 //! for the day on which the variable is removed.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::settings::{Group, Kind, SETTINGS, Setting};
+use crate::config::settings::{self, Group, Kind, Setting};
 use crate::config::{Overrides, report};
 
 /// The settings that were given as flags.
@@ -14,7 +14,7 @@ pub(super) struct Flags(pub(super) Overrides);
 /// The settings that have a flag, with its name; clap wants names that live for ever.
 fn with_flag() -> impl Iterator<Item = &'static (&'static Setting, String)> {
     static FLAGS: LazyLock<Vec<(&Setting, String)>> = LazyLock::new(|| {
-        let open = SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret);
+        let open = settings::all().filter(|setting| setting.kind != Kind::Secret);
         open.map(|setting| (setting, setting.flag())).collect()
     });
     FLAGS.iter()

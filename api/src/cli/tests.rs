@@ -102,7 +102,7 @@ fn every_help_has_an_example() {
         assert!(help.starts_with("0 ") && help.contains("Example"), "{words}: {help}");
     }
     let help = parse("--help").expect_err("help");
-    for setting in crate::config::settings::SETTINGS {
+    for setting in crate::config::settings::all() {
         assert!(help.contains(&setting.variable()), "{setting:?}");
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use toml_edit::{Document, Item, TomlError, Value};
 
-use super::settings::{Kind, SETTINGS, Setting};
+use super::settings::{self, Kind, Setting};
 use super::source::{Given, Source, without_password};
 use super::{DEFAULT_FILE, FILE_BYTES, Fault};
 use crate::nearest::nearest;
@@ -108,7 +108,7 @@ fn unknown(path: &str, line: usize, name: &str, item: &Item) -> Fault {
             "{path}:{line}: unknown section [{name}]: there are no sections; write the keys at the top of the file"
         ));
     }
-    let known = SETTINGS.iter().map(|setting| setting.name);
+    let known = settings::all().map(|setting| setting.name);
     let hint = match nearest(name, known) {
         Some(near) => format!("did you mean {near}?"),
         None => "'artifact-keeper config' lists all keys".to_owned(),
@@ -120,7 +120,7 @@ fn syntax(path: &str, text: &str, error: &TomlError) -> Fault {
     let Range { start, .. } = error.span().unwrap_or(0..0);
     let (line_number, column) = position(text, start);
     let line = text.lines().nth(line_number - 1).unwrap_or_default();
-    let secret = SETTINGS.iter().any(|setting| setting.kind == Kind::Secret && line.contains(setting.name));
+    let secret = settings::all().any(|setting| setting.kind == Kind::Secret && line.contains(setting.name));
     let line = if secret { "(a line with a secret, not shown)".to_owned() } else { without_password(line) };
     // The message may quote what it found.
     let message = if secret { "this is not TOML".to_owned() } else { error.message().trim().replace('\n', ", ") };

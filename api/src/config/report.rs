@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Loaded;
-use super::settings::{Kind, SETTINGS};
+use super::settings::{self, Kind};
 
 /// The configuration in effect, as a file that could be used: each line says where its value comes from,
 /// settings that are not set are comments, secrets are `***`.
@@ -37,7 +37,7 @@ pub fn flag_help(setting: &super::settings::Setting) -> String {
 /// Settings that have no flag, for the end of `--help`.
 #[must_use]
 pub fn without_flag() -> String {
-    let secrets = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
+    let secrets = settings::all().filter(|setting| setting.kind == Kind::Secret);
     secrets.fold(String::new(), |mut text, setting| {
         let _infallible = writeln!(text, "  {:<24}{}", setting.variable(), setting.help);
         text

@@ -1,10 +1,10 @@
-//! What a setting is. Parsing, `config`, `--help` and the documentation are made of the [table](SETTINGS) of them.
+//! What a setting is. Parsing, `config`, `--help` and the documentation are made of the [table](all) of them.
 
 mod table;
 
 use super::draft::Draft;
 
-pub use table::SETTINGS;
+pub use table::all;
 
 /// What a setting looks like in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Setting {
     /// The setting of that key.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.name == name)
+        all().find(|setting| setting.name == name)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_default_and_example_is_a_good_value() {
-        for setting in SETTINGS {
+        for setting in all() {
             let texts = setting.default.into_iter().chain((setting.kind != Kind::Secret).then_some(setting.example));
             for text in texts {
                 assert_eq!((setting.read)(&mut Draft::blank(), text), Ok(()), "{setting:?} {text}");
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        let mut names: Vec<_> = all().map(|setting| setting.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), SETTINGS.len());
+        assert_eq!(names.len(), all().count());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Fault;
-use super::settings::{Kind, SETTINGS, Setting};
+use super::settings::{self, Kind, Setting};
 use crate::nearest::nearest;
 
 /// Where a value stands.
@@ -144,7 +144,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub(super) fn defaults() -> Vec<Given> {
     let given =
         |setting: &'static Setting| Some(Given { setting, text: setting.default?.to_owned(), source: Source::Default });
-    SETTINGS.iter().filter_map(given).collect()
+    settings::all().filter_map(given).collect()
 }
 
 /// The `KEEPER_…` variables; unknown ones are only warned of, for container platforms inject such names.
@@ -156,7 +156,7 @@ pub(super) fn from_environment(
     variables.sort();
     let mut given = Vec::new();
     for (variable, text) in variables {
-        match SETTINGS.iter().find(|setting| setting.variable() == variable) {
+        match settings::all().find(|setting| setting.variable() == variable) {
             Some(_) if text.is_empty() => warnings.push(format!("{variable} is empty and counts as not set")),
             Some(setting) => given.push(Given { setting, text, source: Source::Environment }),
             None => warnings.push(unknown_variable(&variable)),
@@ -166,7 +166,7 @@ pub(super) fn from_environment(
 }
 
 fn unknown_variable(variable: &str) -> String {
-    let known: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
+    let known: Vec<_> = settings::all().map(Setting::variable).collect();
     match nearest(variable, known.iter().map(String::as_str)) {
         Some(name) => format!("unknown variable {variable} is ignored; did you mean {name}?"),
         None => format!("unknown variable {variable} is ignored"),
@@ -176,7 +176,7 @@ fn unknown_variable(variable: &str) -> String {
 /// The last value of each setting.
 pub(super) fn effective(given: Vec<Given>) -> Vec<Effective> {
     let mut effective: Vec<_> =
-        SETTINGS.iter().map(|setting| Effective { setting, text: None, source: Source::Default }).collect();
+        settings::all().map(|setting| Effective { setting, text: None, source: Source::Default }).collect();
     for value in given {
         let place = effective.iter_mut().find(|effective| std::ptr::eq(effective.setting, value.setting));
         if let Some(effective) = place {
