@@ -148,7 +148,7 @@ fn what_the_go_command_keeps_comes_over_as_it_is_and_the_old_go_sum_stays_true()
     assert!(info.contains("2024-03-04T03:06:07Z") && info.contains("https://git.example.com/middle"), "{info}");
     assert_eq!(get(&server, &middle.at("info")).expect(200).text(), info, "time and origin");
     assert_eq!(get(&server, &leaf.at("mod")).expect(200).text(), leaf.go_mod());
-    let list = server.api("GET", "/api/artifacts?format=go&package=example.com/Middle", None).expect(200).json();
+    let list = server.api("GET", "/api/artifacts?format=go&name=example.com/Middle", None).expect(200).json();
     assert_eq!(list["items"][0]["checksums"]["h1"], middle.h1());
     assert_eq!(list["items"][0]["metadata"]["origin"]["URL"], "https://git.example.com/middle");
 
