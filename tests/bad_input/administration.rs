@@ -93,13 +93,19 @@ fn what_is_fixed_at_creation_is_not_changed() {
     assert_eq!(changed["description"], "what it was read as");
 }
 
-#[test]
-fn everything_that_is_edited_has_a_tag_and_keeps_to_it() {
+/// A server with a user, a group and an artifact, and the artifact's address.
+fn with_one_of_each() -> (Server, String) {
     let server = server(&[]);
     people::person(&server, "ann");
     server.api("POST", "/api/groups", Some(&json!({"name": "team"}))).expect(201);
     let artifacts = server.api("GET", "/api/artifacts?repository=local", None).expect(200).json();
     let artifact = format!("/api/artifacts/{}", people::id(&artifacts["items"][0]));
+    (server, artifact)
+}
+
+#[test]
+fn everything_that_is_edited_has_a_tag_and_keeps_to_it() {
+    let (server, artifact) = with_one_of_each();
     let rows = [
         ("PATCH", LOCAL, json!({"description": "one"}), json!({"description": "two"})),
         ("PATCH", &*artifact, json!({"pinned": true}), json!({"pinned": false})),
@@ -137,11 +143,7 @@ fn everything_that_is_edited_has_a_tag_and_keeps_to_it() {
 
 #[test]
 fn nothing_is_deleted_that_has_become_another_than_was_read() {
-    let server = server(&[]);
-    people::person(&server, "ann");
-    server.api("POST", "/api/groups", Some(&json!({"name": "team"}))).expect(201);
-    let artifacts = server.api("GET", "/api/artifacts?repository=local", None).expect(200).json();
-    let artifact = format!("/api/artifacts/{}", people::id(&artifacts["items"][0]));
+    let (server, artifact) = with_one_of_each();
     let rows = [
         (&*artifact, "", json!({"state": "yanked"})),
         ("/api/users/ann", "", json!({"display_name": "Ann"})),
