@@ -33,6 +33,12 @@ pub fn tombstone(of: &Artifact) -> Failure {
     deleted(&of.coordinate, &of.state_reason, of.state_changed_at)
 }
 
+/// The answer to whoever publishes over a tombstone.
+#[must_use]
+pub fn number_is_spent(of: &Artifact) -> Failure {
+    Failure::new(&codes::VERSION_DELETED, tombstone(of).first().detail.clone())
+}
+
 fn deleted(what: &impl std::fmt::Display, reason: &str, at: Option<jiff::Timestamp>) -> Failure {
     let on = at.map(|at| format!(" on {}", at.strftime("%Y-%m-%d"))).unwrap_or_default();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };

@@ -403,8 +403,7 @@ fn standing<'a>(
         return Ok(Standing::Adds);
     }
     if there.state == ArtifactState::Deleted {
-        let deleted = policy::tombstone(there);
-        return Err(Failure::new(&codes::VERSION_DELETED, deleted.first().detail.clone()).field("version"));
+        return Err(policy::number_is_spent(there).field("version"));
     }
     if sent.extent == Extent::Part {
         return part_standing(there, files);

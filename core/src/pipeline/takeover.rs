@@ -111,7 +111,7 @@ impl Keeper {
                 let detail = format!("{} is here with other files of the same content", there.coordinate);
                 Err(Failure::new(&codes::VERSION_EXISTS, detail))
             }
-            PublishOutcome::Deleted(there) => Err(deleted(&there)),
+            PublishOutcome::Deleted(there) => Err(policy::number_is_spent(&there)),
         }
     }
 
@@ -176,7 +176,7 @@ pub fn check_sums(of: &BTreeMap<String, String>, sums: &[(String, String)]) -> R
 /// Whether all that came is here already.
 fn holds(there: &Artifact, sent: &Inspection) -> Result<bool, Failure> {
     if there.state == ArtifactState::Deleted {
-        return Err(deleted(there));
+        return Err(policy::number_is_spent(there));
     }
     let other = sent.checksums.iter().find(|(name, sum)| there.checksums.get(*name).is_some_and(|own| own != *sum));
     if let Some((name, sum)) = other {
@@ -185,8 +185,4 @@ fn holds(there: &Artifact, sent: &Inspection) -> Result<bool, Failure> {
         return Err(Failure::new(&codes::VERSION_EXISTS, detail));
     }
     Ok(sent.checksums.keys().all(|name| there.checksums.contains_key(name)))
-}
-
-fn deleted(there: &Artifact) -> Failure {
-    Failure::new(&codes::VERSION_DELETED, policy::tombstone(there).first().detail.clone())
 }
