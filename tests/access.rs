@@ -3,6 +3,7 @@
 //! ```text
 //! command_line what the owner of the data folder can do
 //! sign_in      passwords, limits, cookies, the first password
+//! exposed      what others could read on the way
 //! other_pages  what a page of somebody else can make a browser do
 //! tokens       a token is never more than the one that asked for it
 //! users        administration, and what nobody can set by accident
@@ -12,6 +13,7 @@
 //! The rights on each route are in `matrix`.
 
 mod command_line;
+mod exposed;
 mod other_pages;
 mod revocation;
 mod sign_in;

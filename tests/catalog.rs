@@ -207,11 +207,15 @@ fn a_search_finds_words_beginnings_parts_and_what_was_meant() {
         ("ledgers%20extra", "github.com/yourcompany/mymodule-extra"),
         ("hidden", "example.com/hidden"),
         ("tool%20hidden", "example.com/hidden"),
+        ("keeps%20mymodule", M),
+        ("%22mymodule%20keeps%22", M),
     ] {
         let page = found(q);
         assert_eq!(texts(&page, "name").first(), Some(&first), "{q}: {page}");
         assert_eq!(page["approximate"], false, "{q}");
     }
+    let turned = found("%22keeps%20mymodule%22");
+    assert!(turned["items"] == json!([]) || turned["approximate"] == true, "not in this order: {turned}");
     let meant = found("mymodlue");
     assert_eq!((texts(&meant, "name").first(), &meant["approximate"]), (Some(&M), &json!(true)), "{meant}");
     let page = get(&server, "/api/search?q=ledgers&limit=2");

@@ -16,6 +16,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::bootstrap::passwords::Profile;
+
 mod check;
 mod draft;
 mod fault;
@@ -65,6 +67,14 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// How to serve https; `None` is plain http.
     pub tls: Option<TlsSource>,
+    /// Where plain http is sent on to https.
+    pub redirect_listen: Option<SocketAddr>,
+    /// Whether strangers may read the description of the API.
+    pub public_documents: bool,
+    /// What a password costs to check.
+    pub password_profile: Profile,
+    /// Whether a token that everybody on the way could read is revoked.
+    pub revoke_exposed_tokens: bool,
     /// The password of the first user. Read at first start only.
     pub admin_password: Option<Secret>,
     /// The text of a first token of the administrator. Read at first start only.

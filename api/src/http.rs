@@ -19,6 +19,7 @@ mod cookie;
 mod denied;
 mod disposition;
 mod error;
+mod exposure;
 mod form;
 mod formats;
 mod health;
@@ -29,6 +30,7 @@ mod origin;
 mod pages;
 mod problem;
 mod ranges;
+mod redirect;
 mod request;
 mod response;
 mod shared_body;
@@ -40,7 +42,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use http::header::{REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use jiff::{SignedDuration, Timestamp};
 use keeper_core::access::Principal;
 use keeper_core::audit::Denials;
@@ -54,8 +56,10 @@ pub use admission::{Admission, Rates, Turn, UploadBounds};
 pub use authenticate::{Asked, Authenticator};
 pub use error::Refused;
 pub(crate) use error::status as status_of;
+pub use exposure::Exposure;
 pub use health::{Health, WriterAlive};
 pub use metrics::Scrape;
+pub use redirect::Redirect;
 pub use request::{Front, HostRule, RequestFacts};
 
 use crate::archive::Archives;
@@ -100,6 +104,8 @@ pub struct App {
     pub own_address: OwnAddress,
     /// Refusals on their way to the audit.
     pub denials: Arc<Denials>,
+    /// Judges tokens that others could read.
+    pub exposure: Exposure,
     /// What `/metrics` shows.
     pub scrape: Scrape,
 }
@@ -148,11 +154,15 @@ impl Routes {
             }
             "api" if path == "/api/openapi.json" => {
                 read_only(&request)?;
+                self.app.front.open_documents(who)?;
                 let response = Response::builder().content_type("application/json").body(self.openapi.clone());
                 Ok(no_store(response))
             }
             "api" => match pages::docs(path) {
-                Some(page) => read_only(&request).map(|()| page),
+                Some(page) => {
+                    read_only(&request)?;
+                    self.app.front.open_documents(who).map(|()| page)
+                }
                 None => {
                     let method = request.method().clone();
                     // On the heap, so that the many small reads do not carry the room for this.
@@ -186,8 +196,13 @@ impl Routes {
 
     /// The answer, and who is asking as far as that is known.
     async fn answered(&self, request: Request, facts: &RequestFacts, span: &Span) -> (Principal, Answered) {
-        let asked =
-            Asked { method: request.method(), path: request.original_uri().path(), headers: request.headers(), facts };
+        let asked = Asked {
+            method: request.method(),
+            path: request.original_uri().path(),
+            headers: request.headers(),
+            facts,
+            public_documents: self.app.front.public_documents,
+        };
         let who = match self.app.authenticator.principal(&asked).await {
             Ok(who) => who,
             Err(failure) => return (Principal::Anonymous, Err(self.with_hint_of_format(failure, &request, facts))),
@@ -257,21 +272,36 @@ impl Routes {
         );
     }
 
-    fn finish(&self, mut response: Response, facts: &RequestFacts, shape: Shape) -> Response {
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
-            headers.insert(&X_REQUEST_ID, id);
-        }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        if shape == Shape::Api {
-            pages::guard_api(headers);
-        }
+    fn finish(&self, response: Response, facts: &RequestFacts, shape: Shape) -> Response {
+        let mut response = with_guards(response, facts, shape);
         if facts.https && self.app.front.public_url.is_some() {
-            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
         response
     }
+}
+
+/// What every answer carries: the request's id, and what browsers shall not do with it.
+fn with_guards(mut response: Response, facts: &RequestFacts, shape: Shape) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(facts.id.as_str()) {
+        headers.insert(&X_REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if shape == Shape::Api {
+        pages::guard_api(headers);
+    }
+    response
+}
+
+/// A refusal, after a token in the address was dealt with.
+async fn exposed(exposure: &Exposure, failure: Failure, uri: &Uri, facts: &RequestFacts) -> Failure {
+    if failure.code() != &codes::TOKEN_IN_URL {
+        return failure;
+    }
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    exposure.judge(failure, target, facts).await
 }
 
 /// A response with its class, if that is known.
@@ -301,7 +331,11 @@ impl Endpoint for Routes {
                 let result = tracing::Instrument::instrument(answered, span.clone()).await;
                 (facts, result)
             }
-            Err(refused) => (refused.0, (Principal::Anonymous, Err(refused.1))),
+            Err(refused) => {
+                let (facts, failure) = *refused;
+                let failure = exposed(&self.app.exposure, failure, &uri, &facts).await;
+                (facts, (Principal::Anonymous, Err(failure)))
+            }
         };
         let mut class = self.class_of(first);
         let response = match result {

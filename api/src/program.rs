@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{Reply, Request};
+use crate::bootstrap::passwords::Passwords;
 use crate::cli::{self, Exit, Invocation, Verb, output};
 use crate::config::{Config, Loaded, environment};
 use crate::datadir::{DataDir, private_files};
@@ -141,7 +142,9 @@ async fn offline(request: Arc<Request>, config: Config) -> Result<Option<Reply>,
         (error.exit(), error.to_string())
     })?;
     let store = Arc::new(store);
-    let reply = Administration::new(store.clone(), data.first_password()).answer(&request).await;
+    let reply = Administration::new(store.clone(), Passwords::new(1, config.password_profile), data.first_password())
+        .answer(&request)
+        .await;
     store.close().await;
     Ok(Some(reply))
 }

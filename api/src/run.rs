@@ -23,6 +23,7 @@ use keeper_core::plugin::{Registry, RegistryError};
 use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::administration::Administration;
@@ -38,7 +39,9 @@ use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
 use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Admission, App, Authenticator, Front, Health, Rates, Routes, Scrape, UploadBounds};
+use crate::http::{
+    Admission, App, Authenticator, Exposure, Front, Health, Rates, Redirect, Routes, Scrape, UploadBounds,
+};
 use crate::import::Importer;
 use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
@@ -193,11 +196,16 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         tls: tls.as_ref().map(|tls| tls.handle.clone()),
         data: data.root().to_owned(),
     };
+    let exposure = Exposure::new(store.clone(), denials.clone(), config.revoke_exposed_tokens);
     let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper: keeper.clone(),
         authenticator: Authenticator::new(store.clone()),
-        sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
+        sign_in: SignIn::new(
+            Passwords::new(processors, config.password_profile),
+            data.first_password(),
+            config.allow_insecure_http,
+        ),
         front: front(&config),
         health: health.clone(),
         status: Arc::new(Status::new(store.clone(), &config, data.root())),
@@ -208,6 +216,7 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         admission: admission.clone(),
         rates: Rates::new(config.max_requests_per_second),
         denials: denials.clone(),
+        exposure: exposure.clone(),
         scrape,
     };
     let auditor = Auditor::start(store.clone(), denials);
@@ -216,10 +225,12 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     tokio::spawn(guard.watch(runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     schedule(&config, &runner, &keeper, &upkeep);
-    let administration = Administration::new(store.clone(), data.first_password());
+    let administration =
+        Administration::new(store.clone(), Passwords::new(1, config.password_profile), data.first_password());
     let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
     let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep, importer }))?;
     let address = config.address_for_people(bound);
+    redirect(&config, bound, exposure, connections, runner.stopping()).await?;
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
     // Whatever there is to be read again: the signal must not end the process.
@@ -275,7 +286,7 @@ async fn first_start(
     registry: &Registry,
     store: &Store,
 ) -> Result<FirstStart, StartError> {
-    let passwords = Passwords::new(1);
+    let passwords = Passwords::new(1, config.password_profile);
     let ports = bootstrap::Ports { identity: store, repositories: store, registry, passwords: &passwords };
     let first = bootstrap::first_start(ports, config, Reveal::here(data)).await?;
     first.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -345,6 +356,29 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
+/// The plain port beside https, if one is wanted.
+async fn redirect(
+    config: &Config,
+    https: SocketAddr,
+    exposure: Exposure,
+    connections: usize,
+    stopping: &CancellationToken,
+) -> Result<(), StartError> {
+    let Some(at) = config.redirect_listen else { return Ok(()) };
+    let listener = listen(at).await?;
+    let address = listener.local_addr()?;
+    let app = crate::server::into_app(Redirect::new(front(config), https.port(), exposure));
+    tokio::spawn(crate::server::serve(
+        listener,
+        None,
+        limits(config, connections),
+        app,
+        stopping.clone().cancelled_owned(),
+    ));
+    tracing::info!(%address, "plain http is sent on to https");
+    Ok(())
+}
+
 fn front(config: &Config) -> Front {
     let allowed = config.allowed_hosts.clone();
     Front {
@@ -353,6 +387,7 @@ fn front(config: &Config) -> Front {
         trusted_proxies: config.trusted_proxies.clone(),
         // A proxy in front has a certificate of its own.
         own_authority: matches!(config.tls, Some(TlsSource::SelfSigned)) && config.trusted_proxies.is_empty(),
+        public_documents: config.public_documents,
     }
 }
 

@@ -237,6 +237,16 @@ fn odd_words_orders_and_times_get_plain_answers() {
             refusals.api(&format!("I5 {path} {}", &bad[..3]), &answer, 400, &["invalid_query"]);
         }
     }
+    for (word, at) in [("%22open", 1), ("12%22", 3), ("%22a%22%20%22b", 5)] {
+        let answer = server.api("GET", &format!("/api/search?strict=true&q={word}"), None);
+        let problem = refusals.api(&format!("L19 {word}"), &answer, 400, &["invalid_query"]);
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains(&format!("character {at} "))),
+            "{problem}"
+        );
+        server.api("GET", &format!("/api/search?q={word}"), None).expect(200);
+        server.api("GET", "/api/search?strict=true&q=%22a%20b%22", None).expect(200);
+    }
     for empty in ["", "%20"] {
         refusals.api(
             "I5 nothing",

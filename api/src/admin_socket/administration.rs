@@ -68,8 +68,8 @@ impl TokenLine {
 impl Administration {
     /// On this store; `first_password` is the file of the generated password.
     #[must_use]
-    pub fn new(directory: Arc<dyn Directory>, first_password: PathBuf) -> Self {
-        Self { directory, passwords: Passwords::new(1), first_password }
+    pub fn new(directory: Arc<dyn Directory>, passwords: Passwords, first_password: PathBuf) -> Self {
+        Self { directory, passwords, first_password }
     }
 
     async fn tokens(&self, user: Option<&str>) -> Result<Reply, StoreError> {

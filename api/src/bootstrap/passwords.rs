@@ -1,10 +1,10 @@
 //! Passwords: which are taken, how they are kept, and how many are worked on at once.
 //!
-//! Kept is a PHC string: argon2id, m = 19,456 KiB, t = 2, p = 1, salt 16 bytes, output 32 bytes. Each hash needs
-//! 19 MiB while it runs, so [`Passwords`] lets few run at once and few wait: a flood of logins costs no memory.
+//! Kept is a PHC string: argon2id with the parameters of a [`Profile`], salt 16 bytes, output 32 bytes. Each hash needs
+//! 19 or 64 MiB while it runs, so [`Passwords`] lets few run at once and few wait: a flood of logins costs no memory.
 //! Texts are brought to Unicode NFC first: the same word typed on two systems is the same password.
 //!
-//! Sources: OWASP Password Storage Cheat Sheet (parameters); NIST SP 800-63B 5.1.1.2 (length and known
+//! Sources: OWASP Password Storage Cheat Sheet and RFC 9106 section 4 (parameters); NIST SP 800-63B 5.1.1.2 (length and known
 //! passwords, no rules of composition). Doubt: instead of the 10,000 most common passwords there is the handful of
 //! them that have 12 characters, and a rule against repetitions and runs; nearly all of the list is shorter.
 
@@ -30,9 +30,6 @@ pub const GENERATED_CHARACTERS: usize = 24;
 /// Hashes that may wait for their turn.
 pub const QUEUE: usize = 16;
 
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 const OUTPUT_BYTES: usize = 32;
 
 const COMMON: &[&str] = &[
@@ -60,6 +57,48 @@ const COMMON: &[&str] = &[
 ];
 
 const RUNS: &[&str] = &["01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm"];
+
+/// What a hash costs. A hash of another profile is replaced when its user signs in the next time; until then that login
+/// takes another time to be refused than one that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// m = 19,456 KiB, t = 2, p = 1: OWASP's least.
+    Standard,
+    /// m = 65,536 KiB, t = 3, p = 4: the second choice of RFC 9106, for servers with memory to spare.
+    High,
+}
+
+impl Profile {
+    fn params(self) -> Params {
+        let (memory_kib, passes, lanes) = match self {
+            Self::Standard => (19_456, 2, 1),
+            Self::High => (65_536, 3, 4),
+        };
+        Params::new(memory_kib, passes, lanes, Some(OUTPUT_BYTES)).expect("constants within argon2's bounds")
+    }
+
+    fn argon2(self) -> Argon2<'static> {
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params())
+    }
+
+    fn made(self, hash: &PasswordHash) -> Result<bool, PasswordError> {
+        let (own, other) = (self.params(), Params::try_from(hash).map_err(|error| damaged(&error))?);
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        Ok(hash.algorithm.as_str() == "argon2id" && costs(&own) == costs(&other))
+    }
+}
+
+impl std::str::FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "high" => Ok(Self::High),
+            _ => Err("expected standard or high".to_owned()),
+        }
+    }
+}
 
 /// Why there is no answer about a password.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +187,9 @@ pub fn generate() -> Result<Secret, PasswordError> {
 /// Hashes and verifies, a few at once.
 #[derive(Debug)]
 pub struct Passwords {
+    profile: Profile,
+    /// A hash that no password of a user has.
+    dummy: Arc<OnceLock<String>>,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
@@ -155,9 +197,14 @@ pub struct Passwords {
 impl Passwords {
     /// For this many processors.
     #[must_use]
-    pub fn new(processors: usize) -> Self {
+    pub fn new(processors: usize, profile: Profile) -> Self {
         let at_once = (processors / 2).max(1);
-        Self { running: Arc::new(Semaphore::new(at_once)), admitted: Arc::new(Semaphore::new(at_once + QUEUE)) }
+        Self {
+            profile,
+            dummy: Arc::default(),
+            running: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once + QUEUE)),
+        }
     }
 
     /// The PHC string of a password.
@@ -165,8 +212,8 @@ impl Passwords {
     /// # Errors
     /// [`PasswordError::Busy`] when too many wait.
     pub async fn hash(&self, password: &Secret) -> Result<String, PasswordError> {
-        let password = normal(password.reveal());
-        self.run(move || hash(&password)).await?
+        let (password, profile) = (normal(password.reveal()), self.profile);
+        self.run(move || hash(&password, profile)).await?
     }
 
     /// Whether a password fits what is stored. Without anything stored it takes as long, so that nobody can
@@ -178,10 +225,10 @@ impl Passwords {
         if password.reveal().len() > MAX_BYTES {
             return Ok(Verdict::Wrong);
         }
-        let password = normal(password.reveal());
+        let (password, profile, dummy) = (normal(password.reveal()), self.profile, self.dummy.clone());
         self.run(move || match stored {
-            Some(stored) => verify(&password, &stored),
-            None => verify(&password, dummy()?).map(|_| Verdict::Wrong),
+            Some(stored) => verify(&password, &stored, profile),
+            None => verify(&password, known(&dummy, profile)?, profile).map(|_| Verdict::Wrong),
         })
         .await?
     }
@@ -200,39 +247,33 @@ impl Passwords {
     }
 }
 
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES)).expect("constants within argon2's bounds");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn damaged(error: &dyn std::fmt::Display) -> PasswordError {
+    PasswordError::Hash(error.to_string())
 }
 
-fn hash(password: &str) -> Result<String, PasswordError> {
+fn hash(password: &str, profile: Profile) -> Result<String, PasswordError> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(PasswordError::Random)?;
-    let hashed = argon2().hash_password_with_salt(password.as_bytes(), &salt);
-    hashed.map(|hash| hash.to_string()).map_err(|error| PasswordError::Hash(error.to_string()))
+    let hashed = profile.argon2().hash_password_with_salt(password.as_bytes(), &salt);
+    hashed.map(|hash| hash.to_string()).map_err(|error| damaged(&error))
 }
 
-fn verify(password: &str, stored: &str) -> Result<Verdict, PasswordError> {
-    let damaged = |error: &dyn std::fmt::Display| PasswordError::Hash(error.to_string());
+fn verify(password: &str, stored: &str, profile: Profile) -> Result<Verdict, PasswordError> {
     let stored = PasswordHash::new(stored).map_err(|error| damaged(&error))?;
     // argon2 takes the parameters of the hash, not its own.
-    if argon2().verify_password(password.as_bytes(), &stored).is_err() {
+    if profile.argon2().verify_password(password.as_bytes(), &stored).is_err() {
         return Ok(Verdict::Wrong);
     }
-    let params = Params::try_from(&stored).map_err(|error| damaged(&error))?;
-    let current = stored.algorithm.as_str() == "argon2id"
-        && (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES);
-    Ok(if current { Verdict::Right } else { Verdict::Outdated })
+    Ok(if profile.made(&stored)? { Verdict::Right } else { Verdict::Outdated })
 }
 
 /// A hash that no password of a user has.
-fn dummy() -> Result<&'static str, PasswordError> {
-    static DUMMY: OnceLock<String> = OnceLock::new();
-    if let Some(dummy) = DUMMY.get() {
+fn known(dummy: &OnceLock<String>, profile: Profile) -> Result<&str, PasswordError> {
+    if let Some(dummy) = dummy.get() {
         return Ok(dummy);
     }
-    let made = hash(generate()?.reveal())?;
-    Ok(DUMMY.get_or_init(|| made))
+    let made = hash(generate()?.reveal(), profile)?;
+    Ok(dummy.get_or_init(|| made))
 }
 
 #[cfg(test)]
@@ -272,7 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_fits_its_password_alone() {
-        let passwords = Passwords::new(2);
+        let passwords = Passwords::new(2, Profile::Standard);
         let composed = Secret::new("ölkännchen-fünf");
         let hash = passwords.hash(&composed).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -290,11 +331,16 @@ mod tests {
         let weak = weak.hash_password_with_salt(composed.reveal().as_bytes(), &[1; 16]).expect("hashed").to_string();
         assert_eq!(passwords.verify(&composed, Some(weak)).await.expect("a verdict"), Verdict::Outdated);
         assert!(matches!(passwords.verify(&composed, Some("x".into())).await, Err(PasswordError::Hash(_))));
+        let high = Passwords::new(2, Profile::High);
+        let better = high.hash(&composed).await.expect("hashed");
+        assert!(better.starts_with("$argon2id$v=19$m=65536,t=3,p=4$"), "{better}");
+        assert_eq!(high.verify(&composed, Some(better.clone())).await.expect("a verdict"), Verdict::Right);
+        assert_eq!(passwords.verify(&composed, Some(better)).await.expect("a verdict"), Verdict::Outdated);
     }
 
     #[tokio::test]
     async fn a_login_that_nobody_has_waits_for_its_turn_to_hash_as_all_do() {
-        let passwords = Passwords::new(1);
+        let passwords = Passwords::new(1, Profile::Standard);
         let hash = passwords.hash(&Secret::new("a good password")).await.expect("hashed");
         let held = passwords.running.clone().acquire_owned().await.expect("free");
         let guess = Secret::new("another password");
@@ -310,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_more_than_the_queue_holds_is_turned_away() {
-        let passwords = Passwords::new(1);
+        let passwords = Passwords::new(1, Profile::Standard);
         let _held = passwords.running.clone().acquire_owned().await.expect("free");
         let mut waiting: Vec<_> = (0..=QUEUE).map(|_| Box::pin(passwords.run(|| ()))).collect();
         for one in &mut waiting {

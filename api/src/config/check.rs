@@ -30,6 +30,9 @@ pub(super) fn combinations(
     if tls && draft.config.public_url.as_ref().is_some_and(|url| !url.is_https()) {
         fault("public_url", "public_url begins with http:// while the server speaks https; write https://");
     }
+    if draft.config.redirect_listen.is_some() && !tls {
+        fault("redirect_listen", "redirect_listen sends on to https, which is not served; set tls_cert and tls_key");
+    }
     let bucket = matches!(draft.storage, Some(StoragePlace::Bucket(_)));
     for name in ["s3_endpoint", "s3_region", "s3_path_style"] {
         let given = effective.iter().any(|one| one.setting.name == name && one.source != Source::Default);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{AllowedHosts, Bucket, Config, DatabasePlace, LogFormat, StoragePlace, TlsSource, UpstreamBounds};
+use crate::bootstrap::passwords::Profile;
 
 /// Takes one setting after the other.
 pub(super) struct Draft {
@@ -33,6 +34,10 @@ impl Draft {
             allow_network_disk: false,
             public_url: None,
             tls: None,
+            redirect_listen: None,
+            public_documents: true,
+            password_profile: Profile::Standard,
+            revoke_exposed_tokens: false,
             admin_password: None,
             admin_token: None,
             anonymous_read: None,

@@ -23,6 +23,7 @@ mod quotas;
 mod repositories;
 mod retention;
 mod revision;
+mod search_text;
 mod session;
 mod shape;
 mod similar;

@@ -66,6 +66,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// What else is known of it.
     pub facts: &'a RequestFacts,
+    /// Whether everybody may read the description of the API.
+    pub public_documents: bool,
 }
 
 /// What carried a credential.
@@ -201,8 +203,9 @@ async fn note(directory: Arc<dyn Directory>, means: Means, at: Timestamp, from: 
 /// Whether the cookie of a session is looked at: below `/api`, but not where it is made or taken away, for a
 /// session that has ended must not be in the way of the next; nor on the pages that everybody may read.
 fn takes_cookie(asked: &Asked<'_>) -> bool {
-    let below = asked.path.strip_prefix("/api/");
-    below.is_some_and(|below| below != "session" && below != "openapi.json" && !below.starts_with("docs"))
+    let Some(below) = asked.path.strip_prefix("/api/") else { return false };
+    let is_document = below == "openapi.json" || below.starts_with("docs");
+    below != "session" && !(is_document && asked.public_documents)
 }
 
 fn looks_like_token(secret: &str) -> bool {
@@ -230,6 +233,11 @@ fn credential(value: &[u8]) -> Result<(Carrier, String), Failure> {
         return Err(malformed("the credential is empty or holds a blank"));
     }
     Ok((carrier, secret))
+}
+
+/// The secret in the value of an `Authorization` header, if there is one.
+pub(super) fn secret(value: &[u8]) -> Option<String> {
+    credential(value).ok().map(|(_, secret)| secret)
 }
 
 fn basic_password(encoded: &str) -> Option<String> {

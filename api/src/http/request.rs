@@ -38,6 +38,8 @@ pub struct Front {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether the certificate is signed by an authority of our own, which clients do not know.
     pub own_authority: bool,
+    /// Whether everybody may read the description of the API.
+    pub public_documents: bool,
 }
 
 /// What is known of one request.
@@ -76,6 +78,19 @@ pub(crate) fn new_id() -> String {
 }
 
 impl Front {
+    /// Lets somebody read the description of the API.
+    ///
+    /// # Errors
+    /// `login_required` for strangers, where it is not for everybody.
+    pub(crate) fn open_documents(&self, who: &Principal) -> Result<(), Failure> {
+        match who {
+            Principal::Anonymous if !self.public_documents => {
+                Err(Failure::new(&codes::LOGIN_REQUIRED, "the description of the API is for those who sign in here"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Judges a request.
     ///
     /// # Errors
@@ -264,6 +279,7 @@ mod tests {
             host_allowed: Arc::new(|_| true),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],
             own_authority: false,
+            public_documents: true,
         };
         let rows: [(&[&str], Option<&str>); 11] = [
             (&["1.1.1.1, 2.2.2.2, 10.0.0.7"], Some("2.2.2.2")),

@@ -75,10 +75,13 @@ impl TokenSecret {
     /// Whether a text holds something shaped like a token of ours anywhere; such texts are never logged.
     #[must_use]
     pub fn occurs_in(text: &str) -> bool {
-        let mut begins = TOKEN_PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix));
-        begins.any(|(at, _)| {
-            text.get(at..at + Self::CHARACTERS).is_some_and(|candidate| matches!(Self::parse(candidate), Ok(Some(_))))
-        })
+        Self::all_in(text).next().is_some()
+    }
+
+    /// Whatever in a text is shaped like a token of ours.
+    pub fn all_in(text: &str) -> impl Iterator<Item = Self> {
+        let begins = TOKEN_PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix));
+        begins.filter_map(|(at, _)| Self::parse(text.get(at..at + Self::CHARACTERS)?).ok().flatten())
     }
 }
 
@@ -125,6 +128,8 @@ mod tests {
     fn a_token_inside_a_text_is_found() {
         assert!(TokenSecret::occurs_in(&format!("/{}/go/local", sample().reveal())));
         assert!(!TokenSecret::occurs_in("/akp_/go/local"));
+        let twice = format!("?a={0}&b=x{0}", sample().reveal());
+        assert_eq!(TokenSecret::all_in(&twice).collect::<Vec<_>>(), [sample(), sample()]);
     }
 
     #[test]

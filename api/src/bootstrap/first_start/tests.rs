@@ -8,6 +8,7 @@ use keeper_core::testing::memory::MemoryStore as Store;
 use super::*;
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{AdminHandler, Lines, Reply, Request};
+use crate::bootstrap::passwords::{Passwords, Profile};
 use crate::config::Overrides;
 
 const TOKEN: &str = "c0ffee1234deadbeef5678badcab1e90ab";
@@ -20,7 +21,7 @@ fn config(environment: &[(&str, &str)]) -> Config {
 
 async fn start(store: &Store, config: &Config, reveal: Reveal<'_>) -> FirstStart {
     let registry = handler::registry();
-    let passwords = Passwords::new(2);
+    let passwords = Passwords::new(2, Profile::Standard);
     let ports = Ports { identity: store, repositories: store, registry: &registry, passwords: &passwords };
     first_start(ports, config, reveal).await.expect("started")
 }
@@ -31,7 +32,7 @@ async fn an_empty_store_gets_an_administrator_and_the_first_repositories() {
     let made = start(&store, &config(&[]), Reveal::Terminal).await;
     let Administrator::Generated(password) = &made.administrator else { panic!("{made:?}") };
     let stored = store.password(ADMINISTRATOR).await.expect("asked");
-    let verdict = Passwords::new(2).verify(password, stored).await.expect("a verdict");
+    let verdict = Passwords::new(2, Profile::Standard).verify(password, stored).await.expect("a verdict");
     assert_eq!(verdict, Verdict::Right);
     assert!(!format!("{made:?}").contains(password.reveal()));
 
@@ -88,13 +89,16 @@ async fn without_a_terminal_the_password_is_in_a_file() {
     let Administrator::InFile(path) = made.administrator else { panic!("{made:?}") };
     let password = Secret::new(std::fs::read_to_string(path).expect("there").trim_end());
     let stored = store.password(ADMINISTRATOR).await.expect("asked");
-    assert_eq!(Passwords::new(2).verify(&password, stored).await.expect("a verdict"), Verdict::Right);
+    assert_eq!(
+        Passwords::new(2, Profile::Standard).verify(&password, stored).await.expect("a verdict"),
+        Verdict::Right
+    );
 }
 
 #[tokio::test]
 async fn a_start_that_was_cut_off_is_continued() {
     let store = Store::default();
-    let (registry, passwords) = (handler::registry(), Passwords::new(1));
+    let (registry, passwords) = (handler::registry(), Passwords::new(1, Profile::Standard));
     let ports = Ports { identity: &store, repositories: &store, registry: &registry, passwords: &passwords };
     for first in REPOSITORIES {
         repository(ports, first, true).await.expect("made");
@@ -123,9 +127,15 @@ async fn a_token_is_issued_for_a_user_that_exists() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("admin.sock");
-    let _socket =
-        AdminSocket::serve(&path, Arc::new(Administration::new(store.clone(), folder.path().join("first-password"))))
-            .expect("served");
+    let _socket = AdminSocket::serve(
+        &path,
+        Arc::new(Administration::new(
+            store.clone(),
+            Passwords::new(1, Profile::Standard),
+            folder.path().join("first-password"),
+        )),
+    )
+    .expect("served");
     let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
     let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
     assert!(created.expires_at.is_some() && created.packages.is_none());

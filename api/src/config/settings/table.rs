@@ -132,6 +132,14 @@ static COMMON: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "redirect_listen",
+        unset: "no second port",
+        example: "0.0.0.0:80",
+        help: "Address and port where plain http is only sent on to https",
+        read: |draft, text| value::listen(text).map(|address| draft.config.redirect_listen = Some(address)),
+        ..BLANK
+    },
+    Setting {
         name: "allow_insecure_http",
         kind: Kind::Switch,
         default: Some("false"),
@@ -207,6 +215,32 @@ static COMMON: &[Setting] = &[
         example: "/etc/artifact-keeper/corporate-ca.pem",
         help: "PEM file of certificate authorities that upstreams may have besides the platform's",
         read: |draft, text| value::path(text).map(|path| draft.config.network_ca_file = Some(path)),
+        ..BLANK
+    },
+    Setting {
+        name: "public_documents",
+        kind: Kind::Switch,
+        default: Some("true"),
+        example: "false",
+        help: "Whether strangers may read the description of the API, /api/docs and /api/openapi.json",
+        read: |draft, text| value::switch(text).map(|on| draft.config.public_documents = on),
+        ..BLANK
+    },
+    Setting {
+        name: "password_profile",
+        default: Some("standard"),
+        example: "high",
+        help: "What a password costs to check: standard (19 MiB) or high (64 MiB, five times as long)",
+        read: |draft, text| text.parse().map(|profile| draft.config.password_profile = profile),
+        ..BLANK
+    },
+    Setting {
+        name: "revoke_exposed_tokens",
+        kind: Kind::Switch,
+        default: Some("false"),
+        example: "true",
+        help: "Revoke a token that was sent in an address or unencrypted to redirect_listen, not only refuse it",
+        read: |draft, text| value::switch(text).map(|on| draft.config.revoke_exposed_tokens = on),
         ..BLANK
     },
     Setting {

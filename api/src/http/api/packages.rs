@@ -8,8 +8,8 @@ use keeper_core::catalog::{
     DependentQuery, ListedVersion, Package, PackageId, PackageOrder, PackageQuery, PackageStore, Rank, SearchQuery,
     VersionOrder, VersionQuery,
 };
-use keeper_core::error::{Failure, codes};
-use keeper_core::limits::{PAGE_LIMIT_MAX, SEARCH_TERMS};
+use keeper_core::error::Failure;
+use keeper_core::limits::PAGE_LIMIT_MAX;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -21,7 +21,7 @@ use super::caller::Caller;
 use super::cursor::{Filter, NextCursor};
 use super::listing::{self, Readable, default_limit};
 use super::package_views::{DependentView, PackageView, VersionView};
-use super::similar;
+use super::{search_text, similar};
 use crate::http::{App, Refused};
 
 pub(super) struct Packages;
@@ -226,7 +226,8 @@ impl Packages {
     /// Search packages.
     ///
     /// Ranked over names, descriptions and keywords; each word is found as the beginning of a word, from three
-    /// characters on also within a name. Where nothing holds the words, packages with similar names are shown.
+    /// characters on also within a name. Words between quotes are found in a row. Where nothing holds the words,
+    /// packages with similar names are shown.
     #[oai(path = "/search", method = "get", operation_id = "search_packages")]
     #[allow(clippy::too_many_arguments)]
     async fn search(
@@ -239,6 +240,9 @@ impl Packages {
         format: Query<Option<String>>,
         /// Only of repositories of this name; a virtual one stands for its members.
         repository: Query<Option<String>>,
+        /// Refuse a quote that opens no phrase, instead of looking for it.
+        #[oai(default)]
+        strict: Query<bool>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
         limit: Query<u32>,
@@ -246,7 +250,7 @@ impl Packages {
         cursor: Query<Option<String>>,
     ) -> Result<Json<FoundPage>, Refused> {
         let limit = listing::limit(limit.0)?;
-        let terms = terms(&q)?;
+        let terms = search_text::terms(&listing::text(Some(&q))?.unwrap_or_default(), strict.0)?;
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
         let filter = caller.filter("search", &[&Some(q.0), &format.0, &repository.0]);
         let after = cursor.0.as_deref().map(|text| filter.open_bytes(text, place)).transpose()?;
@@ -323,15 +327,6 @@ fn order(sort: Sort, filter: &Filter, cursor: Option<&str>) -> Result<PackageOrd
 fn place(key: &[u8]) -> Option<(Rank, PackageId)> {
     let (rank, id) = key.split_first_chunk()?;
     Some((Rank::from_be_bytes(*rank), PackageId(Uuid::from_slice(id).ok()?)))
-}
-
-fn terms(text: &str) -> Result<Vec<String>, Failure> {
-    let text = listing::text(Some(text))?.unwrap_or_default();
-    let terms: Vec<_> = text.split_whitespace().take(SEARCH_TERMS).map(str::to_owned).collect();
-    if terms.is_empty() {
-        return Err(Failure::new(&codes::INVALID_QUERY, "q holds no word").field("q"));
-    }
-    Ok(terms)
 }
 
 fn parse_id(text: &str) -> Result<PackageId, Failure> {

@@ -249,7 +249,8 @@ export interface paths {
         /**
          * Search packages.
          * @description Ranked over names, descriptions and keywords; each word is found as the beginning of a word, from three
-         *     characters on also within a name. Where nothing holds the words, packages with similar names are shown.
+         *     characters on also within a name. Words between quotes are found in a row. Where nothing holds the words,
+         *     packages with similar names are shown.
          */
         get: operations["search_packages"];
         put?: never;
@@ -5224,6 +5225,11 @@ export interface operations {
                  * @example local
                  */
                 repository?: string;
+                /**
+                 * @description Refuse a quote that opens no phrase, instead of looking for it.
+                 * @example true
+                 */
+                strict?: boolean;
                 /**
                  * @description At most so many, 1 to 200.
                  * @example 50
