@@ -20,7 +20,7 @@ use crate::harness::is_long;
 use crate::harness::postgres::{self, Database};
 use crate::harness::random::Random;
 use crate::harness::s3::S3;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::upload::{Answer, Form};
 
 fn publish(server: &Server, name: &str, version: &str, content: u64) -> Answer {
@@ -82,7 +82,7 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
 
 #[test]
 fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
-    let mut server = Server::start();
+    let mut server = Server::with(&[ON_SQLITE]);
     let (acknowledged, next): (Mutex<Vec<String>>, _) = (Mutex::default(), AtomicU64::new(0));
     let (stop, folder) = (AtomicBool::new(false), TempDir::new().expect("a folder"));
     let copy = folder.path().join("copy");
@@ -139,7 +139,7 @@ impl Elsewhere {
 #[test]
 fn what_a_restored_older_state_has_forgotten_keeps_its_number_for_its_content() {
     let elsewhere = Elsewhere::new();
-    let mut server = Server::start();
+    let mut server = Server::with(&[ON_SQLITE]);
     publish(&server, "example.com/m", "v1.0.0", 1).expect(201);
     let both = format!("backup --to {} {}", elsewhere.copy.display(), elsewhere.journal());
     server.command(&both).succeeded().says(&["1 stored files", "1 publications added"]);

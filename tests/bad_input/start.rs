@@ -13,7 +13,7 @@ use super::attempt::{Start, is_root};
 use super::tls::{Pair, connect};
 use crate::harness::database::sql;
 use crate::harness::http::parse;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::wait::until;
 
 #[test]
@@ -88,7 +88,7 @@ fn a_data_folder_has_one_server() {
 #[test]
 fn a_database_that_is_not_ours_is_not_touched() {
     let database = |server: &Server| server.data().join("keeper.db");
-    let mut server = Server::start();
+    let mut server = Server::with(&[ON_SQLITE]);
     server.stop();
     let good = fs::read(database(&server)).expect("a database");
 

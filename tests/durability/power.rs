@@ -13,7 +13,7 @@ use super::{QUIET, publish_marked};
 use crate::harness::exchange::ask;
 use crate::harness::is_long;
 use crate::harness::random::Random;
-use crate::harness::server::{ADMIN_TOKEN, Server};
+use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 
 const CLIENTS: usize = 4;
@@ -32,7 +32,7 @@ struct Recording {
 impl Recording {
     fn make() -> Self {
         let shim = Shim::build();
-        let mut server = Server::with(&[QUIET]);
+        let mut server = Server::with(&[QUIET, ON_SQLITE]);
         server.stop();
         let (honest, lying) = (Disk::of(&server.data(), true), Disk::of(&server.data(), false));
         shim.stand_before(&mut server);
@@ -98,7 +98,7 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
     let mut chance = Random::of("power cut");
     let recording = Recording::make();
     let images = if is_long() { 1_000 } else { 16 };
-    let mut server = Server::with(&[QUIET]);
+    let mut server = Server::with(&[QUIET, ON_SQLITE]);
     server.stop();
     let place = |chance: &mut Random| {
         // Half of the cuts come right behind an answer, where most is at stake.
@@ -119,7 +119,7 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
         let (data, at) = (folder.path().join("data"), recording.events.len());
         recording.cut(&recording.lying, at, &data, &mut chance);
         let look = || {
-            let mut server = Server::with(&[QUIET]);
+            let mut server = Server::with(&[QUIET, ON_SQLITE]);
             server.stop();
             recording.look(&mut server, &data, at);
         };

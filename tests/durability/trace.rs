@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 
 /// How much longer each fsync takes: what a good disk needs, so that commits meet and become one group.
@@ -27,7 +27,7 @@ impl Recorded {
     pub(crate) fn start() -> Self {
         let shim = Shim::build();
         // The first start is not of interest, and tells where the data are.
-        let mut server = Server::with(&[super::QUIET]);
+        let mut server = Server::with(&[super::QUIET, ON_SQLITE]);
         server.stop();
         shim.stand_before(&mut server);
         server.set("SHIM_LOG", &shim.path("log").display().to_string());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, bytes, gc, unfinished, with_files};
 use crate::harness::database::sql;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::shim::{SHORT, Shim};
 use crate::harness::wait;
 
@@ -25,7 +25,7 @@ struct Fragile {
 
 impl Fragile {
     fn new() -> Self {
-        let mut server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET]].concat()));
+        let mut server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ON_SQLITE]].concat()));
         server.stop();
         let shim = Shim::build();
         shim.stand_before(&mut server);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::files::{AT_ONCE, Client, QUIET, bytes, unfinished, with_files};
 use crate::harness::http;
 use crate::harness::random::Random;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 use crate::harness::wait;
 
@@ -63,7 +63,7 @@ fn a_full_disk_refuses_uploads_serves_all_reads_takes_deletions_and_recovers() {
 
 #[test]
 fn a_read_only_disk_serves_all_reads_refuses_writes_with_the_reason_and_recovers() {
-    let mut server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET]].concat()));
+    let mut server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ON_SQLITE]].concat()));
     server.stop();
     let shim = Shim::build();
     shim.stand_before(&mut server);

@@ -33,6 +33,10 @@ pub(crate) const ADMIN_TOKEN: &str = "tests-only-Wm3kYv8QzR5xJd0LhB7nTf2c";
 /// The setting that says where the database is.
 const DATABASE: &str = "KEEPER_DATABASE_URL";
 
+/// A setting of tests that are about the file of SQLite, also where the others run on PostgreSQL: an empty variable counts
+/// as not set.
+pub(crate) const ON_SQLITE: (&str, &str) = (DATABASE, "");
+
 /// What happens at the failpoints.
 const FAILPOINTS: &str = "KEEPER_FAILPOINTS";
 
