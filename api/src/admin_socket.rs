@@ -176,7 +176,7 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
-    fn refused(reason: impl Into<String>) -> Self {
+    pub(crate) fn refused(reason: impl Into<String>) -> Self {
         Self::Refused { reason: reason.into() }
     }
 

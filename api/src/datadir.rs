@@ -8,6 +8,7 @@
 //!   blobs/           stored files (or elsewhere by storage_url, on the same file system)
 //!   tmp/             files on their way into blobs/
 //!   admin.sock       while the server runs
+//!   clock            the time seen last
 //!   first-password   0600, after a first start without a terminal
 //! ```
 //! `LOCK` is never removed: a process that had opened it before would lock a file that nobody sees.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{Reply, Request};
 use crate::cli::{self, Exit, Invocation, Verb, output};
+use crate::clock::Clock;
 use crate::config::{Config, Loaded, environment};
 use crate::datadir::{DataDir, private_files};
 use crate::http::api::openapi;
@@ -141,7 +142,13 @@ async fn offline(request: Arc<Request>, config: Config) -> Result<Option<Reply>,
         (error.exit(), error.to_string())
     })?;
     let store = Arc::new(store);
-    let reply = Administration::new(store.clone(), data.first_password()).answer(&request).await;
+    let reply = match store.newest_change_at().await {
+        Ok(newest) => {
+            let clock = Clock::open(data.root(), newest);
+            Administration::new(store.clone(), clock, data.first_password()).answer(&request).await
+        }
+        Err(error) => Reply::refused(error.to_string()),
+    };
     store.close().await;
     Ok(Some(reply))
 }

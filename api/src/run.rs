@@ -36,6 +36,7 @@ use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
+use crate::clock::Clock;
 use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Front, Health, Rates, Routes, Scrape, UploadBounds};
@@ -172,6 +173,7 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     store.opened().await;
+    let clock = Clock::open(data.root(), store.newest_change_at().await.map_err(OpenError::Unreadable)?);
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
@@ -196,7 +198,8 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper: keeper.clone(),
-        authenticator: Authenticator::new(store.clone()),
+        authenticator: Authenticator::new(store.clone(), clock.clone()),
+        clock: clock.clone(),
         sign_in: SignIn::new(Passwords::new(processors), data.first_password(), config.allow_insecure_http),
         front: front(&config),
         health: health.clone(),
@@ -216,7 +219,7 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     tokio::spawn(guard.watch(runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     schedule(&config, &runner, &keeper, &upkeep);
-    let administration = Administration::new(store.clone(), data.first_password());
+    let administration = Administration::new(store.clone(), clock, data.first_password());
     let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
     let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep, importer }))?;
     let address = config.address_for_people(bound);

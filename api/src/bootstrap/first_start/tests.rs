@@ -8,6 +8,7 @@ use keeper_core::testing::memory::MemoryStore as Store;
 use super::*;
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{AdminHandler, Lines, Reply, Request};
+use crate::clock::Clock;
 use crate::config::Overrides;
 
 const TOKEN: &str = "c0ffee1234deadbeef5678badcab1e90ab";
@@ -123,9 +124,15 @@ async fn a_token_is_issued_for_a_user_that_exists() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("admin.sock");
-    let _socket =
-        AdminSocket::serve(&path, Arc::new(Administration::new(store.clone(), folder.path().join("first-password"))))
-            .expect("served");
+    let _socket = AdminSocket::serve(
+        &path,
+        Arc::new(Administration::new(
+            store.clone(),
+            Clock::open(folder.path(), None),
+            folder.path().join("first-password"),
+        )),
+    )
+    .expect("served");
     let reply = call(&path, &Request::TokenCreate(request)).await.expect("answered");
     let Reply::TokenCreated(created) = reply else { panic!("{reply:?}") };
     assert!(created.expires_at.is_some() && created.packages.is_none());
