@@ -206,7 +206,18 @@ impl Routes {
             response.headers_mut().extend(ends.map(|ends| (X_TOKEN_EXPIRES.clone(), ends)));
             (class, response)
         });
+        let answered = answered.map_err(|failure| self.unless_gone(failure));
         (who, answered)
+    }
+
+    /// Trouble is no absence: while the data folder is gone, nobody is told that something is not there.
+    fn unless_gone(&self, failure: Failure) -> Failure {
+        let is_absence = matches!(failure.code().class, Class::NotFound | Class::Gone);
+        if is_absence && self.app.health.knows_nothing() {
+            let trouble = &codes::STORAGE_UNAVAILABLE;
+            return Failure::new(trouble, trouble.title).caused_by("the data folder is gone").retry_after(30);
+        }
+        failure
     }
 
     /// A refused credential on a format's path says how that ecosystem's client sends a right one.

@@ -30,7 +30,7 @@ pub fn program() -> Exit {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
         Verb::Administer { .. }
         | Verb::Gc { .. }
-        | Verb::Verify { .. }
+        | Verb::Verify(_)
         | Verb::Backup(_)
         | Verb::Restore { .. }
         | Verb::Import { .. } => true,
@@ -66,7 +66,7 @@ pub fn program() -> Exit {
                 cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
-            Verb::Verify { scope, json } => cli::upkeep::verify(&config, scope, json).await,
+            Verb::Verify(asked) => cli::verify::verify(&config, asked).await,
             Verb::Backup(kept) => cli::backup::backup(&config, kept).await,
             Verb::Restore { from, reserve_from } => cli::backup::restore(&config, from, reserve_from).await,
             Verb::Import { order, json } => cli::import::import(&config, *order, json).await,
@@ -119,7 +119,7 @@ async fn migrate(config: &Config, check: bool) -> Exit {
 
 async fn opened(config: &Config) -> Result<(DataDir, Store), StartError> {
     let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
-    let store = Store::open(&config.database.address()).await?;
+    let store = run::open_store(config, &data).await?;
     Ok((data, store))
 }
 
@@ -137,7 +137,7 @@ async fn offline(request: Arc<Request>, config: Config) -> Result<Option<Reply>,
         );
         return Err((Exit::Usage, text));
     }
-    let store = Store::open(&config.database.address()).await.map_err(|error| {
+    let store = run::open_store(&config, &data).await.map_err(|error| {
         let error = StartError::from(error);
         (error.exit(), error.to_string())
     })?;

@@ -10,13 +10,14 @@ pub(crate) mod outgoing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keeper_core::artifact::PackageName;
+use keeper_core::artifact::{PackageName, StoreError};
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
+use keeper_core::error::codes;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::Keeper;
 use keeper_core::plugin::{Registry, RegistryError};
@@ -30,7 +31,7 @@ use crate::admin_socket::operator::Operator;
 use crate::archive::Archives;
 use crate::auditor::Auditor;
 use crate::blobs;
-use crate::blobs::guard::{Guard, Guarded};
+use crate::blobs::guard::{Guard, Guarded, Watched, Writes};
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
@@ -167,9 +168,15 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let stop = StopSignals::new()?;
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
-    let store = Arc::new(Store::open_to_start(&config.database.address()).await?);
+    let address = config.database.address();
+    let read_only = data.is_read_only();
+    let store = if read_only { Store::open_frozen(&address).await? } else { Store::open_to_start(&address).await? };
+    let store = Arc::new(store);
+    if !read_only {
+        data.anchor().mark(&store.instance().to_string())?;
+    }
     name_families(&store, &registry).await?;
-    let blobs = blobs::open(&config.storage, &data.tmp()).await?;
+    let blobs = blobs::open(&config.storage, &data.tmp(), read_only).await?;
     let tls = tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     store.opened().await;
@@ -180,6 +187,7 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
     let network = outgoing::network(&config, Some(vault.clone()))?;
     let guard = guard(&config, &data);
+    refuse_changes_by(&guard, &config, &store);
     let guarded = Arc::new(Guarded { blobs: blobs.clone(), guard: guard.clone() });
     let counts = Arc::new(Counts::new(registry.iter().map(|(key, _)| key)));
     let ports = ports::ports(registry.clone(), &store, guarded, &network, counts);
@@ -218,10 +226,14 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let runner = Runner::new(store.clone());
     tokio::spawn(guard.watch(runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
-    schedule(&config, &runner, &keeper, &upkeep);
+    // Where nothing can be written, there is no work to be done.
+    if !read_only {
+        schedule(&config, &runner, &keeper, &upkeep);
+    }
     let administration = Administration::new(store.clone(), clock, data.first_password());
     let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep, importer }))?;
+    let operator = Arc::new(Operator { administration, upkeep, importer });
+    let admin = if read_only { None } else { Some(AdminSocket::serve(&data.admin_socket(), operator)?) };
     let address = config.address_for_people(bound);
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
@@ -257,6 +269,9 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
 /// What runs now and then.
 fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep) {
     runner.schedule(upkeep.collect(config), Arc::default());
+    if let Some(scrub) = upkeep.scrub(config) {
+        runner.schedule(scrub, Arc::default());
+    }
     runner.schedule(Removal(keeper.clone()), keeper.removals());
     runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
     runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
@@ -361,8 +376,28 @@ fn front(config: &Config) -> Front {
 
 /// Watches the disks that are written to.
 fn guard(config: &Config, data: &DataDir) -> Arc<Guard> {
-    let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().collect::<Vec<_>>();
-    Guard::new(&data.tmp(), &others, config.storage_reserve)
+    let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().map(Path::to_owned).collect();
+    Guard::new(
+        Watched { tmp: data.tmp(), others, anchor: data.anchor(), frozen: data.is_read_only() },
+        config.storage_reserve,
+    )
+}
+
+/// What is in the database only is written to the same disk, where the database is a file. And nothing at all is written
+/// by a server whose folder is gone.
+fn refuse_changes_by(guard: &Arc<Guard>, config: &Config, store: &Store) {
+    let (guard, is_file) = (guard.clone(), config.database.file().is_some());
+    store.guard(Box::new(move || match guard.asked().0 {
+        Writes::Gone => Err(StoreError::NotWritable(&codes::STORAGE_UNAVAILABLE)),
+        Writes::ReadOnly if is_file => Err(StoreError::NotWritable(&codes::STORAGE_READ_ONLY)),
+        _ => Ok(()),
+    }));
+}
+
+/// Opens the database of a folder for a command.
+pub(crate) async fn open_store(config: &Config, data: &DataDir) -> Result<Store, OpenError> {
+    let address = config.database.address();
+    if data.is_read_only() { Store::open_frozen(&address).await } else { Store::open(&address).await }
 }
 
 fn admission(config: &Config, guard: Arc<Guard>) -> Admission {
