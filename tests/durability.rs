@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! model    what a version may be after what was sent and answered
+//! copies   what they fetch from an upstream meanwhile
 //! clients  what clients do until the server is killed, and what it must show when it is back
 //! power    the power is cut at any line of such a record
 //! replay   what a disk holds after that
@@ -12,6 +13,7 @@
 //! `KEEPER_LONG=1` makes them long. The seed of each run is printed; `KEEPER_SEED` repeats it.
 
 mod clients;
+mod copies;
 mod model;
 mod power;
 mod replay;
@@ -22,12 +24,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::faults::files::AT_ONCE;
 use crate::harness::random::Random;
 use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
 use crate::harness::{archives, is_long};
 
 use clients::{Key, World};
+use copies::Copies;
 use model::Seen;
 use trace::{Acknowledged, Recorded};
 
@@ -40,19 +44,25 @@ const QUIET: (&str, &str) = ("KEEPER_LOG", "info,keeper_core=warn");
 /// Versions looked at after each kill, besides those to which something has happened.
 const SAMPLE: usize = 8;
 
+/// Everything is verified after so many kills.
+const VERIFIED_EACH: usize = 6;
+
 #[test]
 fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {
     let mut chance = Random::of("kill");
     let mut world = World::default();
-    let mut server = Server::with(&[QUIET]);
+    // The collector runs all the time and waits for nothing: it dies at any step, too.
+    let settings = [&AT_ONCE[..], &[QUIET, ("KEEPER_GC_PERIOD", "100ms"), ("KEEPER_NETWORK_ALLOW", "127.0.0.1")]];
+    let mut server = Server::with(&settings.concat());
+    let copies = Copies::of(&server);
     let rounds = if is_long() { 1_000 } else { 60 };
-    for _ in 0..rounds {
+    for round in 1..=rounds {
         *world.ends.get_mut() = false;
         thread::scope(|scope| {
             let host = server.host().to_owned();
             for _ in 0..CLIENTS {
-                let (world, host, chance) = (&world, host.clone(), chance.fork());
-                scope.spawn(move || world.client(&host, chance));
+                let (world, copies, host, chance) = (&world, &copies, host.clone(), chance.fork());
+                scope.spawn(move || world.client(copies, &host, chance));
             }
             // A moment that nobody can foresee is the point here.
             thread::sleep(Duration::from_millis(5 + chance.below(396)));
@@ -66,11 +76,19 @@ fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {
         server.start_again();
         assert_eq!(leftovers(&server), [""; 0], "in the folder for unfinished files");
         look_at(&world, &server, world.unsettled(&mut chance, SAMPLE));
+        copies.look_at(&server, &mut chance, Some(SAMPLE));
+        if round % VERIFIED_EACH == 0 {
+            server.command("verify --quick").succeeded();
+        }
     }
+    copies.look_at(&server, &mut chance, None);
+    server.command("verify").succeeded();
     let seen = look_at(&world, &server, world.all());
     let count = |wanted: fn(&Seen) -> bool| seen.iter().filter(|one| wanted(one)).count();
     let (there, gone) = (count(|one| matches!(one, Seen::There(_))), count(|one| *one == Seen::Gone));
     assert!(there > rounds / 2 && gone > rounds / 20, "too little has happened: {there} versions, {gone} tombstones");
+    assert!(copies.count() > rounds / 2, "too little was copied: {} files", copies.count());
+    assert!(server.output().contains("out of the books"), "the collector has found nothing");
 }
 
 /// The unfinished files.

@@ -22,7 +22,7 @@ mod clock;
 mod crowd;
 mod damage;
 mod disks;
-mod files;
+pub(crate) mod files;
 mod points;
 mod readers;
 mod soak;

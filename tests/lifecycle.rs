@@ -8,6 +8,7 @@
 //! collector  bytes that nobody needs, among publishers, kills and orphans
 //! deletion   the end of a repository
 //! retention  rules of what is kept
+//! scrub      stored files are read again in the background
 //! status     what the server says of itself
 //! verify     faults are found and named
 //! ```
@@ -17,6 +18,7 @@ mod deletion;
 mod document;
 mod quotas;
 mod retention;
+mod scrub;
 mod status;
 mod verify;
 mod workshop;

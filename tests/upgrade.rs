@@ -22,10 +22,10 @@ use crate::harness::server::Server;
 use crate::harness::shim::Shim;
 use crate::harness::upload::Form;
 
-/// The newest with its stored files, which are those of all.
-const NEWEST: &str = "m0020";
-/// Databases alone, by the last step of each.
-const OLDER: [&str; 4] = ["m0003", "m0009", "m0009-and-m0020", "m0010"];
+/// A data folder with its stored files, which are those of most.
+const WHOLE: &str = "m0020";
+/// Databases by the last step of each, with stored files where they have others.
+const OTHERS: [&str; 6] = ["m0003", "m0009", "m0009-and-m0020", "m0010", "m0021", "m0022"];
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/databases").join(name)
@@ -39,8 +39,8 @@ fn unpack(archive: &str, into: &Path) {
 fn data_of(version: &str) -> impl FnOnce(&Path) {
     move |data| {
         fs::create_dir(data).expect("a fresh folder");
-        unpack(&format!("{NEWEST}.tar.gz"), data);
-        if version != NEWEST {
+        unpack(&format!("{WHOLE}.tar.gz"), data);
+        if version != WHOLE {
             unpack(&format!("{version}.tar.gz"), data);
         }
     }
@@ -93,9 +93,9 @@ fn assert_works(server: &Server) {
 
 #[test]
 fn what_every_earlier_version_stored_is_served_as_it_was() {
-    for version in OLDER.into_iter().chain([NEWEST]) {
+    for version in OTHERS.into_iter().chain([WHOLE]) {
         let mut server = server_of(version);
-        server.command("migrate --check").failed().says(&["m0021"]);
+        server.command("migrate --check").failed().says(&["m0023"]);
         server.start_again();
         assert_kept(&server, version);
         assert_works(&server);
@@ -147,26 +147,32 @@ fn postgres_of(version: &str) -> Database {
     database
 }
 
-fn on_postgres(database: &Database) -> Server {
+fn on_postgres(database: &Database, version: &str) -> Server {
     let fill = |data: &Path| {
         fs::create_dir(data).expect("a fresh folder");
-        unpack("postgres-m0020.blobs.tar.gz", data);
+        unpack(&format!("{version}.blobs.tar.gz"), data);
     };
     Server::upon(fill, &[("KEEPER_DATABASE_URL", database.address())])
 }
 
 #[test]
 fn two_servers_that_start_at_once_upgrade_once() {
-    let database = postgres_of("postgres-m0020");
-    let mut servers = [on_postgres(&database), on_postgres(&database)];
+    for version in ["postgres-m0020", "postgres-m0022"] {
+        upgrade_at_once(version);
+    }
+}
+
+fn upgrade_at_once(version: &str) {
+    let database = postgres_of(version);
+    let mut servers = [on_postgres(&database, version), on_postgres(&database, version)];
     thread::scope(|scope| {
         for server in &mut servers {
             scope.spawn(|| server.start_again());
         }
     });
     let [one, other] = &servers;
-    assert_kept(one, "postgres-m0020");
-    assert_kept(other, "postgres-m0020");
+    assert_kept(one, version);
+    assert_kept(other, version);
     assert_works(one);
     let repeated = "SELECT COUNT(*) - COUNT(DISTINCT version) FROM seaql_migrations WHERE version > 'm0020'";
     let repeated = postgres::shared().execute(postgres::name(database.address()), repeated);

@@ -6,8 +6,8 @@
 //! {"verb":"token_create","name":"ci","actions":["read"],"repositories":["go/*"],"expires":"90d","user":"admin"}
 //! {"result":"token_created","token":"akp_…", …}       or      {"result":"refused","reason":"…"}
 //!
-//! {"verb":"verify","quick":false,"repair_orphans":false}
-//! {"result":"finding","code":"blob_missing", …}       any number of these, and of {"result":"working"}
+//! {"verb":"verify","quick":false,"repair_orphans":false,"rate":8388608}
+//! {"result":"finding","code":"blob_missing", …}       any number of these, and of {"result":"verifying", …}
 //! {"result":"verified","blobs":41, …}
 //! ```
 //! Who may: the file is 0600 in a folder of 0700, and the peer's user id is that of the server, or root.
@@ -44,7 +44,7 @@ use crate::backup::journal::Journaled;
 use crate::import::{Imported, Order, Told};
 use administration::TokenLine;
 use keeper_core::collector::Collected;
-use keeper_core::verifier::{Finding, Scope, Verified};
+use keeper_core::verifier::{Finding, Progress, Scope, Verified};
 use token_create::{NewTokenRequest, TokenCreated};
 
 /// Bytes of a line.
@@ -124,6 +124,8 @@ pub enum Reply {
     Collected(Collected),
     /// Something that the verification found; more lines follow.
     Finding(Finding),
+    /// How far the verification is; more lines follow.
+    Verifying(Progress),
     /// How the verification ended.
     Verified(Verified),
     /// What the copy is.
@@ -161,6 +163,7 @@ impl fmt::Debug for Reply {
             Self::TokenCreated(created) => created.fmt(f),
             Self::Collected(collected) => collected.fmt(f),
             Self::Finding(finding) => finding.fmt(f),
+            Self::Verifying(progress) => progress.fmt(f),
             Self::Verified(verified) => verified.fmt(f),
             Self::BackedUp(manifest) => manifest.fmt(f),
             Self::Journaled(journaled) => journaled.fmt(f),
@@ -176,13 +179,13 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
-    fn refused(reason: impl Into<String>) -> Self {
+    pub(crate) fn refused(reason: impl Into<String>) -> Self {
         Self::Refused { reason: reason.into() }
     }
 
     /// Whether more lines follow.
     fn is_on_the_way(&self) -> bool {
-        matches!(self, Self::Finding(_) | Self::Import(_) | Self::Working)
+        matches!(self, Self::Finding(_) | Self::Verifying(_) | Self::Import(_) | Self::Working)
     }
 }
 
@@ -198,7 +201,12 @@ impl Lines {
 
     /// Shows that the answer is still on its way, if there is room for that; `false` when nobody reads.
     pub fn beat(&self) -> bool {
-        !matches!(self.0.try_send(Reply::Working), Err(mpsc::error::TrySendError::Closed(_)))
+        self.offer(Reply::Working)
+    }
+
+    /// Sends a line that may be left out, if there is room; `false` when nobody reads.
+    pub fn offer(&self, line: Reply) -> bool {
+        !matches!(self.0.try_send(line), Err(mpsc::error::TrySendError::Closed(_)))
     }
 
     /// Shows it while something is being done.

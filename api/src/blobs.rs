@@ -27,12 +27,14 @@ mod staged;
 pub use disk::DiskBlobs;
 pub use object::ObjectBlobs;
 
-/// Opens the store at a place; `tmp` is where bytes are received. The caller holds the lock of the data folder.
+/// Opens the store at a place; `tmp` is where bytes are received. The caller holds the lock of the data folder. On a disk
+/// that is `read_only` nothing is made or removed.
 ///
 /// # Errors
 /// Why it cannot be used.
-pub async fn open(place: &StoragePlace, tmp: &Path) -> Result<Arc<dyn Restorable>, BlobError> {
+pub async fn open(place: &StoragePlace, tmp: &Path, read_only: bool) -> Result<Arc<dyn Restorable>, BlobError> {
     Ok(match place {
+        StoragePlace::Folder(folder) if read_only => Arc::new(DiskBlobs::frozen(folder, tmp)),
         StoragePlace::Folder(folder) => Arc::new(DiskBlobs::open(folder, tmp)?),
         StoragePlace::Bucket(bucket) => Arc::new(ObjectBlobs::open(bucket, tmp).await?),
     })

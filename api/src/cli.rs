@@ -8,7 +8,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use keeper_core::verifier::Scope;
 
 use crate::admin_socket::Request;
 use crate::config::Overrides;
@@ -22,6 +21,7 @@ pub mod output;
 mod settings;
 pub mod token;
 pub mod upkeep;
+pub mod verify;
 
 pub use exit::Exit;
 use settings::Flags;
@@ -70,12 +70,7 @@ pub enum Verb {
         json: bool,
     },
     /// Verify everything that is stored.
-    Verify {
-        /// What it does.
-        scope: Scope,
-        /// Print JSON lines.
-        json: bool,
-    },
+    Verify(verify::Asked),
     /// Copy everything that is kept, or write down what was published.
     Backup(backup::Kept),
     /// Make a data folder of a copy.
@@ -160,10 +155,11 @@ enum VerbLine {
     /// Verify that everything stored is there and unchanged; the server may be running or not
     #[command(
         after_help = "Examples:\n  artifact-keeper verify\n  artifact-keeper verify --quick --json > findings.jsonl\n  \
+        artifact-keeper verify --rate 64MiB\n  artifact-keeper verify --resume\n  \
         artifact-keeper verify --repair-orphans\n\n\
         Exit codes: 0 no fault; 5 faults, one line each; 1 it could not be done"
     )]
-    Verify(upkeep::Verify),
+    Verify(verify::Verify),
     /// Copy database and stored files to a folder; the server may be running or not
     #[command(
         after_help = "Examples:\n  artifact-keeper backup --to /backup/monday\n  artifact-keeper backup --to /backup/tuesday \

@@ -138,6 +138,8 @@ pub struct Config {
     pub gc_max_percent: u8,
     /// Blobs removed in a second at most.
     pub gc_unlinks_per_second: u32,
+    /// Bytes that the scrubber reads in a second; 0 switches it off.
+    pub scrub_rate: u64,
     /// Time between two runs of retention.
     pub retention_period: Duration,
     /// Time between two moments at which last uses are written down.

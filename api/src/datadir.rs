@@ -3,14 +3,17 @@
 //! Shape:
 //! ```text
 //! <data>/            0700
-//!   LOCK             flock(LOCK_EX) while a process uses the folder; holds its pid
+//!   LOCK             flock(LOCK_EX) while a process uses the folder; holds its pid and the mark of the data
 //!   keeper.db -wal -shm
 //!   blobs/           stored files (or elsewhere by storage_url, on the same file system)
 //!   tmp/             files on their way into blobs/
 //!   admin.sock       while the server runs
+//!   clock            the time seen last
 //!   first-password   0600, after a first start without a terminal
 //! ```
 //! `LOCK` is never removed: a process that had opened it before would lock a file that nobody sees.
+//!
+//! On a file system that is read-only nothing is made or written; such a folder can be read from.
 //!
 //! Errors: [`DataDirError`].
 
@@ -18,14 +21,20 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Access, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::config::Secret;
 
+/// Its lock.
+const LOCK: &str = "LOCK";
+
+mod anchor;
 mod disk;
 
+pub use anchor::Anchor;
 pub use disk::Disk;
 
 /// The folder, held for as long as this value lives.
@@ -33,7 +42,8 @@ pub use disk::Disk;
 pub struct DataDir {
     root: PathBuf,
     /// Dropping it releases the lock.
-    _lock: File,
+    anchor: Arc<Anchor>,
+    read_only: bool,
     warnings: Vec<String>,
 }
 
@@ -114,7 +124,12 @@ impl DataDir {
         make(root)?;
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let mut warnings = network(&root, allow_network_disk)?;
-        let lock = lock(&root)?;
+        let (lock, read_only) = lock(&root)?;
+        let anchor = Arc::new(Anchor::new(root.join(LOCK), lock));
+        if read_only {
+            warnings.push(format!("{} is on a disk that is read-only: it is only read from", root.display()));
+            return Ok(Self { root, anchor, read_only, warnings });
+        }
         let tmp = root.join("tmp");
         make(&tmp)?;
         for folder in [&root, &tmp] {
@@ -131,13 +146,25 @@ impl DataDir {
                 warnings.extend(network(&blobs, allow_network_disk)?);
             }
         }
-        Ok(Self { root, _lock: lock, warnings })
+        Ok(Self { root, anchor, read_only, warnings })
     }
 
     /// The folder itself, absolute.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether nothing can be written there, as it was found at the start.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// By which it is noticed that the folder is gone.
+    #[must_use]
+    pub fn anchor(&self) -> Arc<Anchor> {
+        self.anchor.clone()
     }
 
     /// Where files are written before they are moved.
@@ -217,12 +244,17 @@ fn device(folder: &Path) -> Option<u64> {
     folder.metadata().ok().map(|metadata| metadata.dev())
 }
 
-fn lock(root: &Path) -> Result<File, DataDirError> {
-    let path = root.join("LOCK");
+/// The open lock, and whether the file system is read-only.
+fn lock(root: &Path) -> Result<(File, bool), DataDirError> {
+    let path = root.join(LOCK);
     let not_writable = |source| DataDirError::NotWritable { path: root.to_owned(), source };
     // Neither truncated at opening (the pid of the holder would be lost) nor followed through a link.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
+    let mut opened = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
+    let read_only = matches!(opened, Err(Errno::ROFS));
+    if read_only {
+        opened = rustix::fs::open(&path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    }
     let mut file = File::from(opened.map_err(|error| not_writable(error.into()))?);
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -231,16 +263,18 @@ fn lock(root: &Path) -> Result<File, DataDirError> {
         }
         Err(error) => return Err(not_writable(error.into())),
     }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(not_writable)?;
-    Ok(file)
+    if !read_only {
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(not_writable)?;
+    }
+    Ok((file, read_only))
 }
 
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(64).read_to_string(&mut text).ok()?;
+    text.lines().next()?.trim().parse().ok()
 }
 
 #[cfg(test)]

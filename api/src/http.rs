@@ -63,6 +63,7 @@ pub use redirect::Redirect;
 pub use request::{Front, HostRule, RequestFacts};
 
 use crate::archive::Archives;
+use crate::clock::Clock;
 use crate::status::Status;
 use crate::upstream::{GuardedClient, OwnAddress, Vault};
 use error::{Shape, answer};
@@ -80,6 +81,8 @@ const TOKEN_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub struct App {
     /// The services.
     pub keeper: Arc<Keeper>,
+    /// Says when tokens and sessions end.
+    pub clock: Arc<Clock>,
     /// Recognises callers.
     pub authenticator: Authenticator,
     /// Judges passwords.
@@ -211,14 +214,25 @@ impl Routes {
         if let Err(failure) = self.app.rates.count(&who) {
             return (who, Err(failure));
         }
-        let ends = ends_soon(&who);
+        let ends = ends_soon(&who, self.app.clock.now());
         let result = AssertUnwindSafe(self.route(&who, request, facts)).catch_unwind().await;
         let panicked = || Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("a handler panicked");
         let answered = result.unwrap_or_else(|_panic| Err(panicked())).map(|(class, mut response)| {
             response.headers_mut().extend(ends.map(|ends| (X_TOKEN_EXPIRES.clone(), ends)));
             (class, response)
         });
+        let answered = answered.map_err(|failure| self.unless_gone(failure));
         (who, answered)
+    }
+
+    /// Trouble is no absence: while the data folder is gone, nobody is told that something is not there.
+    fn unless_gone(&self, failure: Failure) -> Failure {
+        let is_absence = matches!(failure.code().class, Class::NotFound | Class::Gone);
+        if is_absence && self.app.health.knows_nothing() {
+            let trouble = &codes::STORAGE_UNAVAILABLE;
+            return Failure::new(trouble, trouble.title).caused_by("the data folder is gone").retry_after(30);
+        }
+        failure
     }
 
     /// A refused credential on a format's path says how that ecosystem's client sends a right one.
@@ -367,9 +381,9 @@ fn span_of(id: &str, method: &Method) -> Span {
 }
 
 /// When the caller's token ends, if that is soon.
-fn ends_soon(who: &Principal) -> Option<HeaderValue> {
+fn ends_soon(who: &Principal, now: Timestamp) -> Option<HeaderValue> {
     let Principal::User(user) = who else { return None };
-    let end = user.scope_expires_at().filter(|end| *end < Timestamp::now() + TOKEN_WARNING)?;
+    let end = user.scope_expires_at().filter(|end| *end < now + TOKEN_WARNING)?;
     HeaderValue::try_from(end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
 }
 

@@ -24,6 +24,7 @@ use uuid::Uuid;
 pub mod collect;
 pub mod removal;
 pub mod retention;
+pub mod scrub;
 pub mod upkeep;
 
 /// How long a job belongs to a holder who does not show that he lives.

@@ -11,6 +11,7 @@ pub mod backup;
 pub mod blobs;
 pub mod bootstrap;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod datadir;
 mod error_page;

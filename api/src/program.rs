@@ -6,6 +6,7 @@ use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{Reply, Request};
 use crate::bootstrap::passwords::Passwords;
 use crate::cli::{self, Exit, Invocation, Verb, output};
+use crate::clock::Clock;
 use crate::config::{Config, Loaded, environment};
 use crate::datadir::{DataDir, private_files};
 use crate::http::api::openapi;
@@ -30,7 +31,7 @@ pub fn program() -> Exit {
         Verb::Config { check } => return cli::config::run(&loaded, *check),
         Verb::Administer { .. }
         | Verb::Gc { .. }
-        | Verb::Verify { .. }
+        | Verb::Verify(_)
         | Verb::Backup(_)
         | Verb::Restore { .. }
         | Verb::Import { .. } => true,
@@ -66,7 +67,7 @@ pub fn program() -> Exit {
                 cli::token::run(request, quiet, &data_dir, offline).await
             }
             Verb::Gc { confirm, json } => cli::upkeep::gc(&config, confirm, json).await,
-            Verb::Verify { scope, json } => cli::upkeep::verify(&config, scope, json).await,
+            Verb::Verify(asked) => cli::verify::verify(&config, asked).await,
             Verb::Backup(kept) => cli::backup::backup(&config, kept).await,
             Verb::Restore { from, reserve_from } => cli::backup::restore(&config, from, reserve_from).await,
             Verb::Import { order, json } => cli::import::import(&config, *order, json).await,
@@ -119,7 +120,7 @@ async fn migrate(config: &Config, check: bool) -> Exit {
 
 async fn opened(config: &Config) -> Result<(DataDir, Store), StartError> {
     let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
-    let store = Store::open(&config.database.address()).await?;
+    let store = run::open_store(config, &data).await?;
     Ok((data, store))
 }
 
@@ -137,14 +138,18 @@ async fn offline(request: Arc<Request>, config: Config) -> Result<Option<Reply>,
         );
         return Err((Exit::Usage, text));
     }
-    let store = Store::open(&config.database.address()).await.map_err(|error| {
+    let store = run::open_store(&config, &data).await.map_err(|error| {
         let error = StartError::from(error);
         (error.exit(), error.to_string())
     })?;
     let store = Arc::new(store);
-    let reply = Administration::new(store.clone(), Passwords::new(1, config.password_profile), data.first_password())
-        .answer(&request)
-        .await;
+    let reply = match store.newest_change_at().await {
+        Ok(newest) => {
+            let (clock, passwords) = (Clock::open(data.root(), newest), Passwords::new(1, config.password_profile));
+            Administration::new(store.clone(), clock, passwords, data.first_password()).answer(&request).await
+        }
+        Err(error) => Reply::refused(error.to_string()),
+    };
     store.close().await;
     Ok(Some(reply))
 }

@@ -4,26 +4,27 @@
 //! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
 //! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
 
+mod https;
 mod ports;
 
 pub(crate) mod outgoing;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keeper_core::artifact::PackageName;
+use keeper_core::artifact::{PackageName, StoreError};
 use keeper_core::audit::Denials;
 use keeper_core::blob::BlobError;
+use keeper_core::error::codes;
 use keeper_core::limits::UPLOAD_TIME;
 use keeper_core::pipeline::Keeper;
 use keeper_core::plugin::{Registry, RegistryError};
 use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::administration::Administration;
@@ -31,17 +32,16 @@ use crate::admin_socket::operator::Operator;
 use crate::archive::Archives;
 use crate::auditor::Auditor;
 use crate::blobs;
-use crate::blobs::guard::{Guard, Guarded};
+use crate::blobs::guard::{Guard, Guarded, Watched, Writes};
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
+use crate::clock::Clock;
 use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{
-    Admission, App, Authenticator, Exposure, Front, Health, Rates, Redirect, Routes, Scrape, UploadBounds,
-};
+use crate::http::{Admission, App, Authenticator, Exposure, Front, Health, Rates, Routes, Scrape, UploadBounds};
 use crate::import::Importer;
 use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
@@ -50,19 +50,18 @@ use crate::jobs::upkeep::Upkeep;
 use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
 use crate::reload::Reload;
+use crate::server::ServerLimits;
 use crate::server::body::Pace;
-use crate::server::self_signed::{SelfSigned, SelfSignedError};
-use crate::server::tls::{TlsError, TlsFiles};
-use crate::server::{ServerLimits, TlsAcceptorHandle, self_signed};
+use crate::server::self_signed::SelfSignedError;
+use crate::server::tls::TlsError;
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
 use crate::upstream::{OwnAddress, Vault};
 
+use https::Tls;
 pub(crate) use ports::offline;
 
-/// How often certificates are looked at for changes.
-const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
 /// The task that commits shows a sign of life at least this often.
 const WRITER_SILENCE: Duration = Duration::from_secs(60);
 
@@ -169,18 +168,26 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let stop = StopSignals::new()?;
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
-    let store = Arc::new(Store::open_to_start(&config.database.address()).await?);
+    let address = config.database.address();
+    let read_only = data.is_read_only();
+    let store = if read_only { Store::open_frozen(&address).await? } else { Store::open_to_start(&address).await? };
+    let store = Arc::new(store);
+    if !read_only {
+        data.anchor().mark(&store.instance().to_string())?;
+    }
     name_families(&store, &registry).await?;
-    let blobs = blobs::open(&config.storage, &data.tmp()).await?;
-    let tls = tls(&config, &data)?;
+    let blobs = blobs::open(&config.storage, &data.tmp(), read_only).await?;
+    let tls = https::tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     store.opened().await;
+    let clock = Clock::open(data.root(), store.newest_change_at().await.map_err(OpenError::Unreadable)?);
     let listener = listen(config.listen).await?;
     let bound = listener.local_addr()?;
 
     let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
     let network = outgoing::network(&config, Some(vault.clone()))?;
     let guard = guard(&config, &data);
+    refuse_changes_by(&guard, &config, &store);
     let guarded = Arc::new(Guarded { blobs: blobs.clone(), guard: guard.clone() });
     let counts = Arc::new(Counts::new(registry.iter().map(|(key, _)| key)));
     let ports = ports::ports(registry.clone(), &store, guarded, &network, counts);
@@ -196,11 +203,12 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         tls: tls.as_ref().map(|tls| tls.handle.clone()),
         data: data.root().to_owned(),
     };
-    let exposure = Exposure::new(store.clone(), denials.clone(), config.revoke_exposed_tokens);
+    let exposure = Exposure::new(store.clone(), clock.clone(), denials.clone(), config.revoke_exposed_tokens);
     let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper: keeper.clone(),
-        authenticator: Authenticator::new(store.clone()),
+        authenticator: Authenticator::new(store.clone(), clock.clone()),
+        clock: clock.clone(),
         sign_in: SignIn::new(
             Passwords::new(processors, config.password_profile),
             data.first_password(),
@@ -224,18 +232,22 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let runner = Runner::new(store.clone());
     tokio::spawn(guard.watch(runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
-    schedule(&config, &runner, &keeper, &upkeep);
-    let administration =
-        Administration::new(store.clone(), Passwords::new(1, config.password_profile), data.first_password());
+    // Where nothing can be written, there is no work to be done.
+    if !read_only {
+        schedule(&config, &runner, &keeper, &upkeep);
+    }
+    let passwords = Passwords::new(1, config.password_profile);
+    let administration = Administration::new(store.clone(), clock, passwords, data.first_password());
     let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
-    let admin = AdminSocket::serve(&data.admin_socket(), Arc::new(Operator { administration, upkeep, importer }))?;
+    let operator = Arc::new(Operator { administration, upkeep, importer });
+    let admin = if read_only { None } else { Some(AdminSocket::serve(&data.admin_socket(), operator)?) };
     let address = config.address_for_people(bound);
-    redirect(&config, bound, exposure, connections, runner.stopping()).await?;
+    https::redirect(&config, bound, exposure, connections, runner.stopping()).await?;
     welcome(&address, bound, &data, &registry, &first, tls.as_ref());
 
     // Whatever there is to be read again: the signal must not end the process.
     tokio::spawn(reload.follow(signal(SignalKind::hangup())?));
-    let handle = tls.map(|tls| keep_certificate_fresh(tls, &config, &data));
+    let handle = tls.map(|tls| https::keep_certificate_fresh(tls, &config, &data));
     let delay = config.shutdown_delay;
     let stopping = async move {
         stop.first().await;
@@ -265,6 +277,9 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
 /// What runs now and then.
 fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep) {
     runner.schedule(upkeep.collect(config), Arc::default());
+    if let Some(scrub) = upkeep.scrub(config) {
+        runner.schedule(scrub, Arc::default());
+    }
     runner.schedule(Removal(keeper.clone()), keeper.removals());
     runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
     runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
@@ -298,46 +313,6 @@ async fn first_start(
     Ok(first)
 }
 
-/// How the server proves itself, and the authority to trust if it is our own.
-struct Tls {
-    handle: TlsAcceptorHandle,
-    authority: Option<PathBuf>,
-}
-
-fn tls(config: &Config, data: &DataDir) -> Result<Option<Tls>, StartError> {
-    let (files, authority) = match &config.tls {
-        None => return Ok(None),
-        Some(TlsSource::Files { certificate, key }) => {
-            (TlsFiles { certificate: certificate.clone(), key: key.clone() }, None)
-        }
-        Some(TlsSource::SelfSigned) => {
-            let SelfSigned { authority, files, .. } = ensure_certificate(config, data)?;
-            (files, Some(authority))
-        }
-    };
-    Ok(Some(Tls { handle: TlsAcceptorHandle::load(files)?, authority }))
-}
-
-fn ensure_certificate(config: &Config, data: &DataDir) -> Result<SelfSigned, SelfSignedError> {
-    let public_host = config.public_url.as_ref().map(crate::config::PublicUrl::host);
-    self_signed::ensure(&data.root().join("tls"), &self_signed::names_of(config.listen.ip(), public_host))
-}
-
-/// Reloads the pair when it changes, and renews our own before it ends.
-fn keep_certificate_fresh(tls: Tls, config: &Config, data: &DataDir) -> TlsAcceptorHandle {
-    let folder = data.root().join("tls");
-    let public_host = config.public_url.as_ref().map(|public| public.host().to_owned());
-    let (listen, own) = (config.listen.ip(), tls.authority.is_some());
-    let renew = move || {
-        if own && let Err(error) = self_signed::ensure(&folder, &self_signed::names_of(listen, public_host.as_deref()))
-        {
-            tracing::error!(%error, "the certificate could not be renewed");
-        }
-    };
-    tokio::spawn(tls.handle.clone().keep_fresh(CERTIFICATE_CHECK, renew));
-    tls.handle
-}
-
 async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(at).await.map_err(|error| {
         let why = match error.kind() {
@@ -356,29 +331,6 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-/// The plain port beside https, if one is wanted.
-async fn redirect(
-    config: &Config,
-    https: SocketAddr,
-    exposure: Exposure,
-    connections: usize,
-    stopping: &CancellationToken,
-) -> Result<(), StartError> {
-    let Some(at) = config.redirect_listen else { return Ok(()) };
-    let listener = listen(at).await?;
-    let address = listener.local_addr()?;
-    let app = crate::server::into_app(Redirect::new(front(config), https.port(), exposure));
-    tokio::spawn(crate::server::serve(
-        listener,
-        None,
-        limits(config, connections),
-        app,
-        stopping.clone().cancelled_owned(),
-    ));
-    tracing::info!(%address, "plain http is sent on to https");
-    Ok(())
-}
-
 fn front(config: &Config) -> Front {
     let allowed = config.allowed_hosts.clone();
     Front {
@@ -393,8 +345,28 @@ fn front(config: &Config) -> Front {
 
 /// Watches the disks that are written to.
 fn guard(config: &Config, data: &DataDir) -> Arc<Guard> {
-    let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().collect::<Vec<_>>();
-    Guard::new(&data.tmp(), &others, config.storage_reserve)
+    let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().map(Path::to_owned).collect();
+    Guard::new(
+        Watched { tmp: data.tmp(), others, anchor: data.anchor(), frozen: data.is_read_only() },
+        config.storage_reserve,
+    )
+}
+
+/// What is in the database only is written to the same disk, where the database is a file. And nothing at all is written
+/// by a server whose folder is gone.
+fn refuse_changes_by(guard: &Arc<Guard>, config: &Config, store: &Store) {
+    let (guard, is_file) = (guard.clone(), config.database.file().is_some());
+    store.guard(Box::new(move || match guard.asked().0 {
+        Writes::Gone => Err(StoreError::NotWritable(&codes::STORAGE_UNAVAILABLE)),
+        Writes::ReadOnly if is_file => Err(StoreError::NotWritable(&codes::STORAGE_READ_ONLY)),
+        _ => Ok(()),
+    }));
+}
+
+/// Opens the database of a folder for a command.
+pub(crate) async fn open_store(config: &Config, data: &DataDir) -> Result<Store, OpenError> {
+    let address = config.database.address();
+    if data.is_read_only() { Store::open_frozen(&address).await } else { Store::open(&address).await }
 }
 
 fn admission(config: &Config, guard: Arc<Guard>) -> Admission {

@@ -7,9 +7,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::jobs::{JobRecord, JobStore};
+use keeper_core::scrubber::{BrokenBlob, CheckBook as _};
 
 use crate::config::Config;
 use crate::store::{Store, StoreSize};
+
+/// Damaged files that are shown.
+const DAMAGED_SHOWN: u32 = 20;
 
 /// Collects it.
 pub struct Status {
@@ -49,6 +53,8 @@ pub struct Snapshot {
     pub free_bytes: Option<u64>,
     /// Bytes of the whole disk.
     pub total_bytes: Option<u64>,
+    /// How many stored files are known to be damaged or missing, and the first of them.
+    pub damaged: (u64, Vec<BrokenBlob>),
     /// Background work.
     pub jobs: Vec<JobRecord>,
 }
@@ -86,6 +92,7 @@ impl Status {
             log_bytes: log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |metadata| metadata.len()),
             free_bytes: disk.as_ref().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             total_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+            damaged: self.store.broken(DAMAGED_SHOWN).await?,
             jobs: self.store.jobs().await?,
         })
     }

@@ -16,11 +16,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use keeper_core::artifact::StoreError;
+use keeper_core::error::codes;
 use sea_orm::{DatabaseConnection, DbErr};
 use uuid::Uuid;
 
 pub use publishing::reservation::{Reservation, Reserved};
 pub use size::StoreSize;
+pub use writer::Gate;
 
 use catalog::Catalog;
 use follow::Shared;
@@ -33,6 +35,7 @@ mod audit;
 mod auditing;
 mod burial;
 mod catalog;
+mod checks;
 mod copying;
 mod credentials;
 mod dialect;
@@ -119,6 +122,15 @@ pub enum OpenError {
         /// Migrations that this program does not know.
         unknown: Vec<String>,
     },
+    /// The file is of an older program, and cannot be brought up to date.
+    #[error(
+        "the database has to be brought up to date ({}), and its disk is read-only: make it writable, or start the \
+         program that was here before", pending.join(", ")
+    )]
+    Outdated {
+        /// The steps that are missing.
+        pending: Vec<String>,
+    },
     /// A migration failed and was rolled back.
     #[error("migration {name} failed and was rolled back: {source}")]
     Migration {
@@ -193,6 +205,35 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_to_start(url: &str) -> Result<Self, OpenError> {
+        Self::start(url).await
+    }
+
+    /// Opens a file on a disk that is read-only: nothing is brought up to date, and each change is refused. A database
+    /// elsewhere is opened as it always is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when the file is not up to date.
+    pub async fn open_frozen(url: &str) -> Result<Self, OpenError> {
+        let Some(place) = Place::parse(url)?.frozen()? else { return Self::start(url).await };
+        let readers = place.readers().await?;
+        let pending = schema::pending(&readers).await?;
+        if !pending.is_empty() {
+            return Err(OpenError::Outdated { pending });
+        }
+        let instance = schema::read_mark(&readers).await?;
+        let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
+        let writer = Writer::start(place.clone(), None, Arc::default());
+        writer.guard(Box::new(|| Err(StoreError::NotWritable(&codes::STORAGE_READ_ONLY))));
+        let (building, catalog) = (std::sync::Mutex::default(), Arc::new(Catalog::new(catalog)));
+        Ok(Self { instance, place, readers, writer, shared: None, building, catalog, identities: Arc::default() })
+    }
+
+    /// Asks this gate before each change.
+    pub fn guard(&self, gate: Gate) {
+        self.writer.guard(gate);
+    }
+
+    async fn start(url: &str) -> Result<Self, OpenError> {
         let place = Place::parse(url)?;
         if let Some(stranger) = place.stranger().await? {
             let ours = schema::refuse_foreign(&stranger).await;
@@ -214,7 +255,7 @@ impl Store {
                 Some(Shared::start(server, Arc::clone(&catalog), Arc::clone(&identities), Arc::clone(&order)).await?)
             }
         };
-        let writer = Writer::start(place.clone(), writing, order);
+        let writer = Writer::start(place.clone(), Some(writing), order);
         Ok(Self { instance, place, readers, writer, shared, building: building.into(), catalog, identities })
     }
 

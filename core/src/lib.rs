@@ -23,6 +23,7 @@ pub mod events;
 pub mod failpoint;
 pub mod format;
 pub mod identity;
+pub mod integrity;
 pub mod jobs;
 pub mod ledger;
 pub mod lifecycle;
@@ -37,6 +38,7 @@ pub mod redaction;
 pub mod removal;
 pub mod repository;
 pub mod retention;
+pub mod scrubber;
 pub mod source;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

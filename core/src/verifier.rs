@@ -9,16 +9,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::artifact::{ArtifactStore, StoreError};
 use crate::audit::{AuditStore, BrokenSeal, Fault, verify_audit};
-use crate::blob::{BlobError, BlobInfo};
 use crate::digest::Digest;
 use crate::error::Failure;
+use crate::integrity::{Breath, Judge, Judged, Pace};
 use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy, WalkableBlobs};
 use crate::limits::{UPLOAD_TIME, VERIFIER_WINDOW};
 use crate::repository::{Counts, RepositoryAddress};
@@ -81,6 +79,22 @@ pub struct Scope {
     /// Removes stored copies that no row names, unless they are so young that an upload may be on its way.
     #[serde(default)]
     pub repair_orphans: bool,
+    /// Bytes that are read in a second at most; 0 is as many as there are.
+    #[serde(default)]
+    pub rate: u64,
+    /// Goes on where an earlier run was.
+    #[serde(default)]
+    pub resume: Option<Progress>,
+}
+
+/// How far a run is. Blobs are looked at in order of their digests, and everything else before them but the copies that no
+/// row names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What was found so far.
+    pub so_far: Verified,
+    /// The last blob that was looked at; `None` before the first.
+    pub after: Option<Digest>,
 }
 
 /// How far a run is, and what it found.
@@ -109,13 +123,13 @@ pub struct Verified {
 #[async_trait]
 pub trait Listener: Send + Sync {
     /// Takes a finding or a sign of life.
-    async fn hear(&self, finding: Option<Finding>, so_far: Verified) -> bool;
+    async fn hear(&self, finding: Option<Finding>, progress: Progress) -> bool;
 }
 
 /// Verifies a store and its blobs.
 pub struct Verifier {
     ledger: Arc<dyn BlobLedger>,
-    artifacts: Arc<dyn ArtifactStore>,
+    judge: Judge,
     check: Arc<dyn SelfCheck>,
     audit: Arc<dyn AuditStore>,
     blobs: Arc<dyn WalkableBlobs>,
@@ -126,6 +140,7 @@ struct Run<'a> {
     of: &'a Verifier,
     listener: &'a dyn Listener,
     so_far: Verified,
+    after: Option<Digest>,
 }
 
 impl Verifier {
@@ -138,7 +153,7 @@ impl Verifier {
         audit: Arc<dyn AuditStore>,
         blobs: Arc<dyn WalkableBlobs>,
     ) -> Self {
-        Self { ledger, artifacts, check, audit, blobs }
+        Self { ledger, judge: Judge { blobs: blobs.clone(), artifacts }, check, audit, blobs }
     }
 
     /// Looks at everything.
@@ -146,11 +161,25 @@ impl Verifier {
     /// # Errors
     /// When it cannot be done; a fault of what is stored is a finding.
     pub async fn run(&self, scope: Scope, listener: &dyn Listener) -> Result<Verified, Failure> {
-        let mut run = Run { of: self, listener, so_far: Verified::default() };
-        let goes_on = run.database().await? && run.totals().await? && run.audit().await? && run.files().await?;
-        let goes_on = goes_on && run.blobs(scope.quick).await? && run.orphans(scope.repair_orphans).await?;
+        // What no row names is looked at anew.
+        let Progress { so_far, after } = scope.resume.unwrap_or_default();
+        let so_far = Verified { notes: 0, repaired: 0, stopped: false, ..so_far };
+        let mut run = match after {
+            None => Run { of: self, listener, so_far: Verified::default(), after },
+            Some(_) => Run { of: self, listener, so_far, after },
+        };
+        let goes_on = after.is_some()
+            || (run.database().await? && run.totals().await? && run.audit().await? && run.files().await?);
+        let goes_on = goes_on && run.blobs(scope).await? && run.orphans(scope.repair_orphans).await?;
         run.so_far.stopped = !goes_on;
         Ok(run.so_far)
+    }
+}
+
+#[async_trait]
+impl Breath for Run<'_> {
+    async fn goes_on(&self) -> bool {
+        self.listener.hear(None, self.progress()).await
     }
 }
 
@@ -162,11 +191,11 @@ impl Run<'_> {
 
     async fn tell(&self, code: &str, subject: String, detail: String, fault: bool) -> bool {
         let finding = Finding { code: code.to_owned(), subject, detail, fault };
-        self.listener.hear(Some(finding), self.so_far).await
+        self.listener.hear(Some(finding), self.progress()).await
     }
 
-    async fn goes_on(&self) -> bool {
-        self.listener.hear(None, self.so_far).await
+    fn progress(&self) -> Progress {
+        Progress { so_far: self.so_far, after: self.after }
     }
 
     async fn database(&mut self) -> Result<bool, Failure> {
@@ -231,18 +260,25 @@ impl Run<'_> {
         }
     }
 
-    async fn blobs(&mut self, quick: bool) -> Result<bool, Failure> {
-        let mut after = None;
+    async fn blobs(&mut self, scope: Scope) -> Result<bool, Failure> {
+        let mut pace = Pace::new(scope.rate);
         loop {
-            let window = self.of.ledger.entries(after, VERIFIER_WINDOW).await?;
-            let Some(last) = window.last() else { return Ok(true) };
-            after = Some(last.blob.location.digest());
+            let window = self.of.ledger.entries(self.after, VERIFIER_WINDOW).await?;
+            if window.is_empty() {
+                return Ok(true);
+            }
             for LedgerEntry { blob, .. } in window {
-                if let Some((code, reason)) = self.judge(&blob, quick).await?
-                    && !self.fault(code, blob.location.as_str(), reason).await
-                {
-                    return Ok(false);
+                match self.of.judge.judge(&blob, scope.quick, &mut pace, &*self).await? {
+                    Judged::Stopped => return Ok(false),
+                    Judged::Fine => {}
+                    Judged::Broken(code, reason) => {
+                        // It is told before it is counted as looked at: nobody resumes behind what was not told.
+                        if !self.fault(code, blob.location.as_str(), reason).await {
+                            return Ok(false);
+                        }
+                    }
                 }
+                self.after = Some(blob.location.digest());
                 self.so_far.blobs += 1;
                 self.so_far.bytes += blob.size;
                 if !self.goes_on().await {
@@ -250,37 +286,6 @@ impl Run<'_> {
                 }
             }
         }
-    }
-
-    /// What is wrong with a blob, if something is and it is still the live copy.
-    async fn judge(&self, blob: &BlobInfo, quick: bool) -> Result<Option<(&'static str, String)>, Failure> {
-        let found = if quick { self.look(blob).await } else { self.read(blob).await };
-        let fault = match found {
-            Ok(None) => return Ok(None),
-            Ok(Some(reason)) => ("blob_corrupt", reason),
-            Err(BlobError::Missing(_)) => ("blob_missing", "its bytes are not there".to_owned()),
-            Err(BlobError::Corrupt(_, reason)) => ("blob_corrupt", reason),
-            Err(error) => return Err(error.into()),
-        };
-        let live = self.of.artifacts.blob_location(blob.location.digest()).await?;
-        Ok((live.as_ref() == Some(&blob.location)).then_some(fault))
-    }
-
-    /// Opening it looks at its length; nothing else is read.
-    async fn look(&self, blob: &BlobInfo) -> Result<Option<String>, BlobError> {
-        let first = blob.size.min(1);
-        let range = crate::blob::ByteRange { start: 0, end: first };
-        self.of.blobs.open(blob, Some(range)).await.map(|_| None)
-    }
-
-    async fn read(&self, blob: &BlobInfo) -> Result<Option<String>, BlobError> {
-        let mut stream = self.of.blobs.open(blob, None).await?;
-        let mut hasher = Sha256::new();
-        while let Some(chunk) = stream.next().await {
-            hasher.update(&chunk?);
-        }
-        let found = Digest::from(<[u8; 32]>::from(hasher.finalize()));
-        Ok((found != blob.location.digest()).then(|| format!("its bytes have the digest {found}")))
     }
 
     async fn orphans(&mut self, repair: bool) -> Result<bool, Failure> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
+use super::copies::Copies;
 use super::model::{Content, Seen, Version};
 use crate::harness::archives;
 use crate::harness::exchange::{Exchange, ask};
@@ -81,20 +82,21 @@ impl World {
     }
 
     /// Works until the server is gone.
-    pub(crate) fn client(&self, host: &str, mut chance: Random) {
-        while self.step(host, &mut chance).is_some() {}
+    pub(crate) fn client(&self, copies: &Copies, host: &str, mut chance: Random) {
+        while self.step(copies, host, &mut chance).is_some() {}
         // An answer that does not come while the server lives is a fault of it.
         assert!(self.ends.load(Ordering::SeqCst), "a connection broke before the server was killed");
     }
 
-    fn step(&self, host: &str, chance: &mut Random) -> Option<()> {
-        match chance.below(20) {
+    fn step(&self, copies: &Copies, host: &str, chance: &mut Random) -> Option<()> {
+        match chance.below(24) {
             // Versions that are new to all, and ones that others have just begun as well.
             0..9 => self.publish(host, self.next.fetch_add(1, Ordering::Relaxed), content(chance)),
             9..13 => self.publish(host, self.recent(chance), chance.below(2) as Content),
             13..15 => self.publish(host, self.recent(chance), content(chance)),
             15..17 => self.delete(host, chance),
-            _ => self.read(host, self.recent(chance)),
+            17..20 => self.read(host, self.recent(chance)),
+            _ => copies.read(host, self.next.load(Ordering::Relaxed), chance),
         }
     }
 

@@ -53,6 +53,8 @@ impl Version {
             200 => fits && before.deletion != Deletion::Done,
             409 => self.bound != Some(content) && self.sent.len() > 1 && before.deletion != Deletion::Done,
             410 => self.deletion != Deletion::No,
+            // The collector has taken the bytes on their way for waste: nothing was made.
+            503 => true,
             _ => false,
         };
         self.created |= status == 201;

@@ -6,6 +6,7 @@ use std::fs;
 use super::files::{Client, QUIET, bytes, gc, path, with_files};
 use crate::harness::exchange::Exchange;
 use crate::harness::http;
+use crate::harness::people::{Credential, PASSWORD, ask, cookie, person, sign_in};
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::shim::Shim;
 
@@ -23,6 +24,10 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
     shim.stand_before(&mut server);
     server.start_again();
     let day = server.token("--name day --actions read --repositories generic/files --expires 1d");
+    person(&server, "ann");
+    let signs_in = |server: &Server| Credential::Cookie(cookie(&sign_in(server, "ann", PASSWORD).expect(201)));
+    let session = signs_in(&server);
+    let mut ended = false;
     // A copy that no row names yet, as that of an upload under way. Nobody has looked at it so far.
     let orphan = server.data().join("blobs/sha256/ab").join(format!("ab{}.k3v5w7x2m1", "0".repeat(62)));
     fs::write(&orphan, "on its way").expect("the folder is there");
@@ -46,7 +51,11 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
         assert_eq!(answer.status, 201, "{jump}: {}", answer.text());
 
         for restarts in [false, true] {
-            if restarts {
+            // What was seen is known after a kill as well.
+            if restarts && jump == YEARS {
+                server.kill();
+                server.start_again();
+            } else if restarts {
                 server.stop();
                 server.start_again();
             }
@@ -59,8 +68,16 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
             for health in ["livez", "readyz"] {
                 assert_eq!(http::get(&format!("{}/{health}", server.url)).status, 200, "{jump}: {health}");
             }
-            let read = server.send(Some(&day), "GET", &path("m", 0), &[], &[]).status;
-            assert_eq!(read, if jump == YEARS { 401 } else { 200 }, "{jump}: a token that ends in a day");
+            ended |= jump == YEARS;
+            let when = format!("jump {jump}, after a restart: {restarts}");
+            let read = server.send(Some(&day), "GET", &path("m", 0), &[], &[]);
+            assert_eq!(read.status, if ended { 401 } else { 200 }, "{when}: a token that ends in a day");
+            let me = |who| ask(&server, "GET", "/api/me/sessions", who, None).status;
+            assert_eq!(me(&session), if ended { 401 } else { 200 }, "{when}: a session that ends in a week");
+            // Those of today are good, whatever the clock says.
+            assert_eq!(me(&signs_in(&server)), 200, "{when}: a session that begins");
+            let fresh = server.token("--name fresh --actions read --repositories generic/files --expires 1d");
+            assert_eq!(server.send(Some(&fresh), "GET", &path("m", 0), &[], &[]).status, 200, "{when}: a fresh token");
         }
         if jump == HOUR {
             // From here on it was seen by a walk in the past of the next jumps.
@@ -68,4 +85,6 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
         }
     }
     server.command("verify").succeeded();
+    let told = server.output().matches("the clock of this machine went back").count();
+    assert!(told >= 2, "who looks into the log is told {told} times that the clock went back");
 }

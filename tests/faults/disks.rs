@@ -1,12 +1,13 @@
-//! A disk that fills up and one that becomes read-only: what is there is served, what cannot be kept is refused with
-//! the reason, and when the disk is well again so is the server, without a restart.
+//! A disk that fills up, one that is or becomes read-only, and a folder that goes away: what is there is served, what
+//! cannot be kept is refused with the reason, and when the disk is well again so is the server, without a restart.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use super::files::{AT_ONCE, Client, QUIET, bytes, unfinished, with_files};
 use crate::harness::http;
 use crate::harness::random::Random;
-use crate::harness::server::{ON_SQLITE, Server};
+use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 use crate::harness::wait;
 
@@ -73,25 +74,128 @@ fn a_read_only_disk_serves_all_reads_refuses_writes_with_the_reason_and_recovers
     for (version, content) in &there {
         client.publish("m", *version, content).expect("it runs").expect(201);
     }
+    for version in 20..25 {
+        client.publish("m", version, b"little").expect("it runs").expect(201);
+    }
     shim.fail_all(EROFS);
     for round in 0..5 {
         let refused = client.publish("m", 100 + round, &bytes(100 + round)).expect("it is told");
         let code = refused.header("x-error-code");
         assert_eq!((refused.status, code), (503, Some("storage_read_only")), "{}", refused.text());
-        // What is in rows only is the database's, which tells no more than that it failed.
-        for refused in [client.publish("m", 100 + round, b"little"), client.delete("m", round)] {
-            let refused = refused.expect("it is told");
-            assert_eq!(refused.status, 503, "{}", refused.text());
-        }
+        // What is in rows only is on the same disk, or in a database that is another machine's.
+        let expected = if server.database().is_none() { (503, Some("storage_read_only")) } else { (200, None) };
+        let deleted = client.delete("m", 20 + round).expect("it is told");
+        assert_eq!((deleted.status, deleted.header("x-error-code")), expected, "{}", deleted.text());
         assert_served(&mut client, &there, "read-only");
-        for health in ["livez", "readyz"] {
-            assert_eq!(http::get(&format!("{}/{health}", server.url)).status, 200, "{health}");
-        }
+        assert_eq!(http::get(&format!("{}/livez", server.url)).status, 200);
+        assert_writes_off(&server);
     }
     shim.calm();
     client.publish("m", 100, &bytes(100)).expect("it runs").expect(201);
     there.insert(100, bytes(100));
     assert_served(&mut client, &there, "writable again");
     client.delete("m", 0).expect("it runs").expect(200);
+    server.command("verify").succeeded();
+}
+
+/// It is ready for those who read, and says that nobody can write.
+#[track_caller]
+fn assert_writes_off(server: &Server) {
+    let ready = http::get(&format!("{}/readyz", server.url)).expect(200).json();
+    assert_eq!(
+        (&ready["writes"], &ready["writes_off_because"]),
+        (&"off".into(), &"storage_read_only".into()),
+        "{ready}"
+    );
+    assert_eq!(http::get(&format!("{}/readyz?writes=required", server.url)).status, 503);
+}
+
+#[test]
+fn a_server_starts_on_a_read_only_disk_and_serves_what_is_there() {
+    let mut server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ON_SQLITE]].concat()));
+    let there: BTreeMap<_, _> = (0..4).map(|version| (version, bytes(version))).collect();
+    let mut client = Client::of(&server);
+    for (version, content) in &there {
+        client.publish("m", *version, content).expect("it runs").expect(201);
+    }
+    client.publish("m", 9, b"little").expect("it runs").expect(201);
+    // After a stop the database is one file; after a kill the last changes are in its log.
+    for killed in [false, true] {
+        if killed {
+            server.make_read_only(false);
+            server.start_again();
+            Client::of(&server).publish("m", 10, b"in the log").expect("it runs").expect(201);
+            server.kill();
+        } else {
+            server.stop();
+        }
+        server.make_read_only(true);
+        server.start_again();
+        let mut client = Client::of(&server);
+        assert_served(&mut client, &there, "read-only");
+        assert_eq!(client.read("m", 9).expect("it runs").expect(200).body, b"little");
+        assert_eq!(client.read("m", 10).expect("it runs").status, if killed { 200 } else { 404 });
+        let refused = client.publish("m", 100, &bytes(100)).expect("it is told");
+        assert_eq!((refused.status, refused.header("x-error-code")), (503, Some("storage_read_only")));
+        let is_elsewhere = server.database().is_some();
+        let deleted = client.delete("m", 9).expect("it is told");
+        let expected = if is_elsewhere { [200, 410] } else { [503, 503] };
+        assert!(expected.contains(&deleted.status), "{}", deleted.text());
+        if is_elsewhere {
+            client.publish("m", 9, b"little").expect("it is told");
+            assert_writes_off(&server);
+            return;
+        }
+        assert_eq!(deleted.header("x-error-code"), Some("storage_read_only"));
+        assert_writes_off(&server);
+        let me = server.send(Some(ADMIN_TOKEN), "GET", "/api/me", &[], &[]);
+        assert_eq!(me.status, 200, "who has a token is known: {}", me.text());
+        assert!(server.stop().success(), "it ends well");
+    }
+    server.make_read_only(false);
+    server.start_again();
+    Client::of(&server).publish("m", 100, &bytes(100)).expect("it runs").expect(201);
+    server.command("verify").succeeded();
+}
+
+#[test]
+fn a_data_folder_that_goes_away_ends_all_writing_and_makes_nothing_absent() {
+    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET]].concat()));
+    let mut client = Client::of(&server);
+    client.publish("m", 1, &bytes(1)).expect("it runs").expect(201);
+    client.publish("m", 2, b"little").expect("it runs").expect(201);
+    let (data, away) = (server.data(), server.data().with_file_name("away"));
+    let ready = || http::get(&format!("{}/readyz", server.url)).status;
+    assert_eq!(ready(), 200);
+    for replaced in [false, true] {
+        fs::rename(&data, &away).expect("it may be moved");
+        if replaced {
+            // An empty disk, or the one of another server.
+            fs::create_dir_all(data.join("tmp")).expect("a new folder");
+            fs::write(data.join("LOCK"), "1\nanother\n").expect("a new folder");
+        }
+        let when = if replaced { "replaced" } else { "moved away" };
+        assert_eq!(ready(), 503, "{when}");
+        let uploads = [client.publish("m", 3, &bytes(3)), client.publish("m", 4, b"little"), client.delete("m", 2)];
+        for refused in uploads {
+            let refused = refused.expect("it is told");
+            let said = (refused.status, refused.header("x-error-code"));
+            assert_eq!(said, (503, Some("storage_unavailable")), "{when}: {}", refused.text());
+        }
+        for version in [1, 2, 5] {
+            let read = client.read("m", version).expect("it is told");
+            assert!(!matches!(read.status, 404 | 410), "{when}: {version}: {}", read.text());
+            assert!(read.status != 200 || version != 5, "{when}");
+        }
+        if replaced {
+            assert_eq!(fs::read_dir(data.join("tmp")).expect("the folder is there").count(), 0, "{when}: nothing came");
+            fs::remove_dir_all(&data).expect("it is ours");
+        }
+        fs::rename(&away, &data).expect("it may be moved back");
+        assert_eq!(ready(), 200, "{when}, and back");
+        client.read("m", 5).expect("it runs").expect(404);
+        assert!(client.read("m", 1).expect("it runs").expect(200).body == bytes(1), "{when}, and back");
+    }
+    client.publish("m", 3, &bytes(3)).expect("it runs").expect(201);
     server.command("verify").succeeded();
 }

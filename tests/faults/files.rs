@@ -12,7 +12,7 @@ use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::wait;
 
 /// Nothing has to grow old before it is collected, and much at once is not suspicious.
-pub(super) const AT_ONCE: [(&str, &str); 4] = [
+pub(crate) const AT_ONCE: [(&str, &str); 4] = [
     ("KEEPER_GC_GRACE", "0s"),
     ("KEEPER_GC_UNLINK_DELAY", "0s"),
     ("KEEPER_GC_UNLINKS_PER_SECOND", "100000"),

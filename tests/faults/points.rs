@@ -4,8 +4,11 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, bytes, gc, unfinished, with_files};
+use crate::harness::goproxy::Module;
+use crate::harness::scripted::Scripted;
 use crate::harness::server::Server;
 
 /// A server whose next start dies at a place, and how it goes on.
@@ -74,6 +77,33 @@ fn a_kill_at_any_step_of_a_deletion_leaves_all_or_nothing() {
         let repeated = client.delete("m", number).expect("it runs").status;
         assert_eq!(repeated, status, "{place}: 200 when it does it, 410 when it was done");
         assert_eq!(client.read("m", number).expect("it runs").status, 410, "{place}");
+    }
+    assert_sound_and_empty(&mortal.server);
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_fetch_leaves_the_whole_file_or_none_of_it() {
+    let upstream = Scripted::start();
+    let near = ("KEEPER_NETWORK_ALLOW", "127.0.0.1");
+    let mut mortal = Mortal { server: Server::faulty("", &[&AT_ONCE[..], &[QUIET, near]].concat()) };
+    mortal.server.create_repository(&json!({
+        "format": "go", "name": "mirror", "kind": "remote", "anonymous_read": true,
+        "upstream": { "url": upstream.url, "allow_http": true },
+        "settings": { "checksum_database": "off", "verify": "off" },
+    }));
+    // How often the upstream is asked in all: what was kept before the end is there and not fetched again.
+    let places =
+        [("F40", 1), ("F1", 2), ("F2", 2), ("F3", 2), ("F4", 2), ("F5", 2), ("F6", 2), ("F7", 2), ("F8", 1), ("F9", 1)];
+    for (minor, (place, asked)) in (0..).zip(places) {
+        let module = Module::new("example.com/m", &format!("v1.{minor}.0")).with("noise.bin", bytes(minor));
+        upstream.offer(&[&module]);
+        let path = format!("/go/mirror{}", module.at("zip"));
+        mortal.dies_at(place, |server| {
+            assert!(Client::of(server).ask("GET", &path, &[]).is_none(), "{place}: it was answered");
+        });
+        let read = Client::of(&mortal.server).ask("GET", &path, &[]).expect("it runs").expect(200);
+        assert!(read.body == module.zip(), "{place}");
+        assert_eq!(upstream.times_asked(&module.at("zip")), asked, "{place}");
     }
     assert_sound_and_empty(&mortal.server);
 }

@@ -78,6 +78,8 @@ pub(crate) struct Server {
     disk_bytes: Option<usize>,
     /// What it has in the place of `/etc/hosts`.
     hosts: Option<PathBuf>,
+    /// Its data folder can only be read from.
+    read_only: bool,
 }
 
 impl Server {
@@ -171,6 +173,7 @@ impl Server {
             _database: database,
             disk_bytes,
             hosts: None,
+            read_only: false,
         }
     }
 
@@ -381,12 +384,23 @@ impl Server {
         self.hosts = Some(hosts.to_owned());
     }
 
+    /// Takes the right to write to its data folder away, or gives it back, from the next start on.
+    pub(crate) fn make_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
     /// The program; with a disk or names of its own, in a mount namespace of its own.
     fn program(&self) -> Command {
         if let Some(hosts) = &self.hosts {
             let mut command = Command::new("unshare");
             let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
             command.args(["-rm", "sh", "-c", script]).arg(hosts).arg(&self.program);
+            return command;
+        }
+        if self.read_only {
+            let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$1\"";
+            let mut command = Command::new("unshare");
+            command.args(["-rm", "sh", "-c", script]).arg(self.folder.path().join("data")).arg(&self.program);
             return command;
         }
         let Some(disk_bytes) = self.disk_bytes else { return Command::new(&self.program) };

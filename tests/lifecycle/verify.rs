@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use serde_json::Value;
+
 use super::workshop::{blobs, publish, server, verify};
 use crate::harness::database::sql;
+use crate::harness::wait;
 
 #[test]
 fn sound_data_has_no_faults_with_and_without_a_server() {
@@ -83,4 +86,42 @@ fn a_changed_row_of_the_audit_is_named_by_its_seal() {
     sql(&server, "UPDATE audit SET actor = 'bob' WHERE action = 'publish'");
     let (found, _) = verify(&server, "");
     assert!(matches!(&found[..], [one] if one.starts_with("audit_changed seal ")), "{found:?}");
+}
+
+#[test]
+fn a_long_run_is_held_back_tells_how_far_it_is_and_goes_on_after_a_kill() {
+    let server = server(&[]);
+    for number in 0..12 {
+        publish(&server, "example.com/m", number, number).expect(201);
+    }
+    let paths: Vec<_> = blobs(&server).into_iter().collect();
+    // In the order of their digests: the first one is bad, and so is the last.
+    for at in [0, 11] {
+        fs::set_permissions(&paths[at], fs::Permissions::from_mode(0o640)).expect("writable");
+        let mut bytes = fs::read(&paths[at]).expect("a blob");
+        bytes[10_000] ^= 1;
+        fs::write(&paths[at], bytes).expect("a blob");
+    }
+    let state = server.data().join("verify.json");
+    // At this rate all of it takes twenty seconds and more.
+    let mut run = server.begin_command("verify --json --rate 10KiB");
+    let looked_at = || {
+        let kept: Option<Value> = fs::read(&state).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        kept.and_then(|kept| kept["progress"]["so_far"]["blobs"].as_u64()).unwrap_or(0)
+    };
+    wait::until("some blobs were looked at", || looked_at() >= 2);
+    run.kill().expect("it runs");
+    run.wait().expect("it ends");
+    let before = looked_at();
+    assert!(before < 12, "it was held back");
+    let quick = server.command("verify --quick --resume");
+    assert_eq!(quick.code(), Some(2), "one that reads is not gone on with by one that does not: {quick}");
+    let (found, summary) = verify(&server, "--resume --rate 0");
+    let name = |at: usize| paths[at].file_name().expect("a name").to_string_lossy().into_owned();
+    assert_eq!(found, [format!("blob_corrupt {}", name(11))], "the first was told by the run before: {summary}");
+    assert_eq!((&summary["blobs"], &summary["faults"]), (&12.into(), &2.into()), "{summary}");
+    assert!(!state.exists(), "it came to its end");
+    let anew = server.command("verify --resume --rate 0");
+    assert_eq!(anew.code(), Some(5), "{anew}");
+    anew.says(&["no run was interrupted", "2 faults and 0 notes in 12 blobs"]);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::pair::{Pair, publish};
-use super::proxy::Proxy;
+use super::proxy::{Last, Proxy};
 use crate::harness::http;
 use crate::harness::is_long;
 use crate::harness::postgres::{self, Postgres};
@@ -38,6 +38,32 @@ fn a_commit_whose_answer_is_lost_is_found_out() {
     let rows =
         postgres::shared().execute(postgres::name(&direct), "SELECT COUNT(*) FROM audit WHERE action = 'publish'");
     assert_eq!(rows, rounds.to_string(), "each was made once");
+    pair.assert_sound();
+}
+
+/// L4: the answer to a COMMIT is lost, and nobody can be asked what became of it.
+#[test]
+fn an_outcome_that_nobody_can_tell_is_said_to_be_unknown_and_a_repeat_tells_it() {
+    let direct = postgres::shared().database();
+    let folder = postgres::shared().folder();
+    let proxy = Proxy::before(folder);
+    let pair = Pair::on(&proxy.address(&direct, folder), &[]);
+    let [one, other] = pair.servers();
+    publish(one, "example.com/before", "v1.0.0", 0);
+    for (number, last, repeated) in [(1, Last::CarriedOut, 200), (2, Last::Lost, 201)] {
+        let name = format!("example.com/m{number}");
+        proxy.close_at_commit(last);
+        let answer = publish(one, &name, "v1.0.0", number);
+        assert_eq!((answer.status, answer.text("code")), (503, "outcome_unknown"), "{last:?}: {answer}");
+        // What was there before is no less there for it.
+        let status = http::get(&zip(one, "example.com/before")).status;
+        assert!(matches!(status, 200 | 500 | 503), "{last:?}: {status}");
+        proxy.open();
+        let repeat = publish(one, &name, "v1.0.0", number);
+        assert_eq!(repeat.status, repeated, "{last:?}: {repeat}");
+        assert_eq!(publish(other, &name, "v1.0.0", number + 100).status, 409, "{last:?}: other bytes");
+        assert_eq!(http::get(&zip(other, &name)).status, 200, "{last:?}");
+    }
     pair.assert_sound();
 }
 

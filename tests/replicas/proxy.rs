@@ -1,12 +1,13 @@
 //! Stands between servers and PostgreSQL, and takes connections away at the worst moment: after the COMMIT was passed
-//! on and carried out, before its answer is; or keeps them and lets nothing pass.
+//! on and carried out, before its answer is, or before it was passed on; takes no connection any more after that; or
+//! keeps all and lets nothing pass.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -24,11 +25,22 @@ pub(super) struct Proxy {
     faults: Arc<Faults>,
 }
 
+/// What becomes of a COMMIT after which nobody can ask any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    CarriedOut,
+    Lost,
+}
+
 /// What it does to those who talk through it.
 #[derive(Default)]
 struct Faults {
     /// COMMITs whose answers are still to be taken away.
     commits: AtomicUsize,
+    /// The next of these COMMITs is the end: whether it is passed on, and no connection is taken after it.
+    last: Mutex<Option<Last>>,
+    /// No connection is taken any more.
+    closed: AtomicBool,
     /// Nothing passes any more; connections stay open.
     swallows: AtomicBool,
 }
@@ -42,6 +54,9 @@ impl Proxy {
         let (target, shared) = (server.join(".s.PGSQL.5432"), Arc::clone(&faults));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if shared.closed.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (target, faults) = (target.clone(), Arc::clone(&shared));
                 thread::spawn(move || join(&client, &target, &faults));
             }
@@ -57,6 +72,17 @@ impl Proxy {
     /// Takes the answers of so many further COMMITs away.
     pub(super) fn arm(&self, commits: usize) {
         self.faults.commits.store(commits, Ordering::SeqCst);
+    }
+
+    /// Takes the answer of the next COMMIT away, and after it no connection until [`open`](Self::open).
+    pub(super) fn close_at_commit(&self, last: Last) {
+        *self.faults.last.lock().expect("no panic inside") = Some(last);
+        self.arm(1);
+    }
+
+    /// Connections are taken again.
+    pub(super) fn open(&self) {
+        self.faults.closed.store(false, Ordering::SeqCst);
     }
 
     /// From now on nothing passes, or everything does again.
@@ -101,12 +127,15 @@ fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
         let part = &bytes[..length];
         let is_commit = part.windows(COMMIT.len()).any(|window| window == COMMIT);
         let cut = is_commit && faults.takes_this_commit();
+        let last = if cut { faults.last.lock().expect("no panic inside").take() } else { None };
         if cut {
+            faults.closed.store(last.is_some(), Ordering::SeqCst);
             // The client hears nothing any more; the server carries it out and only then notices.
             client.shutdown(std::net::Shutdown::Both).expect("it was open");
         }
         faults.pass();
-        if (&mut &server).write_all(part).is_err() || cut {
+        let lost = last == Some(Last::Lost);
+        if lost || (&mut &server).write_all(part).is_err() || cut {
             break;
         }
     }

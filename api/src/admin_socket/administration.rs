@@ -19,11 +19,13 @@ use uuid::Uuid;
 use super::token_create::issue;
 use super::{Reply, Request};
 use crate::bootstrap::passwords::{self, Passwords};
+use crate::clock::Clock;
 use crate::sign_in::forget_first_password;
 
 /// Answers requests with a store.
 pub struct Administration {
     directory: Arc<dyn Directory>,
+    clock: Arc<Clock>,
     passwords: Passwords,
     first_password: PathBuf,
 }
@@ -66,10 +68,15 @@ impl TokenLine {
 }
 
 impl Administration {
-    /// On this store; `first_password` is the file of the generated password.
+    /// On this store, by this clock; `first_password` is the file of the generated password.
     #[must_use]
-    pub fn new(directory: Arc<dyn Directory>, passwords: Passwords, first_password: PathBuf) -> Self {
-        Self { directory, passwords, first_password }
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        clock: Arc<Clock>,
+        passwords: Passwords,
+        first_password: PathBuf,
+    ) -> Self {
+        Self { directory, clock, passwords, first_password }
     }
 
     async fn tokens(&self, user: Option<&str>) -> Result<Reply, StoreError> {
@@ -125,7 +132,7 @@ impl Administration {
     pub async fn answer(&self, request: &Request) -> Reply {
         let done = match request {
             Request::TokenCreate(request) => {
-                return match issue(self.directory.as_ref(), request, Timestamp::now()).await {
+                return match issue(self.directory.as_ref(), request, self.clock.now()).await {
                     Ok(created) => Reply::TokenCreated(created),
                     Err(error) => Reply::refused(error.to_string()),
                 };

@@ -84,13 +84,22 @@ impl DiskBlobs {
         if swept > 0 {
             tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
         }
-        Ok(Self {
+        Ok(Self::over(layout))
+    }
+
+    /// The same on a disk that is read-only: what is there is served, nothing is made or removed.
+    pub(super) fn frozen(blobs: &Path, tmp: &Path) -> Self {
+        Self::over(Layout { blobs: blobs.join("sha256"), tmp: tmp.to_owned() })
+    }
+
+    fn over(layout: Layout) -> Self {
+        Self {
             layout: Arc::new(layout),
             reads: Lane::new("read", READS),
             writes: Lane::new("write", WRITES),
             buffers: Arc::default(),
             faults: counter!("keeper_blob_faults_total"),
-        })
+        }
     }
 }
 

@@ -2,25 +2,30 @@
 //! a disk that is full in its middle.
 //!
 //! Shape: *on* → *full* when less is free than the reserve, and *on* again at one and a half times that; → *read-only*
-//! when a small file cannot be written. Reads and changes of the database are not asked: the reserve is there for them.
+//! when a small file cannot be written; → *gone* when the data folder is not the one that was opened any more. Reads are
+//! not asked; changes of the database are refused while nothing at all can be written, and take what the reserve is for.
 //!
-//! Bounds: a look each [`PERIOD`]; a small file is written every [`PROBED_EACH`] looks, and at each while that fails.
+//! Bounds: a look each [`PERIOD`], and when the disk has refused something; a small file is written every
+//! [`PROBED_EACH`] looks, and at each while that fails.
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
-use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, StagedBlob};
+use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
+use keeper_core::digest::Digest;
 use keeper_core::error::Failure;
 use keeper_core::ledger::WalkableBlobs;
 use rustix::fs::StatVfsMountFlags;
 use tokio_util::sync::CancellationToken;
 
 use super::durable::refused_write;
+use crate::datadir::Anchor;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -45,6 +50,8 @@ pub enum Writes {
     },
     /// Nothing.
     ReadOnly,
+    /// Nothing: the folder is not there any more, or another one is in its place.
+    Gone,
 }
 
 impl Writes {
@@ -55,28 +62,38 @@ impl Writes {
             Self::On => None,
             Self::Full { .. } => Some("disk_full"),
             Self::ReadOnly => Some("storage_read_only"),
+            Self::Gone => Some("storage_unavailable"),
         }
     }
+}
+
+/// What is watched.
+#[derive(Debug)]
+pub struct Watched {
+    /// Where files are received; a probe is written there.
+    pub tmp: PathBuf,
+    /// Other folders whose disks may fill up.
+    pub others: Vec<PathBuf>,
+    /// By which the data folder is known.
+    pub anchor: Arc<Anchor>,
+    /// The disk was read-only when everything was opened: nothing is written before another start, whatever becomes of it.
+    pub frozen: bool,
 }
 
 /// Watches the folders that are written to.
 #[derive(Debug)]
 pub struct Guard {
-    /// Where files are received; a probe is written there.
-    tmp: PathBuf,
-    /// Folders whose disks may fill up.
-    places: Vec<PathBuf>,
+    watched: Watched,
     reserve: Option<u64>,
     state: Mutex<(Writes, Timestamp)>,
 }
 
 impl Guard {
-    /// Of a folder where files are received and of others on which they are kept. Looks once.
+    /// Over these. Looks once.
     #[must_use]
-    pub fn new(tmp: &Path, others: &[&Path], reserve: Option<u64>) -> Arc<Self> {
-        let places = others.iter().map(|path| (*path).to_owned()).chain([tmp.to_owned()]).collect();
+    pub fn new(watched: Watched, reserve: Option<u64>) -> Arc<Self> {
         let state = Mutex::new((Writes::On, Timestamp::now()));
-        let guard = Self { tmp: tmp.to_owned(), places, reserve, state };
+        let guard = Self { watched, reserve, state };
         guard.look(true);
         Arc::new(guard)
     }
@@ -87,12 +104,26 @@ impl Guard {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same for somebody who wants to write: before he is refused it is looked at once more.
-    fn asked(&self) -> (Writes, Timestamp) {
-        if self.state().0 != Writes::On {
+    /// The same for somebody who wants to write: before he is refused it is looked at once more, and whether the folder
+    /// is there at all is looked at each time.
+    pub fn asked(&self) -> (Writes, Timestamp) {
+        if self.state().0 != Writes::On || !self.watched.anchor.holds() {
             self.look(false);
         }
         self.state()
+    }
+
+    /// Whether the data folder is gone at this moment: what is not found is then not known to be absent.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        !self.watched.anchor.holds()
+    }
+
+    /// The disk has refused something: is it what keeps everybody from writing?
+    fn noticed(&self, error: &BlobError) {
+        if matches!(error, BlobError::Full(_) | BlobError::ReadOnly(_)) {
+            self.look(true);
+        }
     }
 
     /// Refuses what would write a file while that is impossible.
@@ -111,6 +142,10 @@ impl Guard {
             Writes::ReadOnly => (
                 BlobError::ReadOnly(io::ErrorKind::ReadOnlyFilesystem.into()),
                 format!("nothing can be written to the disk since {since}"),
+            ),
+            Writes::Gone => (
+                BlobError::Io(io::ErrorKind::NotFound.into()),
+                format!("the data folder is not there any more since {since}"),
             ),
         };
         let mut failure = Failure::from(error).caused_by(&detail);
@@ -144,12 +179,20 @@ impl Guard {
                 tracing::error!(free, reserve, "the disk is full but for its reserve: uploads are refused");
             }
             Writes::ReadOnly => tracing::error!("nothing can be written to the disk: uploads are refused"),
+            Writes::Gone => tracing::error!(
+                "the data folder is not the one that was opened any more (moved, or something was mounted over it): \
+                 nothing is written, and this server is not ready"
+            ),
         }
     }
 
     fn found(&self, before: Writes, probe: bool) -> Writes {
-        let facts: Vec<_> = self.places.iter().filter_map(|place| rustix::fs::statvfs(place).ok()).collect();
-        if facts.iter().any(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        if !self.watched.anchor.holds() {
+            return Writes::Gone;
+        }
+        let places = self.watched.others.iter().chain([&self.watched.tmp]);
+        let facts: Vec<_> = places.filter_map(|place| rustix::fs::statvfs(place).ok()).collect();
+        if self.watched.frozen || facts.iter().any(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY)) {
             return Writes::ReadOnly;
         }
         if (probe || before == Writes::ReadOnly) && self.probe().is_err() {
@@ -170,7 +213,7 @@ impl Guard {
 
     /// Writes a small file. A disk without room is not one that cannot be written to.
     fn probe(&self) -> Result<(), BlobError> {
-        let path = self.tmp.join(PROBE);
+        let path = self.watched.tmp.join(PROBE);
         let written = fs::File::create(&path).and_then(|mut file| file.write_all(PROBE.as_bytes()));
         let _there_or_not = fs::remove_file(&path);
         match written.map_err(refused_write) {
@@ -192,7 +235,11 @@ pub struct Guarded {
 impl BlobStore for Guarded {
     async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
         match self.guard.asked().0 {
-            Writes::On => self.blobs.stage(limit_bytes).await,
+            Writes::On => {
+                let stage = self.blobs.stage(limit_bytes).await?;
+                Ok(Box::new(GuardedStage { stage, guard: self.guard.clone() }))
+            }
+            Writes::Gone => Err(BlobError::Io(io::ErrorKind::NotFound.into())),
             Writes::Full { .. } => Err(BlobError::Full(io::ErrorKind::StorageFull.into())),
             Writes::ReadOnly => Err(BlobError::ReadOnly(io::ErrorKind::ReadOnlyFilesystem.into())),
         }
@@ -211,12 +258,43 @@ impl BlobStore for Guarded {
     }
 }
 
+/// Tells the guard what the disk refuses.
+struct GuardedStage {
+    stage: Box<dyn StagedBlob>,
+    guard: Arc<Guard>,
+}
+
+#[async_trait]
+impl StagedBlob for GuardedStage {
+    async fn write(&mut self, chunk: Bytes) -> Result<(), BlobError> {
+        self.stage.write(chunk).await.inspect_err(|error| self.guard.noticed(error))
+    }
+
+    async fn reader(&mut self) -> Result<Box<dyn ReadSeek>, BlobError> {
+        self.stage.reader().await.inspect_err(|error| self.guard.noticed(error))
+    }
+
+    fn written(&self) -> (u64, Digest) {
+        self.stage.written()
+    }
+
+    async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError> {
+        let Self { stage, guard } = *self;
+        stage.commit().await.inspect_err(|error| guard.noticed(error))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::datadir::DataDir;
 
     fn guard(folder: &Path, reserve: u64) -> Arc<Guard> {
-        Guard::new(folder, &[], Some(reserve))
+        let elsewhere = tempfile::tempdir().expect("a folder").keep();
+        let anchor = DataDir::open(&elsewhere, None, true).expect("made").anchor();
+        Guard::new(Watched { tmp: folder.to_owned(), others: Vec::new(), anchor, frozen: false }, Some(reserve))
     }
 
     #[test]

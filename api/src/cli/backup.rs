@@ -155,7 +155,9 @@ async fn restored(
     let failed = |error: String| (Exit::Failed, error);
     let registry: Registry = keeper_formats::registry().map_err(|error| failed(error.to_string()))?;
     let reserve = reserve_from.as_deref().map(|from| Reserve { registry: &registry, from });
-    let blobs = blobs::open(&config.storage, &data.tmp()).await.map_err(|error| failed(error.to_string()))?;
+    let blobs = blobs::open(&config.storage, &data.tmp(), data.is_read_only())
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     backup::restore(&from, blobs, &config.database, reserve).await.map_err(|error| failed(error.to_string()))
 }
 

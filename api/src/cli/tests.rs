@@ -51,7 +51,7 @@ fn verbs_carry_their_flags() {
     assert!(matches!(parse("gc").expect("gc").verb, Verb::Gc { confirm: false, json: false }));
     assert!(matches!(parse("gc --confirm --data-dir /d").expect("gc").verb, Verb::Gc { confirm: true, .. }));
     assert!(
-        matches!(parse("verify --quick --json").expect("v").verb, Verb::Verify { scope, json: true } if scope.quick && !scope.repair_orphans)
+        matches!(parse("verify --quick --json").expect("v").verb, Verb::Verify(asked) if asked.quick && asked.json && !asked.repair_orphans)
     );
     assert_eq!(parse("config --config k.toml").expect("file").file, Some(PathBuf::from("k.toml")));
     let words = "token create --name ci --actions read,publish --repositories go/*,generic/x --packages corp.example/* --data-dir /d -q";

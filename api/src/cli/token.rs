@@ -136,6 +136,7 @@ fn print(reply: &Reply, quiet: bool) -> Exit {
         }
         Reply::Collected(_)
         | Reply::Finding(_)
+        | Reply::Verifying(_)
         | Reply::Verified(_)
         | Reply::BackedUp(_)
         | Reply::Journaled(_)

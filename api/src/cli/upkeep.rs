@@ -1,16 +1,11 @@
-//! `gc` and `verify`: in the data folder itself, or through the server that holds it.
-//!
-//! What was found goes to stdout, one line each, what is said about it to stderr: `verify --json` can be read
-//! by a program as it is.
+//! `gc`, in the data folder itself or through the server that holds it; and what other commands do the same way.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use clap::Args;
 use keeper_core::collector::Collected;
 use keeper_core::ledger::WalkableBlobs;
-use keeper_core::verifier::{Finding, Listener, Scope, Verified};
 use serde::Serialize;
 
 use super::{Exit, Settings, Verb, output};
@@ -42,22 +37,6 @@ pub(super) struct Gc {
     place: Place,
 }
 
-/// The words of `verify`.
-#[derive(Debug, Args)]
-pub(super) struct Verify {
-    /// Do not read stored files, only look whether they are there with their length
-    #[arg(long)]
-    quick: bool,
-    /// Remove stored files that no version names and that are older than an upload may take
-    #[arg(long)]
-    repair_orphans: bool,
-    /// Print findings and the summary as lines of JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    place: Place,
-}
-
 /// Where the data is.
 #[derive(Debug, Args)]
 pub(super) struct Place {
@@ -80,13 +59,6 @@ impl Place {
 impl Gc {
     pub(super) fn into_verb(self) -> (Verb, Settings) {
         (Verb::Gc { confirm: self.confirm, json: self.json }, self.place.into_settings())
-    }
-}
-
-impl Verify {
-    pub(super) fn into_verb(self) -> (Verb, Settings) {
-        let scope = Scope { quick: self.quick, repair_orphans: self.repair_orphans };
-        (Verb::Verify { scope, json: self.json }, self.place.into_settings())
     }
 }
 
@@ -130,70 +102,6 @@ fn told(collected: &Collected, confirm: bool) -> String {
         text += " To remove what is not needed or has no row: artifact-keeper gc --confirm\n";
     }
     text
-}
-
-/// Verifies everything and tells what it found.
-pub async fn verify(config: &Config, scope: Scope, json: bool) -> Exit {
-    let verified = match Here::open(config).await {
-        Ok(Some(here)) => here.end(|upkeep| async move { upkeep.verify(scope, &Printer { json }).await }).await,
-        Ok(None) => {
-            let print = |reply| {
-                if let Reply::Finding(finding) = reply {
-                    print_finding(&finding, json);
-                }
-            };
-            match ask(config, Request::Verify(scope), print).await {
-                Ok(Reply::Verified(verified)) => Ok(verified),
-                Ok(_) => Err((Exit::Failed, MISUNDERSTOOD.to_owned())),
-                Err(error) => Err(error),
-            }
-        }
-        Err(error) => Err(error),
-    };
-    match verified {
-        Ok(verified) => summary(&verified, json),
-        Err((exit, reason)) => refuse(exit, &reason),
-    }
-}
-
-fn summary(verified: &Verified, json: bool) -> Exit {
-    let Verified { blobs, bytes, files, repositories, faults, notes, repaired, stopped } = verified;
-    if json {
-        line(verified);
-    } else {
-        output::stderr(&format!(
-            "{faults} faults and {notes} notes in {blobs} blobs ({bytes} bytes), {files} files, {repositories} repositories"
-        ));
-        if *repaired > 0 {
-            output::stderr(&format!("{repaired} stored files without a version were removed"));
-        }
-    }
-    match (faults, stopped) {
-        (1.., _) => Exit::Faults,
-        (0, true) => refuse(Exit::Failed, "it was stopped before its end"),
-        (0, false) => Exit::Fine,
-    }
-}
-
-/// Prints findings of a verification in this process.
-struct Printer {
-    json: bool,
-}
-
-#[async_trait]
-impl Listener for Printer {
-    async fn hear(&self, finding: Option<Finding>, _so_far: Verified) -> bool {
-        finding.is_none_or(|finding| print_finding(&finding, self.json))
-    }
-}
-
-fn print_finding(finding: &Finding, json: bool) -> bool {
-    if json {
-        return line(finding) == Exit::Fine;
-    }
-    let Finding { code, subject, detail, fault } = finding;
-    let kind = if *fault { "fault" } else { "note" };
-    output::stdout(&format!("{kind} {code} {subject}: {detail}\n")).is_ok()
 }
 
 pub(super) fn line(what: &impl Serialize) -> Exit {
@@ -241,9 +149,9 @@ impl Here {
             return Err((Exit::Usage, text));
         }
         let told = |error: StartError| (error.exit(), error.to_string());
-        let store = Store::open(&config.database.address()).await;
-        let store = Arc::new(store.map_err(|error| told(error.into()))?);
-        let blobs = blobs::open(&config.storage, &data.tmp()).await.map_err(|error| told(error.into()))?;
+        let store = Arc::new(run::open_store(config, &data).await.map_err(|error| told(error.into()))?);
+        let blobs =
+            blobs::open(&config.storage, &data.tmp(), data.is_read_only()).await.map_err(|error| told(error.into()))?;
         let upkeep = Upkeep::new(config, Runner::new(store.clone()), store.clone(), blobs.clone());
         Ok(Some(Self { _data: data, store, blobs, upkeep }))
     }

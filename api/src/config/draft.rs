@@ -69,6 +69,7 @@ impl Draft {
             gc_unlink_delay: Duration::ZERO,
             gc_max_percent: 0,
             gc_unlinks_per_second: 0,
+            scrub_rate: 0,
             retention_period: Duration::ZERO,
             last_use_period: Duration::ZERO,
         };

@@ -24,6 +24,7 @@ use metrics::{Counter, counter};
 use moka::sync::Cache;
 
 use super::{RequestFacts, cookie, origin};
+use crate::clock::Clock;
 
 /// Length in bytes of a credential that is looked at.
 const CREDENTIAL_BYTES: usize = 1_024;
@@ -37,6 +38,7 @@ const SESSION_NOTED: Duration = Duration::from_secs(10 * 60);
 /// Recognises callers.
 pub struct Authenticator {
     directory: Arc<dyn Directory>,
+    clock: Arc<Clock>,
     tokens: Memory,
     sessions: Memory,
 }
@@ -78,10 +80,10 @@ enum Carrier {
 }
 
 impl Authenticator {
-    /// Recognises whom this directory knows.
+    /// Recognises whom this directory knows, until the end that this clock tells.
     #[must_use]
-    pub fn new(directory: Arc<dyn Directory>) -> Self {
-        Self { directory, tokens: Memory::new(TOKEN_NOTED), sessions: Memory::new(SESSION_NOTED) }
+    pub fn new(directory: Arc<dyn Directory>, clock: Arc<Clock>) -> Self {
+        Self { directory, clock, tokens: Memory::new(TOKEN_NOTED), sessions: Memory::new(SESSION_NOTED) }
     }
 
     /// Who sends this.
@@ -114,7 +116,7 @@ impl Authenticator {
             origin::refuse_foreign(asked.headers, asked.facts)?;
         }
         let hash = TokenHash::of(&secret);
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let generation = self.directory.identity_generation();
         if let Some(user) = self.tokens.get(&hash, generation, now) {
             return Ok(Principal::User(Box::new(user)));
@@ -140,7 +142,7 @@ impl Authenticator {
         if origin::changes(asked.method) {
             origin::require_same(asked.headers, asked.facts)?;
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let generation = self.directory.identity_generation();
         if let Some(user) = self.sessions.get(&hash, generation, now) {
             return Ok(Principal::User(Box::new(user)));

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use keeper_core::access::Means;
 use keeper_core::artifact::StoreError;
 use keeper_core::audit::{Denial, Denials};
@@ -16,6 +15,7 @@ use keeper_core::repository::Actor;
 use metrics::counter;
 
 use super::RequestFacts;
+use crate::clock::Clock;
 
 /// Tokens of one request that are looked at: each costs a question to the database.
 const TOKENS: usize = 4;
@@ -24,15 +24,16 @@ const TOKENS: usize = 4;
 #[derive(Clone)]
 pub struct Exposure {
     identity: Arc<dyn Directory>,
+    clock: Arc<Clock>,
     denials: Arc<Denials>,
     revokes: bool,
 }
 
 impl Exposure {
-    /// Of the tokens in this store. With `revokes` they count no more afterwards.
+    /// Of the tokens in this store, which end by this clock. With `revokes` they count no more afterwards.
     #[must_use]
-    pub fn new(identity: Arc<dyn Directory>, denials: Arc<Denials>, revokes: bool) -> Self {
-        Self { identity, denials, revokes }
+    pub fn new(identity: Arc<dyn Directory>, clock: Arc<Clock>, denials: Arc<Denials>, revokes: bool) -> Self {
+        Self { identity, clock, denials, revokes }
     }
 
     /// The refusal of a request whose address or plain header held tokens, in the words of what became of them.
@@ -54,7 +55,7 @@ impl Exposure {
 
     /// Whether the token counted and was revoked.
     async fn seen(&self, token: &TokenSecret, refusal: &Failure, facts: &RequestFacts) -> Result<bool, StoreError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let known = self.identity.credential(&TokenHash::of(token.reveal()), now).await?;
         let Credential::Valid(user) = known else { return Ok(false) };
         let Means::Token(id) = user.means else { return Ok(false) };

@@ -6,7 +6,8 @@
 //!  "writes":"off","writes_off_because":"disk_full","writes_off_since":"2026-11-30T10:00:00Z"}
 //! ```
 //!
-//! A server that can only be read from is ready all the same; who needs more asks `/readyz?writes=required`.
+//! A server that can only be read from is ready all the same; who needs more asks `/readyz?writes=required`. One whose
+//! data folder is gone is not: what it still has open may not be what it should serve.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -55,6 +56,11 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the data folder is gone, so that nobody knows what is absent.
+    pub(super) fn knows_nothing(&self) -> bool {
+        self.guard.is_gone()
+    }
+
     pub(super) fn live(&self) -> Response {
         let alive = (self.writer_alive)();
         answer(alive, &format!("{{\"writer\":\"{}\"}}\n", word(alive)))
@@ -64,11 +70,11 @@ impl Health {
         let draining = self.draining.load(Ordering::Relaxed);
         let (database, database_age) = self.database.ask(database_answers(keeper)).await;
         let (storage, storage_age) = self.storage.ask(storage_answers(keeper)).await;
-        let (writes, since) = self.guard.state();
+        let (writes, since) = self.guard.asked();
         let off = match writes {
             _ if !(self.writer_alive)() => Some("database_unavailable"),
             Writes::On => None,
-            Writes::Full { .. } | Writes::ReadOnly => writes.code(),
+            Writes::Full { .. } | Writes::ReadOnly | Writes::Gone => writes.code(),
         };
         let mut body = json!({
             "database": word(database), "database_age_seconds": database_age,
@@ -81,7 +87,8 @@ impl Health {
         if off.is_some() && writes != Writes::On {
             body["writes_off_since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         }
-        let fine = database && storage && !draining && (off.is_none() || !needs_writes);
+        let there = writes != Writes::Gone;
+        let fine = database && storage && there && !draining && (off.is_none() || !needs_writes);
         answer(fine, &format!("{body}\n"))
     }
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keeper_core::collector::{Collected, Collector, Mode};
 use keeper_core::error::{Failure, codes};
+use keeper_core::integrity::Judge;
 use keeper_core::ledger::WalkableBlobs;
-use keeper_core::verifier::{Finding, Listener, Scope, Verified, Verifier};
+use keeper_core::scrubber::Scrubber;
+use keeper_core::verifier::{Finding, Listener, Progress, Scope, Verified, Verifier};
 
-use super::{Runner, collect};
+use super::{Runner, collect, scrub};
 use crate::admin_socket::{Lines, Reply};
 use crate::backup::journal::Journaled;
 use crate::backup::{self, Manifest};
@@ -54,6 +56,14 @@ impl Upkeep {
             store: self.store.clone(),
             grace: config.gc_grace,
         }
+    }
+
+    /// The scrubber as a job; `None` when it is switched off.
+    #[must_use]
+    pub fn scrub(&self, config: &Config) -> Option<scrub::Scrub> {
+        let judge = Judge { blobs: self.blobs.clone(), artifacts: self.store.clone() };
+        let scrubber = Scrubber { book: self.store.clone(), judge, rate: config.scrub_rate };
+        (config.scrub_rate > 0).then_some(scrub::Scrub(scrubber))
     }
 
     /// Runs the collector: without `confirm` it only tells, with it nothing is too suspicious to be removed.
@@ -119,10 +129,10 @@ fn in_full(error: &Failure) -> String {
 
 #[async_trait]
 impl Listener for Lines {
-    async fn hear(&self, finding: Option<Finding>, _so_far: Verified) -> bool {
+    async fn hear(&self, finding: Option<Finding>, progress: Progress) -> bool {
         match finding {
             Some(finding) => self.send(Reply::Finding(finding)).await,
-            None => self.beat(),
+            None => self.offer(Reply::Verifying(progress)),
         }
     }
 }

@@ -72,6 +72,8 @@ pub static METRICS: &[Metric] = &[
     gauge("keeper_blob_jobs", &["lane", "state"], "Jobs on the disk that run, and that wait for their turn"),
     counter("keeper_blobs_written_total", &[], "Blobs made durable"),
     counter("keeper_blob_bytes_written_total", &[], "Bytes of blobs made durable"),
+    counter("keeper_scrubbed_bytes_total", &[], "Bytes of stored files read again in the background"),
+    counter("keeper_blob_findings_total", &[], "Blobs found missing or damaged in the background"),
     counter("keeper_blob_faults_total", &[], "Blobs found missing or damaged when they were read"),
     counter("keeper_upstream_requests_total", &["outcome"], "Requests to upstreams and authorities"),
     counter("keeper_upstream_bytes_total", &[], "Bytes of bodies received from upstreams"),

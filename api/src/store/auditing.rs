@@ -73,6 +73,21 @@ impl AuditStore for Store {
     }
 }
 
+impl Store {
+    /// When the newest row of the audit was written, by the clock of whoever wrote it.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn newest_change_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(FromQueryResult)]
+        struct Newest {
+            at: i64,
+        }
+        let newest: Option<Newest> = one(&self.readers, "SELECT at FROM audit ORDER BY seq DESC LIMIT 1", []).await?;
+        newest.map(|newest| timestamp(newest.at)).transpose()
+    }
+}
+
 async fn insert_all(on: &sea_orm::DatabaseTransaction, rows: Vec<NewAuditRow>) -> Result<(), StoreError> {
     for row in rows {
         audit::insert(on, row).await?;

@@ -60,6 +60,14 @@ impl Place {
         sqlite::File::parse(url).map(Self::Sqlite)
     }
 
+    /// The same on a disk that is read-only; `None` where that is another machine's matter.
+    pub(super) fn frozen(&self) -> Result<Option<Self>, OpenError> {
+        match self {
+            Self::Sqlite(file) => Ok(Some(Self::Sqlite(file.frozen()))),
+            Self::Postgres(_) => Ok(None),
+        }
+    }
+
     /// Whether other processes use it too, and the network is between.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

@@ -183,7 +183,7 @@ pub(super) async fn relocate(
     Ok(moved)
 }
 
-const RELOCATE: &str = "UPDATE blobs SET location = $3 WHERE digest = $1 AND location = $2";
+const RELOCATE: &str = "UPDATE blobs SET location = $3, checked_at = 0 WHERE digest = $1 AND location = $2";
 
 /// A package as a publication finds it.
 #[derive(FromQueryResult)]

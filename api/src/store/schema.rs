@@ -144,7 +144,12 @@ async fn mark(writer: &DatabaseConnection) -> Result<Uuid, OpenError> {
     let values =
         [fresh.into(), env!("CARGO_PKG_VERSION").into(), micros(Timestamp::now()).into(), OLDEST_WRITER.into()];
     execute(writer, insert, values).await.map_err(failed)?;
-    let mark: Option<Mark> = one(writer, MARK, []).await.map_err(failed)?;
+    read_mark(writer).await
+}
+
+/// The mark of the data, as it is.
+pub(super) async fn read_mark(reader: &DatabaseConnection) -> Result<Uuid, OpenError> {
+    let mark: Option<Mark> = one(reader, MARK, []).await.map_err(failed)?;
     let id = mark.map(|mark| mark.id).unwrap_or_default();
     Uuid::parse_str(&id).map_err(|error| OpenError::Unreadable(super::sql::corrupt("the instance's mark", error)))
 }

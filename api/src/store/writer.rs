@@ -14,8 +14,8 @@
 mod command;
 mod task;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -33,8 +33,12 @@ use super::place::Place;
 /// an answer is worth nothing.
 const QUEUE_COMMANDS: usize = 1_024;
 
+/// Says why nothing may be written at the moment, if so.
+pub type Gate = Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>;
+
 /// The door to the writer task.
 pub(super) struct Writer {
+    gate: OnceLock<Gate>,
     queue: mpsc::Sender<Queued>,
     pulse: Arc<Pulse>,
     closing: CancellationToken,
@@ -42,13 +46,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task on a connection of that place. `order` is held from each COMMIT to the end of what follows it,
+    /// Starts the task on a connection of that place, or on one that it makes when it is needed. `order` is held from each COMMIT to the end of what follows it,
     /// so that whoever else changes memory after the database can do it in its order.
-    pub(super) fn start(place: Place, connection: DatabaseConnection, order: Arc<Mutex<()>>) -> Self {
+    pub(super) fn start(place: Place, connection: Option<DatabaseConnection>, order: Arc<Mutex<()>>) -> Self {
         let (queue, commands) = mpsc::channel(QUEUE_COMMANDS);
         let (pulse, closing) = (Arc::new(Pulse::new()), CancellationToken::new());
         let task = Task::new(place, connection, order, commands, pulse.clone(), closing.clone());
-        Self { queue, pulse, closing, task: Mutex::new(Some(tokio::spawn(task.run()))) }
+        Self { gate: OnceLock::new(), queue, pulse, closing, task: Mutex::new(Some(tokio::spawn(task.run()))) }
+    }
+
+    /// From now on this gate is asked before anything is taken. There is one; a second is not looked at.
+    pub(super) fn guard(&self, gate: Gate) {
+        drop(self.gate.set(gate));
     }
 
     /// Runs `work` in a transaction and answers when it is durable. `then` runs between the COMMIT and the
@@ -80,6 +89,9 @@ impl Writer {
         W: for<'t> FnOnce(&'t DatabaseTransaction) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
         C: FnOnce(&T) + Send + 'static,
     {
+        if let Some(gate) = self.gate.get() {
+            gate()?;
+        }
         let (reply, answer) = oneshot::channel();
         let command = Box::new(Waiting::new(work, again, then, reply));
         self.queue.try_send(Queued { command, since: Instant::now() }).map_err(|error| match error {

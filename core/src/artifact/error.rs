@@ -1,6 +1,6 @@
 //! What stores report, and what a caller is told of it.
 
-use crate::error::{Failure, codes};
+use crate::error::{Code, Failure, codes};
 use crate::quota::Usage;
 
 /// What a store can report. Trouble is never absence: absence is `Ok(None)`.
@@ -30,6 +30,9 @@ pub enum StoreError {
     /// Whether the change was kept was not told, and could not be found out: a repeat tells.
     #[error("the database did not tell whether the change was kept: {0}")]
     OutcomeUnknown(String),
+    /// Nothing may be written at the moment; the code says why.
+    #[error("nothing may be written: {}", .0.name)]
+    NotWritable(&'static Code),
     /// Anything else.
     #[error("the database failed: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -45,6 +48,7 @@ impl From<StoreError> for Failure {
             StoreError::OverQuota(_) => return Self::new(&codes::QUOTA_EXCEEDED, codes::QUOTA_EXCEEDED.title),
             StoreError::Corrupt(_) | StoreError::AlreadyExists => &codes::INTERNAL,
             StoreError::OutcomeUnknown(_) => &codes::OUTCOME_UNKNOWN,
+            StoreError::NotWritable(code) => code,
             StoreError::Unavailable(_) => &codes::DATABASE_UNAVAILABLE,
         };
         Self::new(code, code.title).caused_by(error).retry_after(2)

@@ -9,6 +9,7 @@ use super::*;
 use crate::admin_socket::administration::Administration;
 use crate::admin_socket::{AdminHandler, Lines, Reply, Request};
 use crate::bootstrap::passwords::{Passwords, Profile};
+use crate::clock::Clock;
 use crate::config::Overrides;
 
 const TOKEN: &str = "c0ffee1234deadbeef5678badcab1e90ab";
@@ -131,6 +132,7 @@ async fn a_token_is_issued_for_a_user_that_exists() {
         &path,
         Arc::new(Administration::new(
             store.clone(),
+            Clock::open(folder.path(), None),
             Passwords::new(1, Profile::Standard),
             folder.path().join("first-password"),
         )),

@@ -214,7 +214,7 @@ impl Me {
     #[oai(path = "/me/sessions", method = "get", operation_id = "list_sessions")]
     async fn sessions(&self, app: Data<&Arc<App>>, caller: Caller) -> Result<Json<SessionList>, Refused> {
         let (login, current) = signed_in(&app, &caller)?;
-        let sessions = app.keeper.ports().identity.sessions(&login, jiff::Timestamp::now()).await;
+        let sessions = app.keeper.ports().identity.sessions(&login, app.clock.now()).await;
         let sessions = sessions.map_err(Failure::from)?;
         Ok(Json(SessionList { items: sessions.iter().map(|one| SessionView::of(one, current)).collect() }))
     }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use keeper_core::access::Means;
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::{Credential, Login, NewSession, SESSION_LIFE, SessionId, TokenHash};
@@ -122,7 +121,7 @@ pub(super) async fn begin(
     login: Login,
 ) -> Result<(String, SignedIn), Failure> {
     let (set_cookie, hash) = cookie::new(facts)?;
-    let (id, now) = (SessionId::new(), Timestamp::now());
+    let (id, now) = (SessionId::new(), app.clock.now());
     let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let session = NewSession {
         id,
@@ -148,7 +147,7 @@ async fn end_current(app: &App, request: &Request, facts: &RequestFacts) -> Resu
 
 async fn end(app: &App, hash: &TokenHash, facts: &RequestFacts) -> Result<(), Failure> {
     let directory = &app.keeper.ports().identity;
-    let Credential::Valid(user) = directory.session(hash, Timestamp::now()).await? else { return Ok(()) };
+    let Credential::Valid(user) = directory.session(hash, app.clock.now()).await? else { return Ok(()) };
     if let (Means::Session(id), Ok(login)) = (user.means, Login::try_from(user.login.as_str())) {
         directory.end_session(&login, id, &actor(&login, facts)).await?;
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keeper_core::error::Failure;
 use keeper_core::jobs::JobRecord;
+use keeper_core::scrubber::BrokenBlob;
 use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
@@ -34,6 +35,8 @@ struct StatusView {
     counts: TotalsView,
     /// How the upstreams of remote repositories fare.
     upstreams: Vec<RemoteView>,
+    /// Stored files that are known to be damaged or missing.
+    damaged: DamagedView,
     /// Background work that has ever run, by name.
     jobs: Vec<JobView>,
 }
@@ -84,10 +87,32 @@ struct RemoteView {
     sources: Vec<SourceView>,
 }
 
+/// Stored files that are damaged or missing, as far as they were read again. Their versions answer 500.
+#[derive(Object)]
+struct DamagedView {
+    /// How many.
+    count: u64,
+    /// Those that were found first, 20 at most.
+    first: Vec<DamagedFileView>,
+}
+
+/// A stored file that is damaged or missing.
+#[derive(Object)]
+struct DamagedFileView {
+    /// Its SHA-256: that of a file of at least one version.
+    sha256: String,
+    /// `blob_corrupt` or `blob_missing`.
+    code: String,
+    /// What is wrong.
+    detail: String,
+    /// When that was found.
+    found_at: String,
+}
+
 /// A background job.
 #[derive(Object)]
 struct JobView {
-    /// Its name: `gc`, `last_use`, `repository_removal`, `retention`.
+    /// Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`.
     name: String,
     /// Whether it is running.
     running: bool,
@@ -146,8 +171,21 @@ impl StatusView {
                 bytes: counts.bytes,
             },
             upstreams,
+            damaged: DamagedView::of(now.damaged),
             jobs: now.jobs.into_iter().map(JobView::of).collect(),
         }
+    }
+}
+
+impl DamagedView {
+    fn of((count, first): (u64, Vec<BrokenBlob>)) -> Self {
+        let first = first.into_iter().map(|broken| DamagedFileView {
+            sha256: broken.blob.location.digest().to_hex(),
+            code: broken.code,
+            detail: broken.detail,
+            found_at: time(broken.found_at),
+        });
+        Self { count, first: first.collect() }
     }
 }
 

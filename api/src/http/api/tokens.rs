@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use keeper_core::access::{Means, Principal, Rights, User, authorize_admin, authorize_token};
 use keeper_core::error::{Failure, codes};
 use keeper_core::identity::{Login, TokenId, TokenRecord, TokenSecret};
@@ -182,7 +183,7 @@ impl Tokens {
         body: Json<NewTokenBody>,
     ) -> Result<CreateAnswer, Refused> {
         let user = app.keeper.require_user(&caller.principal)?;
-        let plan = plan(&body, user)?;
+        let plan = plan(&body, user, app.clock.now())?;
         authorize_token(user, &plan.scope, plan.expires_at)
             .map_err(|wide| too_wide(format!("this credential may not give {wide}")))?;
         let (login, secret) = owned_secret(&app, &caller.principal, user, &plan, body.owner.as_deref()).await?;
@@ -244,7 +245,7 @@ fn too_wide(detail: String) -> Failure {
 }
 
 /// What is asked for; without an end, the usual one or that of the token that asks.
-fn plan(body: &NewTokenBody, user: &User) -> Result<TokenPlan, Failure> {
+fn plan(body: &NewTokenBody, user: &User, now: Timestamp) -> Result<TokenPlan, Failure> {
     let asked = TokenRequest {
         name: &body.name,
         actions: &body.actions,
@@ -252,7 +253,7 @@ fn plan(body: &NewTokenBody, user: &User) -> Result<TokenPlan, Failure> {
         packages: body.packages.as_deref(),
         expires: body.expires.as_deref(),
     };
-    let mut plan = asked.check(jiff::Timestamp::now()).map_err(|problems| {
+    let mut plan = asked.check(now).map_err(|problems| {
         Failure::from_problems(problems)
             .unwrap_or_else(|| Failure::new(&codes::INTERNAL, "a token was refused without a reason"))
     })?;

@@ -12,7 +12,7 @@
 //! [`LOCK`], the turn to write [`TURN`].
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, Postgres};
@@ -40,9 +40,9 @@ const TURN: Duration = Duration::from_secs(5);
 const OTHERS_SCHEMA: Duration = Duration::from_secs(300);
 /// A connection that was not used for so long is asked whether it lives before it is.
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
-/// How often and how long the fate of a transaction is asked for. The server may not have noticed yet that its client
+/// How long and how often the fate of a transaction is asked for. The server may not have noticed yet that its client
 /// is gone; it does at the next byte that it sends.
-const FATE_QUESTIONS: u32 = 20;
+const FATE_TIME: Duration = Duration::from_secs(10);
 const FATE_PAUSE: Duration = Duration::from_millis(250);
 
 /// The locks that processes of this program share in one database: any two numbers that no other program has.
@@ -161,10 +161,8 @@ impl Server {
     }
 
     pub(super) async fn fate(&self, ticket: &Ticket) -> Fate {
-        for question in 0..FATE_QUESTIONS {
-            if question > 0 {
-                tokio::time::sleep(FATE_PAUSE).await;
-            }
+        let asked_since = Instant::now();
+        while asked_since.elapsed() < FATE_TIME {
             match self.ask_fate(ticket).await {
                 // After a crash the number may be that of somebody else, who was kept.
                 Ok((Some(status), has_lived)) if status == "committed" => {
@@ -179,6 +177,7 @@ impl Server {
                 Err(error) if is_of_the_future(&error) => return Fate::Undone,
                 Err(error) => tracing::warn!(%error, "the fate of a transaction cannot be asked for yet"),
             }
+            tokio::time::sleep(FATE_PAUSE).await;
         }
         Fate::Unknown
     }

@@ -68,6 +68,8 @@ impl Role {
 #[derive(Debug, Clone)]
 pub(in crate::store) struct File {
     options: SqliteConnectOptions,
+    /// Its disk is read-only.
+    frozen: bool,
 }
 
 impl File {
@@ -78,7 +80,17 @@ impl File {
             return Err(wrong(format!("expected an address like {expected}")));
         }
         let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { options })
+        Ok(Self { options, frozen: false })
+    }
+
+    /// The file on a disk that is read-only. With a log beside it, both are read as they are, by the index that the last
+    /// process left; without one the file is all there is, and says so: no index can be made.
+    pub(super) fn frozen(&self) -> Self {
+        let mut log = self.options.get_filename().as_os_str().to_owned();
+        log.push("-wal");
+        let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+        let options = self.options.clone().create_if_missing(false).read_only(true).immutable(!has_log);
+        Self { options, frozen: true }
     }
 
     /// A connection that changes nothing, to a file that this program has not made: ours are in WAL mode from
@@ -107,9 +119,11 @@ impl File {
     /// The connections that read. The file must be there.
     pub(super) async fn readers(&self) -> Result<DatabaseConnection, OpenError> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-        let file = Self { options: self.options.clone().create_if_missing(false) };
+        let file = Self { options: self.options.clone().create_if_missing(false), frozen: self.frozen };
         let pool = file.connect(Role::Reader, (cores * 2).min(MAX_READERS)).await?;
-        check_pragmas(&pool, Role::Reader).await?;
+        if !self.frozen {
+            check_pragmas(&pool, Role::Reader).await?;
+        }
         Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
 
@@ -125,6 +139,10 @@ impl File {
     }
 
     async fn connect(&self, role: Role, count: u32) -> Result<SqlitePool, OpenError> {
+        if self.frozen {
+            let options = self.options.clone().busy_timeout(PATIENCE).pragma("trusted_schema", "0");
+            return pool(options.pragma("query_only", "1"), count).await;
+        }
         let mut options = self
             .options
             .clone()
@@ -135,16 +153,20 @@ impl File {
         for (name, value) in role.pragmas().filter(|(name, _)| !SET_BY_OPTIONS.contains(name)) {
             options = options.pragma(name, value);
         }
-        // A connection is kept for good: opening one costs more than holding it, and a writer that were
-        // replaced in silence would lose its transaction.
-        let pool: PoolOptions<Sqlite> = PoolOptions::new()
-            .max_connections(count)
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        pool.connect_with(options).await.map_err(broken)
+        pool(options, count).await
     }
+}
+
+/// A connection is kept for good: opening one costs more than holding it, and a writer that were replaced in silence
+/// would lose its transaction.
+async fn pool(options: SqliteConnectOptions, count: u32) -> Result<SqlitePool, OpenError> {
+    let pool: PoolOptions<Sqlite> = PoolOptions::new()
+        .max_connections(count)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false);
+    pool.connect_with(options).await.map_err(broken)
 }
 
 /// Begins to write at once: a transaction that reads first and writes then may find that it cannot.

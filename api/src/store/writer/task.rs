@@ -71,13 +71,13 @@ impl Task {
     /// The task on a connection of that place, for the commands of this queue.
     pub(super) fn new(
         place: Place,
-        connection: DatabaseConnection,
+        connection: Option<DatabaseConnection>,
         order: Arc<Mutex<()>>,
         commands: mpsc::Receiver<Queued>,
         pulse: Arc<Pulse>,
         closing: CancellationToken,
     ) -> Self {
-        let (connection, checkpointed) = (Some(connection), Instant::now());
+        let checkpointed = Instant::now();
         let figures = Figures::new();
         Self { place, connection, order, commands, figures, pulse, closing, checkpointed, changed: false }
     }

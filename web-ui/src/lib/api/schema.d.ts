@@ -1392,6 +1392,46 @@ export interface components {
             set: boolean;
         };
         /**
+         * DamagedFileView
+         * @description A stored file that is damaged or missing.
+         */
+        DamagedFileView: {
+            /**
+             * @description Its SHA-256: that of a file of at least one version.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            sha256: string;
+            /**
+             * @description `blob_corrupt` or `blob_missing`.
+             * @example blob_corrupt
+             */
+            code: string;
+            /**
+             * @description What is wrong.
+             * @example its bytes have another digest
+             */
+            detail: string;
+            /**
+             * @description When that was found.
+             * @example 2026-11-22T10:00:00Z
+             */
+            found_at: string;
+        };
+        /**
+         * DamagedView
+         * @description Stored files that are damaged or missing, as far as they were read again. Their versions answer 500.
+         */
+        DamagedView: {
+            /**
+             * Format: uint64
+             * @description How many.
+             * @example 1
+             */
+            count: number;
+            /** @description Those that were found first, 20 at most. */
+            first: components["schemas"]["DamagedFileView"][];
+        };
+        /**
          * DatabaseView
          * @description The database.
          */
@@ -1914,7 +1954,7 @@ export interface components {
          */
         JobView: {
             /**
-             * @description Its name: `gc`, `last_use`, `repository_removal`, `retention`.
+             * @description Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`.
              * @example gc
              */
             name: string;
@@ -3055,6 +3095,8 @@ export interface components {
             counts: components["schemas"]["TotalsView"] & unknown;
             /** @description How the upstreams of remote repositories fare. */
             upstreams: components["schemas"]["RemoteView"][];
+            /** @description Stored files that are known to be damaged or missing. */
+            damaged: components["schemas"]["DamagedView"] & unknown;
             /** @description Background work that has ever run, by name. */
             jobs: components["schemas"]["JobView"][];
         };
@@ -6456,6 +6498,17 @@ export interface operations {
                      *           ]
                      *         }
                      *       ],
+                     *       "damaged": {
+                     *         "count": 1,
+                     *         "first": [
+                     *           {
+                     *             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *             "code": "blob_corrupt",
+                     *             "detail": "its bytes have another digest",
+                     *             "found_at": "2026-11-22T10:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
                      *       "jobs": [
                      *         {
                      *           "name": "gc",

@@ -178,6 +178,19 @@ pub(super) static LIMITS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "scrub_rate",
+        kind: Kind::Size,
+        group: Group::Limits,
+        default: Some("8MiB"),
+        example: "32MiB",
+        help: "Bytes of stored files that are read again in a second, in the background, to find those that rot; 0: none",
+        read: |draft, text| {
+            let rate = if text == "0" { Ok(0) } else { value::size(text) };
+            rate.map(|bytes| draft.config.scrub_rate = bytes)
+        },
+        ..BLANK
+    },
+    Setting {
         name: "retention_period",
         group: Group::Limits,
         default: Some("24h"),
