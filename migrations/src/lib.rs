@@ -22,9 +22,10 @@ mod m0010_sources;
 mod m0020_replicas;
 mod m0021_operations;
 mod m0022_lists;
+mod m0024_used_by;
 
 /// What a program knows: the number of its last step.
-pub const LEVEL: i64 = 22;
+pub const LEVEL: i64 = 24;
 
 /// The lowest [`LEVEL`] whose programs may go on writing to a database of this one. A step that only adds what older
 /// programs can leave alone does not change it; one that they would break, or that would break them, makes it its own
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_replicas::Migration),
             Box::new(m0021_operations::Migration),
             Box::new(m0022_lists::Migration),
+            Box::new(m0024_used_by::Migration),
         ]
     }
 }

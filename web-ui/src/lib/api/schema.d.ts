@@ -169,7 +169,8 @@ export interface paths {
         /**
          * List packages.
          * @description Those that the caller may read and that have a version which is not deleted. Ordered by `newest`, a
-         *     package that is published to while you turn pages moves to the first one.
+         *     package that is published to while you turn pages moves to the first one; by `most_used`, one that is needed by
+         *     more or less meanwhile moves, too.
          */
         get: operations["list_packages"];
         put?: never;
@@ -357,6 +358,7 @@ export interface paths {
          * Get set-up texts.
          * @description Texts that set up the clients of a repository that the caller may read, with its real address: for a shell,
          *     for credentials, for continuous integration, and for publishing if the caller may.
+         *     Patterns of private packages go into the texts of a format that has a setting for them.
          */
         get: operations["get_setup"];
         put?: never;
@@ -1035,6 +1037,12 @@ export interface components {
              * @example Keeps ledgers.
              */
             description: string;
+            /**
+             * @description The licence, as SPDX names it; several are joined by commas. `unknown` is a text that is none of the known ones;
+             *     empty where there is none, absent where nobody looked.
+             * @example Apache-2.0
+             */
+            license?: string;
             /**
              * @description Whether retention keeps it whatever its rules say.
              * @example false
@@ -1772,6 +1780,7 @@ export interface components {
              *           "items": {
              *             "type": "string"
              *           },
+             *           "title": "Modules it is never asked about",
              *           "type": "array"
              *         }
              *       },
@@ -2330,6 +2339,19 @@ export interface components {
              */
             versions: number;
             /**
+             * Format: uint64
+             * @description How many other packages of its format have a version that needs it. Those that the caller may not read are
+             *     counted, too; the list of dependents names only the others.
+             * @example 23
+             */
+            used_by: number;
+            /**
+             * @description The licence of its newest version, as SPDX names it; several are joined by commas. `unknown` is a text that is none
+             *     of the known ones; empty where there is none, absent where nobody looked.
+             * @example Apache-2.0
+             */
+            license?: string;
+            /**
              * @description When the newest one was accepted.
              * @example 2026-11-22T10:00:00Z
              */
@@ -2887,7 +2909,7 @@ export interface components {
              */
             purpose: string;
             /**
-             * @description What it is written in: `sh` for a POSIX shell, else for example `yaml`, `groovy`, `dockerfile`.
+             * @description What it is written in: `sh` for a POSIX shell, `powershell`, else for example `yaml`, `groovy`, `dockerfile`.
              * @example sh
              */
             language: string;
@@ -2988,7 +3010,7 @@ export interface components {
          * @description Orders of a list of packages.
          * @enum {string}
          */
-        Sort: "name" | "newest";
+        Sort: "name" | "newest" | "most_used";
         /**
          * SourceView
          * @description A source of a remote repository.
@@ -4104,6 +4126,7 @@ export interface operations {
                      *           "version": "v1.0.0",
                      *           "state": "active",
                      *           "description": "Keeps ledgers.",
+                     *           "license": "Apache-2.0",
                      *           "pinned": false,
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot",
@@ -4268,6 +4291,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4323,6 +4347,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4411,6 +4436,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4558,6 +4584,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4948,7 +4975,7 @@ export interface operations {
                  */
                 q?: string;
                 /**
-                 * @description In which order: `name` (default) or `newest`.
+                 * @description In which order: `name` (default), `newest` or `most_used`.
                  * @example newest
                  */
                 sort?: components["schemas"]["Sort"];
@@ -4988,6 +5015,8 @@ export interface operations {
                      *           "prerelease": false,
                      *           "notes": [],
                      *           "versions": 8,
+                     *           "used_by": 23,
+                     *           "license": "Apache-2.0",
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot"
                      *         }
@@ -5040,6 +5069,8 @@ export interface operations {
                      *       "prerelease": false,
                      *       "notes": [],
                      *       "versions": 8,
+                     *       "used_by": 23,
+                     *       "license": "Apache-2.0",
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot"
                      *     }
@@ -5260,6 +5291,8 @@ export interface operations {
                      *           "prerelease": false,
                      *           "notes": [],
                      *           "versions": 8,
+                     *           "used_by": 23,
+                     *           "license": "Apache-2.0",
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot"
                      *         }
@@ -5807,6 +5840,7 @@ export interface operations {
                      *                 "items": {
                      *                   "type": "string"
                      *                 },
+                     *                 "title": "Modules it is never asked about",
                      *                 "type": "array"
                      *               }
                      *             },
@@ -5841,7 +5875,14 @@ export interface operations {
     };
     get_setup: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Patterns of the packages that are private to the caller, with commas between them, as the format reads
+                 *     patterns; without them those that the repository's settings know.
+                 * @example git.corp.example/*
+                 */
+                private?: string;
+            };
             header?: never;
             path: {
                 /**
