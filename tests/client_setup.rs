@@ -5,7 +5,7 @@
 
 mod generic;
 mod seen;
-mod shell_of;
+pub(crate) mod shell_of;
 
 use std::path::Path;
 
@@ -223,6 +223,28 @@ fn setup_tells_each_caller_what_applies_to_them() {
         setup(name).expect(401);
     }
     server.api("GET", "/api/repositories/npm/local/setup", None).expect(400);
+}
+
+#[test]
+fn who_names_his_private_modules_gets_texts_that_keep_them_from_the_database() {
+    let server = Server::start();
+    let setup = |private: &str| http::get(&format!("{}/api/repositories/go/local/setup?private={private}", server.url));
+    let texts = Texts(setup("git.corp.example,github.com/own*").expect(200).json());
+    let machine = Machine::new();
+    machine.sh(&machine.work(), texts.text("shell")).succeeded();
+    machine.go(&machine.work(), "env GONOSUMDB").succeeded().says(&["git.corp.example,github.com/own*"]);
+    // There is no PowerShell here; these lines mean the same to every shell.
+    let lines: Vec<_> = texts.text("powershell").lines().filter(|line| line.starts_with("go env")).collect();
+    let other = Machine::new();
+    other.sh(&other.work(), &lines.join("\n")).succeeded();
+    for name in ["GOPROXY", "GONOSUMDB"] {
+        let of =
+            |machine: &Machine| machine.go(&machine.work(), &format!("env {name}")).succeeded().stdout().to_owned();
+        assert_eq!(of(&other), of(&machine));
+    }
+    for bad in ["a%3Bb", "%24(x)", "a%27b", "a//b", "a%0ab"] {
+        assert_eq!(setup(bad).json()["code"], "invalid_query", "{bad}");
+    }
 }
 
 #[test]

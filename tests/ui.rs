@@ -53,13 +53,26 @@ fn folder() -> PathBuf {
 /// Runs a scenario and answers what it found out; `facts` is what it has to know beside the server.
 #[track_caller]
 fn scenario(server: &Server, name: &str, facts: &Value) -> Value {
-    let known = json!({"url": server.url, "token": ADMIN_TOKEN, "password": PASSWORD, "more": facts});
-    let script = folder().join("tests/e2e/run.js");
-    let mut command = Command::new("node");
-    command.arg(script).arg(name).current_dir(folder()).env("KEEPER_SCENARIO", known.to_string());
-    let finished = run(&mut command).succeeded();
-    let last = finished.stdout().lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {finished}"))
+    Known::of(server, facts).run(name)
+}
+
+/// What a scenario knows of a server, so that it can go on while the test does something to that.
+struct Known(String);
+
+impl Known {
+    fn of(server: &Server, facts: &Value) -> Self {
+        Self(json!({"url": server.url, "token": ADMIN_TOKEN, "password": PASSWORD, "more": facts}).to_string())
+    }
+
+    #[track_caller]
+    fn run(&self, name: &str) -> Value {
+        let script = folder().join("tests/e2e/run.js");
+        let mut command = Command::new("node");
+        command.arg(script).arg(name).current_dir(folder()).env("KEEPER_SCENARIO", &self.0);
+        let finished = run(&mut command).succeeded();
+        let last = finished.stdout().lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {finished}"))
+    }
 }
 
 /// Publishes a module of these files; `go.mod` is written if it is not among them.

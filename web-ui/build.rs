@@ -19,8 +19,16 @@ use std::{env, fs};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// What the pages are made of; a change of any of it builds them anew. `docs/errors.md` is shown under `/help/errors`.
-const SOURCES: [&str; 7] =
-    ["src", "static", "package.json", "package-lock.json", "svelte.config.js", "vite.config.ts", "../docs/errors.md"];
+const SOURCES: [&str; 8] = [
+    "src",
+    "static",
+    "scripts",
+    "package.json",
+    "package-lock.json",
+    "svelte.config.js",
+    "vite.config.ts",
+    "../docs/errors.md",
+];
 
 fn main() -> Outcome {
     println!("cargo:rerun-if-env-changed=WEB_UI_DIST");

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import adapter from '@sveltejs/adapter-static';
 import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+import { fold } from './scripts/fold.js';
 
 /** Where the build goes; the Rust crate's build script says it. */
 const out = process.env.WEB_UI_OUT ?? 'build';
@@ -21,13 +22,23 @@ function nameOfBuild() {
 	return hash.digest('hex').slice(0, 12);
 }
 
+/** One page for every address; the server sends it for deep links. Folded before it is compressed. */
+const pages = adapter({ pages: out, assets: out, fallback: 'index.html' });
+const folded = {
+	...pages,
+	async adapt(builder) {
+		await pages.adapt(builder);
+		fold(out);
+		await builder.compress(out);
+	},
+};
+
 /** @type {import('@sveltejs/kit').Config} */
 export default {
 	preprocess: vitePreprocess(),
 	compilerOptions: { runes: true },
 	kit: {
-		// One page for every address; the server sends it for deep links.
-		adapter: adapter({ pages: out, assets: out, fallback: 'index.html', precompress: true }),
+		adapter: folded,
 		version: { name: nameOfBuild(), pollInterval: 300_000 },
 	},
 };

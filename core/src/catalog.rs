@@ -5,7 +5,8 @@
 //! what is yanked, blocked or deleted by the platform ([`ArtifactState`]).
 //!
 //! Bounds: [`ABOUT_DESCRIPTION_CHARACTERS`] and its neighbours; every
-//! question takes the repositories that may be read, and nothing outside them is found or counted.
+//! question takes the repositories that may be read, and nothing outside them is found or counted, but for one number:
+//! by how many a package is used ([`Package::used_by`]), which names nobody.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::artifact::{ArtifactId, ArtifactState, PackageName, Page, StoreError, VersionName};
-use crate::limits::{ABOUT_DESCRIPTION_CHARACTERS, ABOUT_KEYWORD_CHARACTERS, ABOUT_KEYWORDS};
+use crate::limits::{ABOUT_DESCRIPTION_CHARACTERS, ABOUT_KEYWORD_CHARACTERS, ABOUT_KEYWORDS, ABOUT_LICENSE_CHARACTERS};
 use crate::repository::RepositoryId;
 
 /// What a version tells people about itself, found by its format.
@@ -32,6 +33,10 @@ pub struct About {
     /// The text that introduces it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readme: Option<ReadmeEntry>,
+    /// Its licences as SPDX names them, joined by commas; `unknown` for a text that is none of the known ones, empty
+    /// where it has none. `None` where nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }
 
 /// Where the README of a version lies.
@@ -53,6 +58,7 @@ impl About {
         self.keywords.extend(new);
         self.keywords.truncate(ABOUT_KEYWORDS);
         self.readme = self.readme.take().or_else(|| part.readme.clone());
+        self.license = self.license.take().or_else(|| part.license.clone());
     }
 
     /// The same within its bounds: each text on one line, without control characters, cut.
@@ -63,6 +69,7 @@ impl About {
         for keyword in &mut self.keywords {
             *keyword = one_line(keyword, ABOUT_KEYWORD_CHARACTERS);
         }
+        self.license = self.license.map(|license| one_line(&license, ABOUT_LICENSE_CHARACTERS));
         self
     }
 }
@@ -113,6 +120,11 @@ pub struct Package {
     pub published_by: String,
     /// How many versions are not deleted.
     pub versions: u64,
+    /// How many other packages of its format have a version that needs it, in whichever repository they are: who must not
+    /// see one of them learns that it is there, and nothing else of it.
+    pub used_by: u64,
+    /// The licence of its newest version ([`About::license`]).
+    pub license: Option<String>,
 }
 
 /// The order of a list of packages, with the place after which a page begins.
@@ -127,6 +139,11 @@ pub enum PackageOrder {
     Newest {
         /// Only those whose newest version is older than this one.
         after: Option<ArtifactId>,
+    },
+    /// By the number of those that need it, the largest first.
+    Used {
+        /// Only those that are needed less than this, or as much and come later.
+        after: Option<(u64, PackageId)>,
     },
 }
 
@@ -335,10 +352,12 @@ mod tests {
             description: format!("  Reads\tand\n\nwrites \u{1b}[31m {}", "é".repeat(1_000)),
             keywords: vec!["a\nb".to_owned(); 100],
             readme: None,
+            license: Some(format!("MIT\n{}", "x".repeat(1_000))),
         };
-        let About { description, keywords, .. } = about.bounded();
+        let About { description, keywords, license, .. } = about.bounded();
         assert!(description.starts_with("Reads and writes [31m é"), "{description}");
         assert_eq!(description.chars().count(), ABOUT_DESCRIPTION_CHARACTERS);
         assert_eq!((keywords.len(), keywords[0].as_str()), (ABOUT_KEYWORDS, "a b"));
+        assert!(license.is_some_and(|text| text.starts_with("MIT x") && text.len() == ABOUT_LICENSE_CHARACTERS));
     }
 }

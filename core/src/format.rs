@@ -45,7 +45,7 @@ pub struct FormatInfo {
     pub key: &'static str,
     /// For people.
     pub title: &'static str,
-    /// The JSON schema of its repository settings.
+    /// The JSON schema of its repository settings; each has a `title`, which forms show as its label.
     pub settings_schema: &'static str,
     /// Fields of the upload form that only this format knows.
     pub upload_fields: &'static [UploadField],

@@ -138,6 +138,12 @@ pub const ABOUT_KEYWORDS: usize = 32;
 /// Characters of a keyword.
 pub const ABOUT_KEYWORD_CHARACTERS: usize = 64;
 
+/// Patterns of private packages that texts for a client are made for.
+pub const PRIVATE_PATTERNS: usize = 20;
+
+/// Characters of what a version says of its licence.
+pub const ABOUT_LICENSE_CHARACTERS: usize = 100;
+
 /// Characters of the reason for a change of a version: one line of a list.
 pub const REASON_CHARACTERS: usize = 500;
 

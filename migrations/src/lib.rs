@@ -23,9 +23,10 @@ mod m0020_replicas;
 mod m0021_operations;
 mod m0022_lists;
 mod m0023_checks;
+mod m0024_used_by;
 
 /// What a program knows: the number of its last step.
-pub const LEVEL: i64 = 23;
+pub const LEVEL: i64 = 24;
 
 /// The lowest [`LEVEL`] whose programs may go on writing to a database of this one. A step that only adds what older
 /// programs can leave alone does not change it; one that they would break, or that would break them, makes it its own
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_operations::Migration),
             Box::new(m0022_lists::Migration),
             Box::new(m0023_checks::Migration),
+            Box::new(m0024_used_by::Migration),
         ]
     }
 }

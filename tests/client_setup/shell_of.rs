@@ -9,7 +9,7 @@
 //! Only what such texts of ours hold; no parser of these languages.
 
 /// The pieces, in order.
-pub(super) fn text(language: &str, text: &str) -> Vec<String> {
+pub(crate) fn text(language: &str, text: &str) -> Vec<String> {
     match language {
         "yaml" => yaml(text),
         "groovy" => groovy(text),

@@ -126,6 +126,36 @@ fn filters_are_in_the_address_and_late_answers_are_dropped() {
 }
 
 #[test]
+fn a_list_says_who_uses_a_module_and_under_which_licence_it_is() {
+    let server = server();
+    let module = |name: &str| format!("example.com/{name}");
+    let needs = |name: &str, more: &[&str]| {
+        let require = more.iter().map(|other| format!("require {} v1.0.0\n", module(other))).collect::<String>();
+        format!("module {}\n\ngo 1.21\n\n{require}", module(name))
+    };
+    let apache = "                     Apache License\n               Version 2.0, January 2004\n";
+    publish(&server, &module("base"), "v1.0.0", &[("LICENSE", apache)]);
+    publish(
+        &server,
+        &module("log"),
+        "v1.0.0",
+        &[("LICENSE", "SPDX-License-Identifier: MIT\n"), ("go.mod", &needs("log", &["base"]))],
+    );
+    publish(&server, &module("app"), "v1.0.0", &[("LICENSE", "Ask us."), ("go.mod", &needs("app", &["base", "log"]))]);
+    publish(&server, &module("bare"), "v1.0.0", &[("go.mod", &needs("bare", &["base"]))]);
+    plain_file(&server, "tool/1.0.0/notes.txt", b"notes");
+    let list = server.api("GET", "/api/packages?sort=most_used&format=go", None).expect(200).json();
+    let by_name =
+        |name: &str| list["items"].as_array().expect("items").iter().position(|one| one["name"] == module(name));
+    let mut rows =
+        vec![("base", "3", "Apache-2.0"), ("log", "1", "MIT"), ("app", "0", "unknown"), ("bare", "0", "none found")];
+    // Among those that are used alike the order is by id.
+    rows[2..].sort_by_key(|(name, ..)| by_name(name));
+    let rows: Vec<_> = rows.into_iter().map(|(name, used, licence)| json!([module(name), used, licence])).collect();
+    scenario(&server, "browse/columns", &json!({"rows": rows}));
+}
+
+#[test]
 fn many_versions_come_page_by_page_and_one_is_found_by_its_number() {
     const VERSIONS: usize = 240;
     let server = server();

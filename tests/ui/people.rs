@@ -1,12 +1,15 @@
 //! Signing in, tokens, rights and administration in the browser.
 
+use std::fs;
+
 use serde_json::json;
 
-use super::{publish, scenario, server};
+use super::{publish, scenario, server, server_with};
 use crate::harness::archives;
+use crate::harness::machine::Machine;
 use crate::harness::people::{grant, person, session, token};
 use crate::harness::raw_form::{self, RawForm};
-use crate::harness::server::Server;
+use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::wait;
 
 /// With the private repositories `go/private` and `go/hidden`, and a reader of the first.
@@ -38,6 +41,32 @@ fn a_token_is_shown_once_works_and_ends_when_it_is_revoked() {
     assert!(!server.output().contains(&token), "the token is in the log");
     scenario(&server, "people/revoke", &json!({}));
     server.send(Some(&token), "GET", "/api/me", &[], b"").expect(401);
+}
+
+/// Over TLS, for the `go` command sends nothing from `.netrc` otherwise.
+#[test]
+fn a_token_of_the_page_serves_the_go_command_until_it_is_revoked() {
+    const M: &str = "example.com/m";
+    let server = server_with(&[("KEEPER_TLS_SELF_SIGNED", "true"), ("KEEPER_ANONYMOUS_READ", "false")]);
+    let token = scenario(&server, "people/tokenOnce", &json!({}))["token"].as_str().expect("a token").to_owned();
+    let machine = Machine::new().with("SSL_CERT_FILE", server.authority()).with("CURL_CA_BUNDLE", server.authority());
+    let machine = machine.with("GOPROXY", server.go("local")).with("GOSUMDB", "off").with("GOFLAGS", "-mod=mod");
+    let publish = format!(
+        "curl -sS --fail-with-body -H \"Authorization: Bearer $ADMIN\" -F file=@m.zip -F format=go -F name={M} \
+         -F version=v1.0.0 {}/api/artifacts",
+        server.url
+    );
+    let machine = machine.with("ADMIN", ADMIN_TOKEN);
+    let netrc = format!("machine {} login any password {token}\n", server.host());
+    fs::write(machine.home().join(".netrc"), netrc).expect("a home");
+    fs::write(machine.work().join("m.zip"), archives::module(format!("module {M}\n").as_bytes())).expect("a folder");
+    machine.sh(&machine.work(), &publish).succeeded();
+    let project = machine.project("app");
+    machine.go(&project, &format!("get {M}@v1.0.0")).succeeded().never_says(&[&token]);
+    scenario(&server, "people/revoke", &json!({}));
+    machine.go(&project, "clean -modcache").succeeded();
+    machine.go(&project, &format!("list -m -versions {M}")).failed().says(&["401"]).never_says(&[&token]);
+    assert!(!server.output().contains(&token), "the token is in the log");
 }
 
 #[test]

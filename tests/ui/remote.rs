@@ -15,9 +15,11 @@ const SETTINGS: [(&str, &str); 2] = [("KEEPER_NETWORK_ALLOW", "127.0.0.1"), ("KE
 fn a_copy_of_an_upstream_and_one_address_for_everything_are_made_in_the_browser() {
     let (down, upstream) = (Outside::answering(500, "no\n"), Scripted::start());
     let public = Module::new("example.com/public", "v1.2.3");
+    let fresh = Module::new("example.com/fresh", "v1.4.0");
     let evil = Module::new("example.com/evil", "v1.0.0");
     upstream.offer(&[&public]);
     upstream.offer(&[&evil]);
+    upstream.offer(&[&fresh]);
     let server = server_with(&SETTINGS);
     publish(&server, "example.com/ours", "v1.0.0", &[]);
     let chain = format!("{}|{}", down.url, upstream.url);
@@ -37,6 +39,13 @@ fn a_copy_of_an_upstream_and_one_address_for_everything_are_made_in_the_browser(
         "the first source gets them: {heads:?}"
     );
     assert!(upstream.heard().iter().all(|asked| asked.header("authorization").is_none()), "and no other");
+
+    let ask = json!({
+        "name": fresh.path, "version": fresh.version, "refused": "example.com/evil", "reason": "see the incident of March"
+    });
+    scenario(&server, "remote/fetched", &ask);
+    assert_eq!(upstream.times_asked(&fresh.at("zip")), 1, "the upstream was asked by the page");
+    assert_eq!(upstream.times_asked(&evil.at("zip")), 0, "and for nothing that is refused");
 
     let before = upstream.times_asked("/example.com/public/@v/list");
     scenario(&server, "remote/kept", &json!({"module": public.path, "secret": "hunter2"}));

@@ -1,15 +1,18 @@
 //! How the pages are served, and what they do when the server is not there.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use serde_json::json;
 
-use super::{publish, scenario, server};
+use super::{Known, publish, scenario, server};
 use crate::harness::http::send;
 use crate::harness::is_long;
 use crate::harness::machine::Machine;
 use crate::harness::server::Server;
+use crate::harness::wait;
 
 const M: &str = "github.com/yourcompany/mymodule";
 const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
@@ -91,6 +94,33 @@ fn a_build_without_pages_says_so_and_serves_all_the_rest() {
 #[test]
 fn a_server_that_comes_back_is_used_again_without_a_reload() {
     scenario(&with_module(), "serving/offline", &json!({"name": M}));
+}
+
+/// A cold visit asks for one script beside the page, its style, three fonts and three questions; a package's page for what
+/// only it needs as well.
+#[test]
+fn a_first_visit_asks_for_little() {
+    let pages = json!([["/", 9, 1], ["/r/go/local", 16, 2], [format!("/r/go/local/p/{M}"), 22, 4]]);
+    scenario(&with_module(), "serving/requests", &json!({"pages": pages}));
+}
+
+#[test]
+fn a_server_that_was_stopped_and_started_again_is_used_again_without_a_reload() {
+    let (mut server, folder) = (with_module(), tempfile::tempdir().expect("a folder"));
+    let sign = |name: &str| folder.path().join(name);
+    let (open, gone, lost) = (sign("open"), sign("gone"), sign("lost"));
+    let facts = json!({"name": M, "open": open, "gone": gone, "lost": lost});
+    let known = Known::of(&server, &facts);
+    thread::scope(|scope| {
+        let watching = scope.spawn(|| known.run("serving/stopped"));
+        wait::until("the page stands", || open.exists() || watching.is_finished());
+        server.set("KEEPER_LISTEN", &server.address());
+        server.stop();
+        fs::write(&gone, "").expect("a fresh folder");
+        wait::until("the page has noticed", || lost.exists() || watching.is_finished());
+        server.start_again();
+        watching.join().expect("the page goes on");
+    });
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::{scenario, server_with};
+use crate::client_setup::shell_of;
 use crate::harness::archives;
+use crate::harness::git::Repository;
 use crate::harness::machine::Machine;
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::wait;
@@ -104,4 +106,51 @@ fn every_shell_line_for_private_files_works_as_printed() {
         assert_eq!(fs::read(machine.work().join("a")).expect("a file"), b"a tool");
     };
     seen(&server, "/setup/generic?repo=files", client);
+}
+
+#[test]
+fn what_the_page_prints_for_builds_images_and_publishing_works_as_printed() {
+    let (server, _, _) = private("go", "private");
+    let token = server.token("--name ci --actions read,publish --repositories go/private");
+    let printed = Printed::of(&scenario(&server, "setup/printed", &json!({"path": "/setup/go?repo=private"})));
+    let clone = || {
+        let clone = Repository::new();
+        let go_mod = format!("module {M}\n\ngo 1.21\n");
+        clone.write("go.mod", go_mod).write("go.sum", "").write("m.go", "package main\n\nfunc main() {}\n");
+        clone.release("v1.0.0");
+        clone
+    };
+    let run = |pieces: &[String]| {
+        let (machine, clone) = (empty_home(&server, &token).with("TAG", "v1.0.0").with("TAG_NAME", "v1.0.0"), clone());
+        let app = machine.home().join("app").display().to_string();
+        let trust = printed.text("trust");
+        for piece in pieces {
+            let script = format!("{trust}\n{}", piece.replace("/app", &app));
+            machine.run(&clone.path(), "sh", &["-e", "-c", &script]).succeeded().never_says(&[&token]);
+        }
+    };
+    run(&[printed.text("publish").to_owned()]);
+    for (id, language) in [
+        ("github-actions", "yaml"),
+        ("gitlab-ci", "yaml"),
+        ("jenkins", "groovy"),
+        ("github-actions-publish", "yaml"),
+        ("gitlab-ci-publish", "yaml"),
+        ("jenkins-publish", "groovy"),
+        ("dockerfile", "dockerfile"),
+    ] {
+        let pieces = shell_of::text(language, printed.text(id));
+        assert!(pieces.len() >= 2, "{id}: {pieces:?}");
+        let whole = if id == "dockerfile" { vec![pieces.join("\n")] } else { pieces };
+        run(&whole);
+    }
+}
+
+#[test]
+fn private_paths_and_the_shell_are_chosen_on_the_page() {
+    let server = server_with(&[]);
+    let shown = scenario(&server, "setup/chosen", &json!({"own": "git.corp.example/*"}));
+    let machine = Machine::new();
+    machine.sh(&machine.work(), shown["shell"].as_str().expect("lines")).succeeded();
+    machine.go(&machine.work(), "env GONOSUMDB").succeeded().says(&["git.corp.example/*"]);
 }

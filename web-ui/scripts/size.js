@@ -23,8 +23,8 @@ function withImports(paths, seen = new Set()) {
 
 const index = readFileSync(join(dist, 'index.html'), 'utf8');
 const entries = [...index.matchAll(/"\/(_app\/immutable\/[^"]+\.js)"/g)].map(([, path]) => path);
-// The frame (node 0), the error page (1) and the start page (2) are what a first visit to `/` loads.
-const first = withImports([...entries, ...ending('.js').filter((name) => /nodes\/[02]\./.test(name))]);
+// What the page itself asks for has the frame and the start page in it (vite.config.ts).
+const first = withImports(entries);
 const sum = (paths) => [...paths].reduce((total, path) => total + zipped(path), 0);
 const lazy = ending('.js')
 	.filter((name) => !first.has(name))

@@ -93,6 +93,7 @@ fn client(text: &mut String, welcome: &Welcome<'_>, made: &MadeRepository) {
         // What to trust is said once, after this text.
         own_authority: false,
         settings: &made.settings,
+        private_packages: &[],
     };
     for setup in handler.setup(&target).iter().take(1) {
         push(text, format_args!("  to use {}:\n", made.address));

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::dialect::Dialect;
 use super::rows::{json, package_name, state, version};
 use super::sql::{Places, all, corrupt, escape_like, failed, one, timestamp};
+use super::usage::stored;
 use super::walk::{places, walk_each};
 use super::{Store, words};
 
@@ -30,6 +31,7 @@ impl PackageStore for Store {
         match query.order {
             PackageOrder::Name { .. } => keys.sort_by(|a, b| (&a.name, &a.public_id).cmp(&(&b.name, &b.public_id))),
             PackageOrder::Newest { .. } => keys.sort_by(|a, b| b.newest.cmp(&a.newest)),
+            PackageOrder::Used { .. } => keys.sort_by(|a, b| (b.used_by, &b.public_id).cmp(&(a.used_by, &a.public_id))),
         }
         let more = keys.len() > limit;
         let ids: Vec<_> = keys.into_iter().take(limit).map(|key| key.id).collect();
@@ -114,12 +116,19 @@ pub(super) fn walk_of(dialect: Dialect, query: &PackageQuery, limit: usize) -> (
             let behind = |after: ArtifactId| format!(" AND newest < {}", shared.of(after.to_string()));
             (after.map(behind), "newest DESC")
         }
+        PackageOrder::Used { after } => {
+            let behind = |(used_by, id): (u64, PackageId)| {
+                let (used_by, id) = (shared.of(stored(used_by)), shared.of(id.to_string()));
+                format!(" AND (used_by, public_id) < ({used_by}, {id})")
+            };
+            (after.map(behind), "used_by DESC, public_id DESC")
+        }
     };
     let named = query.name.as_ref().map(|name| format!(" AND name = {}", shared.of(name.as_str())));
     let holds = |text: &String| format!(" AND name {} {} ESCAPE '\\'", dialect.like(), shared.of(escape_like(text)));
     let text = query.text.as_ref().map(holds);
     let walk = format!(
-        "SELECT id, public_id, name, newest FROM packages \
+        "SELECT id, public_id, name, newest, used_by FROM packages \
          WHERE repository = {{repository}} AND newest IS NOT NULL{}{}{} ORDER BY {order} LIMIT {}",
         after.unwrap_or_default(),
         named.unwrap_or_default(),
@@ -135,6 +144,7 @@ struct KeyRow {
     public_id: String,
     name: String,
     newest: String,
+    used_by: i64,
 }
 
 /// Packages by the store's own keys, in the order of these.
@@ -150,7 +160,7 @@ pub(super) async fn by_ids(on: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec
 }
 
 /// Begins every question for packages; those that are hidden have no newest version and drop out.
-pub(super) const SELECT_PACKAGES: &str = "SELECT p.id, p.public_id, p.repository, p.name, p.newest, a.published_at, \
+pub(super) const SELECT_PACKAGES: &str = "SELECT p.id, p.public_id, p.repository, p.name, p.newest, p.used_by, a.published_at, \
     a.published_by, a.about, (SELECT COUNT(*) FROM artifacts c WHERE c.package = p.id AND c.state <> 'deleted') AS versions \
     FROM packages p JOIN artifacts a ON a.id = p.newest";
 
@@ -165,6 +175,7 @@ pub(super) struct PackageRow {
     published_by: String,
     about: String,
     versions: i64,
+    used_by: i64,
 }
 
 impl PackageRow {
@@ -177,10 +188,12 @@ impl PackageRow {
             repository: RepositoryId(self.repository),
             name: package_name(&self.name)?,
             description: about.description,
+            license: about.license,
             newest: ArtifactId(uuid(&self.newest)?),
             published_at: timestamp(self.published_at)?,
             published_by: self.published_by,
             versions: u64::try_from(self.versions).map_err(|error| corrupt(&what, error))?,
+            used_by: u64::try_from(self.used_by).map_err(|error| corrupt(&what, error))?,
         };
         Ok((self.id, package))
     }

@@ -32,6 +32,10 @@ pub struct SetupTarget<'a> {
     pub own_authority: bool,
     /// The format's own part of the repository's settings.
     pub settings: &'a Settings,
+    /// Patterns of the packages that are private to the one who asks, which the format accepted
+    /// ([`check_pattern`](super::FormatHandler::check_pattern)) and of which the platform promises what it promises of the
+    /// addresses; empty: those that the settings know.
+    pub private_packages: &'a [String],
 }
 
 impl<'a> SetupTarget<'a> {
@@ -84,7 +88,7 @@ pub struct SetupText {
     pub title: &'static str,
     /// What it is for.
     pub purpose: Purpose,
-    /// What it is written in: `sh` for a POSIX shell, else `yaml`, `groovy`, `dockerfile`, …
+    /// What it is written in: `sh` for a POSIX shell, `powershell`, else `yaml`, `groovy`, `dockerfile`, …
     pub language: &'static str,
     /// The file that it is the content of; `None` for what is pasted into a shell.
     pub path: Option<&'static str>,

@@ -135,6 +135,7 @@ mod tests {
             may_publish: false,
             own_authority: false,
             settings: &settings,
+            private_packages: &[],
         };
         let ids = |target: &SetupTarget<'_>| plain("x", target).iter().map(|text| text.id).collect::<Vec<_>>();
         assert_eq!(ids(&target), ["curl"]);

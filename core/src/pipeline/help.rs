@@ -10,7 +10,7 @@ use crate::artifact::PackageName;
 use crate::error::{Failure, codes};
 use crate::format::{DoctorTarget, Finding, FormatHandler, SetupTarget, SetupText, Severity};
 use crate::identity::{Login, TokenRecord, Window};
-use crate::limits::PAGE_LIMIT_MAX;
+use crate::limits::{PAGE_LIMIT_MAX, PRIVATE_PATTERNS};
 use crate::redaction::redact;
 use crate::repository::{FormatKey, Repository, RepositoryAddress};
 use crate::visits::Visit;
@@ -43,6 +43,7 @@ impl<'a> Place<'a> {
 
     fn target<'t>(&'t self, who: &Principal, repository: &'t Repository, repository_url: &'t str) -> SetupTarget<'t> {
         SetupTarget {
+            private_packages: &[],
             server_url: self.server_url,
             repository_url,
             repository: repository.address.name.as_str(),
@@ -100,16 +101,41 @@ impl Diagnosis {
     }
 }
 
+/// Patterns go into texts of many languages, so only what means nothing in any of them may be in one.
+fn check_patterns(handler: &dyn FormatHandler, patterns: &[String]) -> Result<(), Failure> {
+    let refused = |detail: String| Failure::new(&codes::INVALID_QUERY, detail).field("private");
+    if patterns.len() > PRIVATE_PATTERNS {
+        return Err(refused(format!("at most {PRIVATE_PATTERNS} patterns can be given")));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]*?^@+".contains(&byte);
+    for pattern in patterns {
+        if !pattern.bytes().all(plain) {
+            return Err(refused("a pattern holds unusual characters; github.com/yourcompany is a good one".to_owned()));
+        }
+        handler.check_pattern(pattern).map_err(|why| refused(format!("{pattern:?}: {why}")))?;
+    }
+    Ok(())
+}
+
 impl Keeper {
-    /// The set-up texts for a repository that the caller may read.
+    /// The set-up texts for a repository that the caller may read; `private` are patterns of the packages that are
+    /// private to him, none for those that the settings know.
     ///
     /// # Errors
-    /// As [`enter_api`](Self::enter_api).
-    pub async fn setup(&self, who: &Principal, at: &RepositoryAddress, place: &Place<'_>) -> Result<Setup, Failure> {
+    /// As [`enter_api`](Self::enter_api); `invalid_query` for a pattern that the format does not read.
+    pub async fn setup(
+        &self,
+        who: &Principal,
+        at: &RepositoryAddress,
+        place: &Place<'_>,
+        private: &[String],
+    ) -> Result<Setup, Failure> {
         let (repository, _permit) = self.enter_api(who, at, Action::Read).await?;
+        let handler = self.handler(at)?;
+        check_patterns(handler.as_ref(), private)?;
         let repository_url = place.url_of(at);
-        let target = place.target(who, &repository, &repository_url);
-        let texts = self.handler(at)?.setup(&target);
+        let target = SetupTarget { private_packages: private, ..place.target(who, &repository, &repository_url) };
+        let texts = handler.setup(&target);
         let (https, credential_needed, may_publish) = (target.is_https(), target.private, target.may_publish);
         Ok(Setup { repository, repository_url, https, credential_needed, may_publish, texts })
     }

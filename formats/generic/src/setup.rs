@@ -166,6 +166,7 @@ mod tests {
             may_publish: true,
             own_authority: true,
             settings: &settings,
+            private_packages: &[],
         };
         let all = texts(&target);
         assert_eq!(all.len(), 9);

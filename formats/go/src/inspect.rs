@@ -25,6 +25,7 @@ pub mod warnings;
 mod about;
 pub(crate) mod claim;
 mod content;
+mod license;
 mod provenance;
 
 #[cfg(test)]

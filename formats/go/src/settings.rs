@@ -72,11 +72,13 @@ pub const SCHEMA: &str = r#"{
   "additionalProperties": false,
   "properties": {
     "checksum_database": {
+      "title": "Checksum database",
       "type": "string",
       "default": "sum.golang.org",
       "description": "The checksum database whose answers are passed on to clients, and which vouches for copies: a name, or name+hash+key for another one than the public one; then the address, if it is not https:// and the name; or off."
     },
     "nosumdb": {
+      "title": "Modules it is never asked about",
       "type": "array",
       "items": { "type": "string", "maxLength": 200 },
       "maxItems": 100,
@@ -84,11 +86,13 @@ pub const SCHEMA: &str = r#"{
       "description": "Patterns of module paths that no checksum database is ever asked about, such as github.com/yourcompany."
     },
     "unique_ignoring_case": {
+      "title": "Refuse paths that differ only in case",
       "type": "boolean",
       "default": false,
       "description": "Refuse a module whose path differs from that of another one only in case."
     },
     "verify": {
+      "title": "What is kept of an upstream",
       "type": "string",
       "enum": ["require", "record", "off"],
       "default": "require",
@@ -290,6 +294,7 @@ mod tests {
         assert_eq!(properties.keys().collect::<Vec<_>>(), defaults.keys().collect::<Vec<_>>());
         for (key, value) in &defaults {
             assert_eq!(&properties[key]["default"], value, "{key}");
+            assert!(properties[key]["title"].is_string(), "{key} has a label for forms");
         }
     }
 

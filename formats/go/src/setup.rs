@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! trust                                    where the certificate is of the server's own authority
-//! shell, environment, netrc, goauth        for people: reading
+//! shell, environment, powershell, netrc, goauth        for people: reading
 //! dockerfile, github-actions, gitlab-ci, jenkins
 //! publish, github-actions-publish, …       for those who may publish
 //! ```
@@ -69,8 +69,11 @@ pub(crate) fn proxies(target: &SetupTarget<'_>) -> String {
     with_the_rest(target.repository_url, target.kind)
 }
 
-/// The value of GONOSUMDB, if the repository's settings know the modules that are private.
+/// The value of GONOSUMDB, if the caller or the repository's settings know the modules that are private.
 pub(crate) fn private_patterns(target: &SetupTarget<'_>) -> Option<String> {
+    if !target.private_packages.is_empty() {
+        return Some(target.private_packages.join(","));
+    }
     // Stored patterns were checked; one that cannot be read is no advice.
     let patterns = settings::nosumdb(target.settings).unwrap_or_default();
     let patterns: Vec<_> = patterns.iter().map(crate::pattern::Pattern::as_str).collect();

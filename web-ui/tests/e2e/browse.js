@@ -131,6 +131,27 @@ export async function filters(browser, { few, many }) {
 	await browser.look(other, 'no result');
 }
 
+/** Who uses a module and its licence are in its row; the most used come first when that is asked for. */
+export async function columns(browser, { rows }) {
+	const page = await browser.open('/r/go/local');
+	await page.getByLabel('Sort').selectOption('most_used');
+	await page.waitForURL('**/*sort=most_used*');
+	await page.locator('tbody tr').first().getByText(rows[0][0].split('/').pop(), { exact: true }).waitFor();
+	const found = await page
+		.locator('tbody tr')
+		.evaluateAll((all) =>
+			all.map((row) => [
+				row.querySelector('a.path').title,
+				row.querySelector('[data-l="Used by"]').textContent.trim(),
+				row.querySelector('[data-l="Licence"]').textContent.trim(),
+			]),
+		);
+	same(found, rows, 'the rows');
+	await browser.look(page, 'a list with users and licences');
+	await visit(page, '/r/generic/files');
+	same(await page.getByRole('columnheader', { name: 'Licence' }).count(), 0, 'plain files have no licence');
+}
+
 /** Many versions: few rows, a page at a time, found by number. */
 export async function manyVersions(browser, { name, versions, needle }) {
 	const page = await browser.open(toModule(name));

@@ -1,6 +1,9 @@
 // Signing in, tokens, rights, conflicts, the audit.
 import { holds, same, settled, textOf, visit } from './browser.js';
 
+/** A server may sign its own certificate. */
+const SELF_SIGNED = { ignoreHTTPSErrors: true };
+
 /** Wrong and right passwords, the cookie, where one is taken, and the end of a session. */
 export async function session(browser, { login }) {
 	const page = await browser.open('/login?next=/r/go/local', { expect: [401] });
@@ -51,7 +54,7 @@ export async function expired(browser) {
 
 /** A token's text is shown once, and nowhere else. */
 export async function tokenOnce(browser) {
-	const page = await browser.open('/me/tokens', { as: 'admin' });
+	const page = await browser.open('/me/tokens', { as: 'admin', ...SELF_SIGNED });
 	await page.getByRole('button', { name: 'New token' }).click();
 	await page.getByLabel('What it is for').fill('laptop');
 	await browser.look(page, 'the form of a token');
@@ -77,7 +80,7 @@ export async function tokenOnce(browser) {
 
 /** A token is revoked on its page. */
 export async function revoke(browser) {
-	const page = await browser.open('/me/tokens', { as: 'admin' });
+	const page = await browser.open('/me/tokens', { as: 'admin', ...SELF_SIGNED });
 	await page.getByRole('button', { name: 'Revoke laptop' }).click();
 	await browser.look(page, 'a question before revoking');
 	await page.getByRole('button', { name: 'Revoke it: laptop' }).click();

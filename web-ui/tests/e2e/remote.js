@@ -13,8 +13,8 @@ export async function made(browser, { chain, login, password }) {
 	await field('Password there').fill(password);
 	await field('Lists are believed for, seconds').fill('3600');
 	await field('Refused').fill('example.com/evil >=v1.0.0 # see the incident of March');
-	await field('checksum_database').fill('off');
-	await field('verify').selectOption('off');
+	await field('Checksum database').fill('off');
+	await field('What is kept of an upstream').selectOption('off');
 	await page.getByLabel('Everybody may read it').check();
 	await browser.look(page, 'the form of a remote repository');
 	await page.getByRole('button', { name: 'Make it' }).click();
@@ -42,6 +42,27 @@ export async function made(browser, { chain, login, password }) {
 	await page.waitForURL('**/r/go/all');
 	await page.locator('tbody tr', { hasText: 'example.com/ours' }).getByText('local', { exact: true }).waitFor();
 	await browser.look(page, 'a virtual repository');
+}
+
+/** A version is fetched from the page of the repository; what may not come in is refused with its reason. */
+export async function fetched(browser, { name, version, refused, reason }) {
+	const page = await browser.open('/r/go/fast');
+	const fetch = async (module, at) => {
+		await page.getByLabel('Fetch a module now').fill(module);
+		await page.getByLabel('in version').fill(at);
+		await page.getByRole('button', { name: 'Fetch', exact: true }).click();
+	};
+	await fetch(refused, 'v1.0.0');
+	const note = page.getByRole('alert');
+	await note.waitFor();
+	holds((await note.innerText()).includes(reason), await note.innerText());
+	await browser.look(page, 'a fetch that was refused');
+	await fetch(name, version);
+	await page.waitForURL(`**/p/${name}@${version}`);
+	same(await textOf(page.locator('.receipt .big')), version, 'the version that was fetched');
+	await visit(page, '/r/go/fast');
+	same(await page.locator('tbody a.path').first().getAttribute('title'), name, 'it is listed');
+	await browser.look(page, 'a remote repository that holds something');
 }
 
 /** How its sources fare, a refresh, changes of two administrators, and credentials that are seen by nobody. */

@@ -1,4 +1,5 @@
 // How pages are served, and what they do when the server is not there.
+import { existsSync, writeFileSync } from 'node:fs';
 import { holds, same, settled, textOf, visit } from './browser.js';
 import { proxyTo } from './proxy.js';
 
@@ -18,6 +19,56 @@ export async function offline(browser, { name }) {
 	same(await page.locator('.offline').count(), 0, 'the bar');
 	same(await page.evaluate(() => globalThis.kept), true, 'the page was not loaded anew');
 	holds((await textOf(page.locator('h1'))).includes(name), 'the package');
+}
+
+/** What a cold visit asks for, and in how many rounds: a round begins when an answer of the one before is there. */
+export async function requests(browser, { pages }) {
+	for (const [path, most, rounds] of pages) {
+		const page = await browser.open(path);
+		const { all, calls } = await page.evaluate(() => {
+			// The icon is the browser's own affair: it asks for it when it likes, or never.
+			const files = performance.getEntriesByType('resource').filter((file) => !file.name.endsWith('favicon.svg'));
+			const times = files.filter((file) => file.name.includes('/api/'));
+			return {
+				all: ['the page', ...files.map((file) => file.name)],
+				calls: times.map((file) => [file.startTime, file.responseEnd]),
+			};
+		});
+		holds(all.length <= most, `${path} asks for ${all.length}, not ${most}:\n${all.join('\n')}`);
+		const depth = ([start]) => 1 + Math.max(0, ...calls.filter(([, end]) => end <= start).map(depth));
+		const found = Math.max(...calls.map(depth));
+		holds(found <= rounds, `${path} asks the API in ${found} rounds, not ${rounds}`);
+		await page.context().close();
+	}
+}
+
+/**
+ * A server that is stopped and started again: what was loaded stays, with its time; nothing can be sent; all goes on
+ * without a reload. `open` is written when the page stands, `lost` when it has noticed; `gone` and `back` are waited for.
+ */
+export async function stopped(browser, { name, open, gone, lost }) {
+	const page = await browser.open('/r/go/local', { as: 'admin', expect: [0] });
+	const form = await browser.newPage(page.context(), '/admin/repositories/new', [0]);
+	await form.getByLabel('Name', { exact: true }).fill('kept');
+	await page.evaluate(() => {
+		globalThis.kept = true;
+	});
+	writeFileSync(open, '');
+	while (!existsSync(gone)) await new Promise((done) => setTimeout(done, 50));
+	await page.getByLabel('Filter modules by name').fill('my');
+	await page.locator('.offline').waitFor();
+	await page.getByRole('heading', { name: 'The server cannot be reached.' }).waitFor();
+	await browser.look(page, 'a server that was stopped');
+	await form.getByRole('button', { name: 'Make it' }).click();
+	await form.getByText('The server cannot be reached.').first().waitFor();
+	same(await form.getByLabel('Name', { exact: true }).inputValue(), 'kept', 'what was typed');
+	writeFileSync(lost, '');
+	await page.locator('tbody a.path', { hasText: name.split('/').pop() }).waitFor();
+	same(await page.locator('.offline').count(), 0, 'the bar');
+	same(await page.evaluate(() => globalThis.kept), true, 'the page was not loaded anew');
+	await form.locator('.offline').waitFor({ state: 'detached' });
+	await form.getByRole('button', { name: 'Make it' }).click();
+	await form.waitForURL('**/r/go/kept');
 }
 
 /** A section that fails leaves the rest of the page, says its number, and loads again. */

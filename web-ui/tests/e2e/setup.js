@@ -1,6 +1,6 @@
 // The set-up pages: what they print, and whether a client is seen.
 import { writeFileSync } from 'node:fs';
-import { holds, settled, visit } from './browser.js';
+import { holds, same, settled, visit } from './browser.js';
 
 /** The server signs its own certificate. */
 const SELF_SIGNED = { ignoreHTTPSErrors: true };
@@ -23,6 +23,31 @@ export async function printed(browser, { path }) {
 		})),
 	);
 	return { texts };
+}
+
+/** Private paths and the shell are chosen on the page, are in its address, and change the lines. */
+export async function chosen(browser, { own }) {
+	const page = await browser.open('/setup/go?repo=local');
+	const lines = async (id) => (await page.locator(`#${id} pre`).innerText()).replaceAll('$ ', '');
+	await page.getByLabel('Private paths').fill(own);
+	await page.keyboard.press('Enter');
+	await page.waitForURL('**/*private=*');
+	await page.locator('#shell pre', { hasText: own }).waitFor();
+	const shell = await lines('shell');
+	await page.getByRole('link', { name: 'PowerShell' }).click();
+	await page.waitForURL('**/*shell=powershell*');
+	await page.locator('#powershell').waitFor();
+	same(await page.locator('#shell, #environment').count(), 0, 'lines for another shell');
+	holds((await lines('powershell')).includes(`go env -w 'GONOSUMDB=${own}'`), await lines('powershell'));
+	holds((await page.locator('#dockerfile pre').innerText()).includes(own), 'the image knows the private paths');
+	await browser.look(page, 'set-up for another shell');
+	const other = await browser.open(new URL(page.url()).pathname + new URL(page.url()).search);
+	holds((await other.locator('#powershell pre').innerText()).includes(own), 'the same address in another browser');
+	const wrong = await browser.open('/setup/go?repo=local&private=a;b', { expect: [400] });
+	await wrong.getByRole('alert').waitFor();
+	await wrong.locator('#shell').waitFor();
+	await browser.look(wrong, 'a pattern that is none');
+	return { shell };
 }
 
 /** First none has come; then the page says by itself that one has. `waiting` is written in between. */

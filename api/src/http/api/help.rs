@@ -49,7 +49,7 @@ struct SetupTextView {
     title: String,
     /// `read` or `publish`.
     purpose: String,
-    /// What it is written in: `sh` for a POSIX shell, else for example `yaml`, `groovy`, `dockerfile`.
+    /// What it is written in: `sh` for a POSIX shell, `powershell`, else for example `yaml`, `groovy`, `dockerfile`.
     language: String,
     /// The file that it is the content of; absent for what is pasted into a shell.
     #[oai(skip_serializing_if_is_none)]
@@ -120,6 +120,7 @@ impl Help {
     ///
     /// Texts that set up the clients of a repository that the caller may read, with its real address: for a shell,
     /// for credentials, for continuous integration, and for publishing if the caller may.
+    /// Patterns of private packages go into the texts of a format that has a setting for them.
     #[oai(path = "/repositories/:format/:name/setup", method = "get", operation_id = "get_setup")]
     async fn setup(
         &self,
@@ -129,9 +130,14 @@ impl Help {
         format: Path<String>,
         /// The name of the repository.
         name: Path<String>,
+        /// Patterns of the packages that are private to the caller, with commas between them, as the format reads
+        /// patterns; without them those that the repository's settings know.
+        private: Query<Option<String>>,
     ) -> Result<Json<SetupView>, Refused> {
         let at = address(&app, &format, &name)?;
-        let setup = app.keeper.setup(&caller.principal, &at, &place(&app, &caller)?).await?;
+        let private: Vec<_> = private.0.iter().flat_map(|text| text.split(',')).map(str::trim).collect();
+        let private: Vec<_> = private.into_iter().filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        let setup = app.keeper.setup(&caller.principal, &at, &place(&app, &caller)?, &private).await?;
         Ok(Json(setup.into()))
     }
 

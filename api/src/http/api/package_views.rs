@@ -33,6 +33,13 @@ pub(super) struct PackageView {
     deprecated: Option<String>,
     /// How many versions are not deleted.
     versions: u64,
+    /// How many other packages of its format have a version that needs it. Those that the caller may not read are
+    /// counted, too; the list of dependents names only the others.
+    used_by: u64,
+    /// The licence of its newest version, as SPDX names it; several are joined by commas. `unknown` is a text that is none
+    /// of the known ones; empty where there is none, absent where nobody looked.
+    #[oai(skip_serializing_if_is_none)]
+    license: Option<String>,
     /// When the newest one was accepted.
     published_at: String,
     /// Who published the newest one.
@@ -53,6 +60,8 @@ impl PackageView {
             notes: marks.into_iter().flat_map(|marks| &marks.notes).map(|note| (*note).to_owned()).collect(),
             deprecated: summary.deprecated.clone(),
             versions: package.versions,
+            used_by: package.used_by,
+            license: package.license,
             published_at: time(package.published_at),
             published_by: package.published_by,
         }

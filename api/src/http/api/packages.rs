@@ -34,6 +34,8 @@ enum Sort {
     Name,
     /// By the newest version.
     Newest,
+    /// By the number of packages that need it, the largest first.
+    MostUsed,
 }
 
 /// Orders of a list of versions.
@@ -89,7 +91,8 @@ impl Packages {
     /// List packages.
     ///
     /// Those that the caller may read and that have a version which is not deleted. Ordered by `newest`, a
-    /// package that is published to while you turn pages moves to the first one.
+    /// package that is published to while you turn pages moves to the first one; by `most_used`, one that is needed by
+    /// more or less meanwhile moves, too.
     #[oai(path = "/packages", method = "get", operation_id = "list_packages")]
     #[allow(clippy::too_many_arguments)]
     async fn list(
@@ -104,7 +107,7 @@ impl Packages {
         name: Query<Option<String>>,
         /// Only packages whose name contains this text.
         q: Query<Option<String>>,
-        /// In which order: `name` (default) or `newest`.
+        /// In which order: `name` (default), `newest` or `most_used`.
         sort: Query<Option<Sort>>,
         /// At most so many, 1 to 200.
         #[oai(default = "default_limit")]
@@ -116,7 +119,11 @@ impl Packages {
         let text = listing::text(q.0.as_deref())?;
         let sort = sort.0.unwrap_or(Sort::Name);
         let readable = Readable::of(&app, &caller, format.0.as_deref(), repository.0.as_deref()).await?;
-        let list = if sort == Sort::Name { "packages by name" } else { "packages by time" };
+        let list = match sort {
+            Sort::Name => "packages by name",
+            Sort::Newest => "packages by time",
+            Sort::MostUsed => "packages by use",
+        };
         let filter = caller.filter(list, &[&format.0, &repository.0, &name.0, &q.0]);
         let order = order(sort, &filter, cursor.0.as_deref())?;
         let query = PackageQuery { repositories: readable.ids(), name: name.0, text, order, limit };
@@ -124,6 +131,7 @@ impl Packages {
         let next_cursor = NextCursor::of(&page, |last| match sort {
             Sort::Name => filter.seal_bytes(&[last.id.0.as_bytes(), last.name.as_str().as_bytes()].concat()),
             Sort::Newest => filter.seal(last.newest.0),
+            Sort::MostUsed => filter.seal_bytes(&[&last.used_by.to_be_bytes()[..], last.id.0.as_bytes()].concat()),
         });
         let items = views(&app, &caller, &readable, page.items).await?;
         Ok(Json(PackagePage { items, next_cursor }))
@@ -320,7 +328,14 @@ fn order(sort: Sort, filter: &Filter, cursor: Option<&str>) -> Result<PackageOrd
         Sort::Newest => {
             PackageOrder::Newest { after: cursor.map(|text| filter.open(text)).transpose()?.map(ArtifactId) }
         }
+        Sort::MostUsed => PackageOrder::Used { after: cursor.map(|text| filter.open_bytes(text, used)).transpose()? },
     })
+}
+
+/// The place of a cursor of a list by use.
+fn used(key: &[u8]) -> Option<(u64, PackageId)> {
+    let (used_by, id) = key.split_first_chunk()?;
+    Some((u64::from_be_bytes(*used_by), PackageId(Uuid::from_slice(id).ok()?)))
 }
 
 /// The place of a cursor of the search.

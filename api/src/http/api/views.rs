@@ -30,6 +30,10 @@ pub(super) struct ArtifactView {
     state_reason: Option<String>,
     /// What it says it is; text, never markup.
     description: String,
+    /// The licence, as SPDX names it; several are joined by commas. `unknown` is a text that is none of the known ones;
+    /// empty where there is none, absent where nobody looked.
+    #[oai(skip_serializing_if_is_none)]
+    license: Option<String>,
     /// Whether retention keeps it whatever its rules say.
     pinned: bool,
     /// When it was accepted.
@@ -119,6 +123,7 @@ impl ArtifactView {
             state: artifact.state.as_str().to_owned(),
             state_reason: Some(artifact.state_reason).filter(|reason| !reason.is_empty()),
             description: artifact.about.description,
+            license: artifact.about.license,
             pinned: artifact.pinned,
             published_at: time(artifact.published_at),
             published_by: artifact.published_by,

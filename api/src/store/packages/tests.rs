@@ -66,6 +66,9 @@ async fn what_was_published_before_is_listed_found_and_needed() {
     let query = DependentQuery { repositories: vec![local], package: needed, after: None, limit: 9 };
     let dependents = store.dependents(&query).await.expect("a page").items;
     assert_eq!(dependents.len(), 1, "once, and not by a tombstone");
+    store.publish(local, publication("example.com/dep", "v1")).await.expect("published");
+    let dep = PackageQuery { name: Some("example.com/dep".into()), ..named(&[local]) };
+    assert_eq!(store.list_packages(&dep).await.expect("a page").items[0].used_by, 1, "by one package");
     assert_eq!((dependents[0].version.version.as_str(), dependents[0].needs.as_str()), ("v1.1.0", "v1.0.0"));
     for text in ["example.com/ol", "xampl"] {
         let query = SearchQuery { repositories: vec![local], terms: vec![text.into()], after: None, limit: 9 };
@@ -104,6 +107,8 @@ async fn every_page_follows_an_index(store: &Store) {
         PackageOrder::Name { after: name },
         PackageOrder::Newest { after: None },
         PackageOrder::Newest { after: Some(after) },
+        PackageOrder::Used { after: None },
+        PackageOrder::Used { after: Some((7, PackageId(after.0))) },
     ] {
         for (name, text) in [(None, None), (None, text.clone()), (Some("example.com/m".to_owned()), None)] {
             statements.push(walk_of(
@@ -179,19 +184,19 @@ async fn turn_pages(mut random: Random, limit: u32) {
     let throughout = |there: &BTreeSet<usize>, touched: &BTreeSet<usize>| -> BTreeSet<String> {
         there.difference(touched).map(|number| name(*number)).collect()
     };
-    for by_name in [true, false] {
+    for first in
+        [PackageOrder::Name { after: None }, PackageOrder::Newest { after: None }, PackageOrder::Used { after: None }]
+    {
         let (before, mut touched) = (there.clone(), BTreeSet::new());
         let mut seen = Vec::new();
-        let mut query = PackageQuery { limit, ..named(&places) };
-        if !by_name {
-            query.order = PackageOrder::Newest { after: None };
-        }
+        let mut query = PackageQuery { limit, order: first, ..named(&places) };
         loop {
             let page = store.list_packages(&query).await.expect("a page");
             let Some(last) = page.items.last() else { break };
             match &mut query.order {
                 PackageOrder::Name { after } => *after = Some((last.name.as_str().to_owned(), last.id)),
                 PackageOrder::Newest { after } => *after = Some(last.newest),
+                PackageOrder::Used { after } => *after = Some((last.used_by, last.id)),
             }
             seen.extend(page.items.iter().map(|package| package.name.as_str().to_owned()));
             if !page.more {

@@ -22,7 +22,7 @@ async fn setup_says_what_applies_to_the_caller() {
         (&publisher, "private", Err("repository_not_found")),
     ];
     for (who, name, wanted) in rows {
-        let setup = world.keeper.setup(who, &address("notes", name), &place()).await;
+        let setup = world.keeper.setup(who, &address("notes", name), &place(), &[]).await;
         let told = setup.as_ref().map(|setup| (setup.credential_needed, setup.may_publish));
         assert_eq!(told.map_err(|failure| failure.code().name), wanted, "{name}");
         if let Ok(setup) = setup {

@@ -22,6 +22,7 @@ pub async fn package_store(
     packages_are_listed_by_name_and_by_time(packages, artifacts, of, other).await;
     versions_are_listed_highest_first(packages, artifacts, of).await;
     dependents_are_found_and_deleted_ones_are_not(packages, artifacts, of, other).await;
+    packages_are_listed_by_their_use(packages, artifacts, of, other).await;
     words_are_found_where_they_may_be_read(packages, artifacts, of, other).await;
     a_version_is_changed_and_a_tombstone_never(artifacts, of).await;
 }
@@ -58,6 +59,7 @@ async fn turned(store: &dyn PackageStore, mut query: PackageQuery) -> Vec<Packag
                 *after = Some((last.name.as_str().to_owned(), last.id));
             }
             (true, Some(last), PackageOrder::Newest { after }) => *after = Some(last.newest),
+            (true, Some(last), PackageOrder::Used { after }) => *after = Some((last.used_by, last.id)),
             (true, None, _) => panic!("an empty page is the last one"),
         }
     }
@@ -169,6 +171,55 @@ async fn dependents_are_found_and_deleted_ones_are_not(
     assert_eq!((shown(&second.items), second.more), (vec!["example.com/needs/x@v1".to_owned()], false));
     let readable = store.dependents(&query(&[other])).await.expect("a page");
     assert_eq!(shown(&readable.items), ["example.com/needs/y@v1"], "only what may be read");
+}
+
+async fn packages_are_listed_by_their_use(
+    store: &dyn PackageStore,
+    artifacts: &dyn ArtifactStore,
+    of: RepositoryId,
+    other: RepositoryId,
+) {
+    let need = |package: &str| Dependency { package: package.into(), version: "v1".into(), kind: String::new() };
+    let publish = async |repository, name: &str, version: &str, needs: &[&str]| {
+        let mut what = publication(name, version, &format!("{name} {version}"));
+        what.dependencies = needs.iter().map(|name| need(name)).collect();
+        what.about.license = Some("MIT".to_owned());
+        created(artifacts, repository, what).await;
+    };
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| format!("example.com/used/{name}"));
+    publish(of, &a, "v1", &[&b, &c, &d]).await;
+    publish(of, &a, "v2", &[&b, &a]).await;
+    publish(of, &b, "v1", &[&c]).await;
+    publish(of, &c, "v1", &[]).await;
+    publish(other, &b, "v1", &[&c]).await;
+    let query = |repositories: &[RepositoryId]| PackageQuery {
+        order: PackageOrder::Used { after: None },
+        ..by_name(repositories, "com/used/")
+    };
+    let shown = |packages: &[Package]| {
+        let one = |package: &Package| format!("{} {}", &package.name.as_str()[17..], package.used_by);
+        packages.iter().map(one).collect::<Vec<_>>()
+    };
+    let all = listed(store, query(&[of])).await;
+    assert_eq!(shown(&all), ["c 3", "b 1", "a 0"], "a package of another repository counts, and no package for itself");
+    assert!(all.iter().all(|package| package.license.as_deref() == Some("MIT")), "{all:?}");
+    let both = listed(store, query(&[of, other])).await;
+    assert_eq!(shown(&both), ["c 3", "b 1", "b 1", "a 0"], "the most used first");
+    assert_eq!(turned(store, query(&[of, other])).await, both, "page by page");
+    publish(of, &d, "v1", &[]).await;
+    let by_id = store.package(&[of], listed(store, by_name(&[of], &d)).await[0].id).await;
+    assert_eq!(by_id.expect("an answer").map(|package| package.used_by), Some(1), "who was needed before it came");
+    let delete = async |repository, name: &str, version: &str| {
+        artifacts.delete(repository, &coordinate(name, version), None, "", &Actor::system()).await.expect("deleted");
+    };
+    delete(of, &a, "v1").await;
+    assert_eq!(shown(&listed(store, query(&[of])).await)[..2], ["c 2", "b 1"], "a tombstone needs nothing");
+    delete(of, &a, "v2").await;
+    delete(other, &b, "v1").await;
+    let end = listed(store, query(&[of])).await;
+    assert_eq!(end.iter().map(|package| package.used_by).collect::<Vec<_>>(), [1, 0, 0], "{end:?}");
+    publish(of, &a, "v3", &[&d]).await;
+    assert_eq!(shown(&listed(store, query(&[of])).await).iter().filter(|one| one.ends_with(" 1")).count(), 2, "again");
 }
 
 async fn words_are_found_where_they_may_be_read(

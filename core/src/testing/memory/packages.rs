@@ -1,6 +1,7 @@
 //! The port of packages: everything is read from the versions, so nothing can disagree with them.
+//! All repositories are taken to be of one format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -33,6 +34,10 @@ impl PackageStore for MemoryStore {
             PackageOrder::Newest { after } => {
                 found.sort_by_key(|package| std::cmp::Reverse(package.newest));
                 found.retain(|package| after.is_none_or(|after| package.newest < after));
+            }
+            PackageOrder::Used { after } => {
+                found.sort_by_key(|package| std::cmp::Reverse((package.used_by, package.id)));
+                found.retain(|package| after.is_none_or(|after| (package.used_by, package.id) < after));
             }
         }
         Ok(Page::cut(found, query.limit as usize))
@@ -150,8 +155,16 @@ impl Rows {
         for artifact in self.live() {
             by_name.entry((artifact.repository, &artifact.coordinate.package)).or_default().push(artifact);
         }
+        let mut needs = BTreeMap::<_, BTreeSet<_>>::new();
+        for artifact in self.live() {
+            let own = &artifact.coordinate.package;
+            for need in artifact.dependencies.iter().filter(|need| need.package != own.as_str()) {
+                needs.entry(need.package.as_str()).or_default().insert((artifact.repository, own));
+            }
+        }
         let package = |versions: Vec<&Artifact>| {
             let newest = versions.iter().max_by_key(|artifact| artifact.id).expect("at least one");
+            let name = newest.coordinate.package.as_str();
             Package {
                 id: id_of(newest),
                 repository: newest.repository,
@@ -161,6 +174,8 @@ impl Rows {
                 published_at: newest.published_at,
                 published_by: newest.published_by.clone(),
                 versions: versions.len() as u64,
+                used_by: needs.get(name).map_or(0, BTreeSet::len) as u64,
+                license: newest.about.license.clone(),
             }
         };
         by_name.into_values().map(package).collect()

@@ -81,6 +81,7 @@ impl Case {
             may_publish: false,
             own_authority: false,
             settings: &self.settings,
+            private_packages: &[],
         };
         let target = DoctorTarget { repository, readable: &readable, package: self.package.as_ref() };
         diagnose(report, &target).expect("a report")
@@ -237,6 +238,7 @@ fn what_is_no_report_is_refused() {
         may_publish: false,
         own_authority: false,
         settings: &settings,
+        private_packages: &[],
     };
     let target = DoctorTarget { repository, readable: &[], package: None };
     for report in ["", "GOPROXY='direct'", "[]", "{}", r#"{"GOPROXY": 1}"#, r#"{"GOFLAGS": ""}"#] {

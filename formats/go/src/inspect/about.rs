@@ -1,5 +1,5 @@
 //! What a module tells people about itself: the synopsis of its root package, or else the first paragraph of its
-//! README; the names of its packages; where the README is.
+//! README; the names of its packages; where the README is; under which licences it is.
 //!
 //! ```text
 //! // Package ring has a circular buffer. It is …        ring has a circular buffer.
@@ -10,9 +10,12 @@
 //! with a comment `doc.go` wins, then the first in the archive.
 //! Sources: `(*Package).Synopsis` in `go/doc` (go 1.26), which also passes over notices of copyright.
 
+use std::collections::BTreeSet;
+
 use keeper_core::catalog::{About, ReadmeEntry};
 
-use super::metadata::Metadata;
+use super::license;
+use super::metadata::{Metadata, is_license};
 
 /// Bytes at the start of a file that are looked at: long licences stand there too.
 const START_BYTES: usize = 32 * 1024;
@@ -23,6 +26,7 @@ pub(super) struct Introduction {
     synopsis: Option<String>,
     is_from_doc: bool,
     readme: Option<(String, String)>,
+    licenses: BTreeSet<String>,
 }
 
 impl Introduction {
@@ -31,6 +35,9 @@ impl Introduction {
         let text = || String::from_utf8_lossy(&start[..start.len().min(START_BYTES)]).into_owned();
         if readme == Some(name) {
             self.readme = Some((name.to_owned(), text()));
+        }
+        if !name.contains('/') && is_license(name) {
+            self.licenses.insert(license::named(&text()).unwrap_or_else(|| license::UNKNOWN.to_owned()));
         }
         let is_source = name.ends_with(".go") && !name.ends_with("_test.go") && !name.contains('/');
         if is_source
@@ -57,6 +64,7 @@ impl Introduction {
             description: self.synopsis.or(paragraph).unwrap_or_default(),
             keywords,
             readme: self.readme.map(|(name, _)| entry(name)),
+            license: Some(self.licenses.into_iter().collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -161,11 +169,18 @@ mod tests {
         introduction.see("b.go", b"// Package a is a third.\npackage a\n", Some("README.md"));
         introduction.see("README.md", b"Text.\n", Some("README.md"));
         introduction.see("x/README.md", b"Other.\n", Some("README.md"));
+        introduction.see("LICENSE-MIT", b"SPDX-License-Identifier: MIT", None);
+        introduction.see("LICENSE", b"Apache License, Version 2.0", None);
+        introduction.see("COPYING", b"Ask the owner.", None);
+        introduction.see("x/LICENSE", b"SPDX-License-Identifier: ISC", None);
         let packages = ["e.com/a", "e.com/a/ring", "e.com/a/cmd/tool", "e.com/a/internal/x"].map(str::to_owned);
         let metadata = Metadata { packages: packages.to_vec(), ..Metadata::default() };
         let about = introduction.about(&metadata, "e.com/a", "v1.0.0.zip".to_owned(), "e.com/a@v1.0.0/");
         assert_eq!(about.description, "Package a is another.");
         assert_eq!(about.keywords, ["ring", "tool"]);
+        assert_eq!(about.license.as_deref(), Some("Apache-2.0, MIT, unknown"));
+        let none = Introduction::default().about(&metadata, "e.com/a", String::new(), "");
+        assert_eq!(none.license.as_deref(), Some(""), "it was looked for");
         let entry = "e.com/a@v1.0.0/README.md".to_owned();
         assert_eq!(about.readme, Some(ReadmeEntry { file: "v1.0.0.zip".to_owned(), entry }));
     }

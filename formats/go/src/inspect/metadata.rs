@@ -315,7 +315,7 @@ fn listed<T, U>(list: &[T], of: impl Fn(&T) -> U) -> Vec<U> {
 }
 
 /// Whether the root has a file by which people say under which licence the module is.
-fn is_license(name: &str) -> bool {
+pub(super) fn is_license(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["license", "licence", "copying", "unlicense"].iter().any(|word| {
         name.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-', '_']))

@@ -12,7 +12,7 @@ pub(super) fn texts(target: &SetupTarget<'_>) -> Vec<SetupText> {
     let has_credential = target.private && target.is_https();
     let mut texts = Vec::new();
     texts.extend(target.own_authority.then(|| trust(target)));
-    texts.extend([shell(target), environment(target)]);
+    texts.extend([shell(target), environment(target), powershell(target)]);
     if has_credential {
         texts.extend([netrc(target), goauth(target)]);
     }
@@ -99,6 +99,29 @@ fn environment(target: &SetupTarget<'_>) -> SetupText {
             private_line(target, |patterns| export("GONOSUMDB", patterns))
         ),
         notes: credential_notes(target).into_iter().filter(|note| note.contains(HTTPS_ONLY)).collect(),
+    }
+}
+
+/// PowerShell takes a comma within a word for the end of an argument, so each is quoted. In the home of a user of Windows
+/// nobody else reads, and the `go` command looks for `_netrc` there.
+fn powershell(target: &SetupTarget<'_>) -> SetupText {
+    let keep = |name: &str, value: &str| format!("go env -w '{name}={value}'");
+    let mut text = format!(
+        "{}\n{}",
+        keep("GOPROXY", &proxies(target)),
+        private_line(target, |patterns| keep("GONOSUMDB", patterns))
+    );
+    if target.private && target.is_https() {
+        text.push_str(&fill(include_str!("netrc.ps1"), &[("host", target.host())]));
+    }
+    SetupText {
+        id: "powershell",
+        title: "Set up the go command",
+        purpose: Purpose::Read,
+        language: "powershell",
+        path: None,
+        text,
+        notes: credential_notes(target).into_iter().chain(kind_note(target)).collect(),
     }
 }
 

@@ -18,6 +18,7 @@ fn target<'a>(server_url: &'a str, repository_url: &'a str, settings: &'a Settin
         may_publish: false,
         own_authority: false,
         settings,
+        private_packages: &[],
     }
 }
 
@@ -102,10 +103,40 @@ fn no_text_makes_the_client_go_around_the_repository_or_holds_a_mark() {
             assert!(!body.contains("GOPRIVATE") && !body.contains("@{"), "{}: {body}", text.id);
             assert!(body.ends_with('\n') && body.lines().all(|line| line.len() <= 120), "{}: {body}", text.id);
             assert_eq!(body.contains("ARTIFACT_KEEPER_TOKEN:?set it to a token that may read"), {
-                private && !matches!(text.id, "trust" | "environment" | "goauth" | "dockerfile" | "publish")
+                private
+                    && !matches!(text.id, "trust" | "environment" | "powershell" | "goauth" | "dockerfile" | "publish")
             });
         }
     }
+}
+
+#[test]
+fn who_names_his_private_modules_gets_texts_for_these() {
+    let private = ["github.com/yourcompany".to_owned(), "*.corp.example".to_owned()];
+    for (id, line) in [
+        ("shell", "go env -w 'GONOSUMDB=github.com/yourcompany,*.corp.example'\n"),
+        ("environment", "export GONOSUMDB='github.com/yourcompany,*.corp.example'\n"),
+        ("powershell", "go env -w 'GONOSUMDB=github.com/yourcompany,*.corp.example'\n"),
+        ("dockerfile", "ENV GONOSUMDB=github.com/yourcompany,*.corp.example\n"),
+    ] {
+        let (url, settings) = ("https://h.example/go/local", Settings::default());
+        let target = SetupTarget { private_packages: &private, ..target("https://h.example", url, &settings) };
+        let text = texts(&target).into_iter().find(|text| text.id == id).expect("always there").text;
+        assert!(text.contains(line) && !text.contains('#') | (id == "dockerfile"), "{id}: {text}");
+    }
+}
+
+#[test]
+fn powershell_gets_quoted_settings_and_a_token_from_a_variable() {
+    let of =
+        |private| text("https://h.example:8443", "powershell", |target| target.private = private).expect("there").text;
+    assert!(of(false).starts_with("go env -w 'GOPROXY=https://h.example:8443/go/local,direct'\n"), "{}", of(false));
+    assert!(!of(false).contains("netrc"));
+    assert!(
+        of(true).contains("\"machine h.example:8443 login any password $env:ARTIFACT_KEEPER_TOKEN\"\n"),
+        "{}",
+        of(true)
+    );
 }
 
 #[test]

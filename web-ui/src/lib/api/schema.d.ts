@@ -169,7 +169,8 @@ export interface paths {
         /**
          * List packages.
          * @description Those that the caller may read and that have a version which is not deleted. Ordered by `newest`, a
-         *     package that is published to while you turn pages moves to the first one.
+         *     package that is published to while you turn pages moves to the first one; by `most_used`, one that is needed by
+         *     more or less meanwhile moves, too.
          */
         get: operations["list_packages"];
         put?: never;
@@ -358,6 +359,7 @@ export interface paths {
          * Get set-up texts.
          * @description Texts that set up the clients of a repository that the caller may read, with its real address: for a shell,
          *     for credentials, for continuous integration, and for publishing if the caller may.
+         *     Patterns of private packages go into the texts of a format that has a setting for them.
          */
         get: operations["get_setup"];
         put?: never;
@@ -1036,6 +1038,12 @@ export interface components {
              * @example Keeps ledgers.
              */
             description: string;
+            /**
+             * @description The licence, as SPDX names it; several are joined by commas. `unknown` is a text that is none of the known ones;
+             *     empty where there is none, absent where nobody looked.
+             * @example Apache-2.0
+             */
+            license?: string;
             /**
              * @description Whether retention keeps it whatever its rules say.
              * @example false
@@ -1813,6 +1821,7 @@ export interface components {
              *           "items": {
              *             "type": "string"
              *           },
+             *           "title": "Modules it is never asked about",
              *           "type": "array"
              *         }
              *       },
@@ -2371,6 +2380,19 @@ export interface components {
              */
             versions: number;
             /**
+             * Format: uint64
+             * @description How many other packages of its format have a version that needs it. Those that the caller may not read are
+             *     counted, too; the list of dependents names only the others.
+             * @example 23
+             */
+            used_by: number;
+            /**
+             * @description The licence of its newest version, as SPDX names it; several are joined by commas. `unknown` is a text that is none
+             *     of the known ones; empty where there is none, absent where nobody looked.
+             * @example Apache-2.0
+             */
+            license?: string;
+            /**
              * @description When the newest one was accepted.
              * @example 2026-11-22T10:00:00Z
              */
@@ -2928,7 +2950,7 @@ export interface components {
              */
             purpose: string;
             /**
-             * @description What it is written in: `sh` for a POSIX shell, else for example `yaml`, `groovy`, `dockerfile`.
+             * @description What it is written in: `sh` for a POSIX shell, `powershell`, else for example `yaml`, `groovy`, `dockerfile`.
              * @example sh
              */
             language: string;
@@ -3029,7 +3051,7 @@ export interface components {
          * @description Orders of a list of packages.
          * @enum {string}
          */
-        Sort: "name" | "newest";
+        Sort: "name" | "newest" | "most_used";
         /**
          * SourceView
          * @description A source of a remote repository.
@@ -4147,6 +4169,7 @@ export interface operations {
                      *           "version": "v1.0.0",
                      *           "state": "active",
                      *           "description": "Keeps ledgers.",
+                     *           "license": "Apache-2.0",
                      *           "pinned": false,
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot",
@@ -4311,6 +4334,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4366,6 +4390,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4454,6 +4479,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4601,6 +4627,7 @@ export interface operations {
                      *       "version": "v1.0.0",
                      *       "state": "active",
                      *       "description": "Keeps ledgers.",
+                     *       "license": "Apache-2.0",
                      *       "pinned": false,
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot",
@@ -4991,7 +5018,7 @@ export interface operations {
                  */
                 q?: string;
                 /**
-                 * @description In which order: `name` (default) or `newest`.
+                 * @description In which order: `name` (default), `newest` or `most_used`.
                  * @example newest
                  */
                 sort?: components["schemas"]["Sort"];
@@ -5031,6 +5058,8 @@ export interface operations {
                      *           "prerelease": false,
                      *           "notes": [],
                      *           "versions": 8,
+                     *           "used_by": 23,
+                     *           "license": "Apache-2.0",
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot"
                      *         }
@@ -5083,6 +5112,8 @@ export interface operations {
                      *       "prerelease": false,
                      *       "notes": [],
                      *       "versions": 8,
+                     *       "used_by": 23,
+                     *       "license": "Apache-2.0",
                      *       "published_at": "2026-11-22T10:00:00Z",
                      *       "published_by": "ci-robot"
                      *     }
@@ -5308,6 +5339,8 @@ export interface operations {
                      *           "prerelease": false,
                      *           "notes": [],
                      *           "versions": 8,
+                     *           "used_by": 23,
+                     *           "license": "Apache-2.0",
                      *           "published_at": "2026-11-22T10:00:00Z",
                      *           "published_by": "ci-robot"
                      *         }
@@ -5855,6 +5888,7 @@ export interface operations {
                      *                 "items": {
                      *                   "type": "string"
                      *                 },
+                     *                 "title": "Modules it is never asked about",
                      *                 "type": "array"
                      *               }
                      *             },
@@ -5889,7 +5923,14 @@ export interface operations {
     };
     get_setup: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Patterns of the packages that are private to the caller, with commas between them, as the format reads
+                 *     patterns; without them those that the repository's settings know.
+                 * @example git.corp.example/*
+                 */
+                private?: string;
+            };
             header?: never;
             path: {
                 /**

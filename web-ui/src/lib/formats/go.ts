@@ -22,5 +22,6 @@ export const go: FormatText = {
 		if (!ending) return lastPart(name);
 		return { ...lastPart(name.slice(0, ending.index)), after: ending[0].slice(1) };
 	},
+	privatePattern: 'git.corp.example/*',
 	family: (name) => name.replace(MAJOR, ''),
 };

@@ -29,6 +29,8 @@ export interface FormatText {
 	parts(name: string): NameParts;
 	/** The name without the part that names its major version; packages that share it belong together. */
 	family?(name: string): string;
+	/** A pattern of somebody's own packages, for formats whose client must be told which they are. */
+	privatePattern?: string;
 	/** Whether a version is a place for files, so that people walk through folders. */
 	folders?: boolean;
 }

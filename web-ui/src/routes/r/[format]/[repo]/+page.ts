@@ -3,10 +3,11 @@ import type { PageLoad } from './$types';
 
 /** Packages of a page. */
 const LIMIT = 100;
+const ORDERS = ['newest', 'name', 'most_used'] as const;
 
 export const load: PageLoad = async ({ params, url }) => {
 	const asked = (name: string) => url.searchParams.get(name) || undefined;
-	const sort = asked('sort') === 'name' ? ('name' as const) : ('newest' as const);
+	const sort = ORDERS.find((order) => order === asked('sort')) ?? 'newest';
 	const query = {
 		format: params.format,
 		repository: params.repo,
