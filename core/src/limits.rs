@@ -58,6 +58,9 @@ pub const CHAIN_SOURCES: usize = 8;
 /// Length in bytes of the address of an upstream.
 pub const UPSTREAM_URL_BYTES: usize = 1_000;
 
+/// Hosts that redirects of an upstream may lead to.
+pub const REDIRECT_HOSTS: usize = 50;
+
 /// Members of a virtual repository: a name that nobody owns is asked for at all of them.
 pub const MEMBERS: usize = 32;
 

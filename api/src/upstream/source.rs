@@ -102,6 +102,7 @@ impl GuardedClient {
         let known = request.known.filter(|known| **known != Validators::default());
         conditions(known, &mut saying.headers);
         saying.authorization = self.proof(request).await?;
+        saying.redirect_hosts = request.remote.redirect_hosts.as_deref().map(Into::into);
         let limits = self.limits();
         let breaker = self.breakers().of(&origin(&url));
         let (mut retries, mut asked_again, mut conditional) = (0, false, known.is_some());
