@@ -85,6 +85,13 @@ pub const WAITERS_PER_FETCH: usize = 1_024;
 /// Files that are fetched from upstreams at once, all repositories together.
 pub const FETCHES_AT_ONCE: usize = 128;
 
+/// Bytes of a file from which on it may be given out while it comes from an upstream: a smaller one is here before the
+/// first of its bytes would be at the client, and its trouble then has a status.
+pub const RELAY_FROM_BYTES: u64 = 1024 * 1024;
+
+/// Bytes at the end of such a file that wait until the whole of it was judged: nobody gets all of what is refused.
+pub const RELAY_TAIL_BYTES: u64 = 64 * 1024;
+
 /// How long the member that owns a name is remembered.
 pub const OWNER_CACHE: Duration = Duration::from_secs(60);
 

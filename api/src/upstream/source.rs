@@ -119,6 +119,7 @@ impl GuardedClient {
                         return Ok(Fetched::NotModified);
                     }
                     let (validators, max_age_s) = (validators(&response), max_age(response.headers()));
+                    let announced_bytes = response.content_length();
                     let resumable = Resumable::of(self, &url, &saying, &response);
                     let account = Account { breaker, began, told: false };
                     let stream = Body::of(response, limits, request.limit_bytes, deadline, account)?;
@@ -126,7 +127,7 @@ impl GuardedClient {
                         Some(request) => request.body(stream),
                         None => stream,
                     };
-                    return Ok(Fetched::Body { validators, max_age_s, stream });
+                    return Ok(Fetched::Body { validators, max_age_s, announced_bytes, stream });
                 }
                 Attempt::Final(error) => {
                     pass.well();
