@@ -17,9 +17,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::archives;
 use crate::harness::exchange::Exchange;
+use crate::harness::goproxy::Module as Foreign;
 use crate::harness::http::Response;
 use crate::harness::random::Random;
 use crate::harness::raw_form::{self, RawForm};
+use crate::harness::scripted::{Reply, Scripted};
 use crate::harness::server::{ADMIN_TOKEN, Server};
 
 /// The limit.
@@ -228,6 +230,69 @@ fn one_byte_over_the_limit_is_refused_whether_of_the_upload_or_of_the_zip_made_o
     assert_eq!(left, 0, "unfinished files");
     let page = server.api("GET", &format!("/api/artifacts?name={NAME}&version=v1.0.0"), None).expect(200).json();
     assert_eq!(page["items"], serde_json::json!([]));
+}
+
+#[test]
+fn what_is_taken_over_goes_by_within_96_mib_of_memory_however_much_it_is() {
+    const VERSIONS: usize = 6;
+    const NOISE: usize = 48 * 1024 * 1024;
+    let _turn = turn();
+    let server = Server::start();
+    let idle = memory_kib(&server, "VmRSS");
+    let disk = tempfile::tempdir().expect("a folder");
+    for minor in 0..VERSIONS {
+        let version = format!("v1.{minor}.0");
+        let folder = disk.path().join(NAME).join(&version);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let go_mod = format!("module {NAME}\n");
+        let noise = Random::seeded(minor as u64).bytes(NOISE);
+        let below = |name: &str| format!("{NAME}@{version}/{name}");
+        let files = [(below("go.mod"), go_mod.as_bytes()), (below("noise.bin"), noise.as_slice())];
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        std::fs::write(folder.join("source.zip"), archives::stored(&files)).expect("written");
+        std::fs::write(folder.join("go.mod"), go_mod).expect("written");
+    }
+    // From a folder, several at once; then the server gives them to another one, which is asked for nothing else.
+    let order = format!("import --from {} --to go/local", disk.path().display());
+    drop(server.command(&order).succeeded().says(&["taken over: 6\n"]));
+    let peak = memory_kib(&server, "VmHWM");
+    assert!(peak - idle <= MEMORY_KIB, "from a folder: {peak} KiB, idle {idle} KiB");
+    drop(disk);
+    let other = Server::start();
+    let idle = memory_kib(&other, "VmRSS");
+    let from = server.go("local");
+    let order = format!("import --from {from} --to go/local --allow-network localhost --module {NAME}");
+    drop(other.command(&order).succeeded().says(&["taken over: 6\n"]));
+    let peak = memory_kib(&other, "VmHWM");
+    assert!(peak - idle <= MEMORY_KIB, "from a server: {peak} KiB, idle {idle} KiB");
+    let gives = memory_kib(&server, "VmHWM");
+    assert!(gives - idle <= MEMORY_KIB, "the one that gives: {gives} KiB, idle {idle} KiB");
+}
+
+#[test]
+fn what_is_given_out_while_it_comes_goes_by_within_96_mib_of_memory() {
+    let _turn = turn();
+    let server = Server::with(&[("KEEPER_NETWORK_ALLOW", "127.0.0.1")]);
+    let upstream = Scripted::start();
+    let module = Foreign::new(NAME, "v1.0.0").with("noise.bin", archives::noise(200 * 1024 * 1024));
+    let zip = module.zip();
+    upstream.put(&module.at("zip"), [Reply::bytes(zip.clone())]);
+    server.create_repository(&serde_json::json!({
+        "format": "go", "name": "copies", "kind": "remote", "anonymous_read": true,
+        "upstream": { "url": upstream.url, "allow_http": true },
+        "settings": { "checksum_database": "off", "verify": "off" },
+    }));
+    let idle = memory_kib(&server, "VmRSS");
+    let url = format!("{}{}", server.go("copies"), module.at("zip"));
+    let wanted = (zip.len() as u64, HEXLOWER.encode(&Sha256::digest(&zip)));
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| download(&server, &url))).collect();
+        for client in clients {
+            assert_eq!(client.join().expect("no client panics"), wanted);
+        }
+    });
+    let peak = memory_kib(&server, "VmHWM");
+    assert!(peak - idle <= MEMORY_KIB, "{peak} KiB, idle {idle} KiB");
 }
 
 #[test]

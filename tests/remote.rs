@@ -3,6 +3,7 @@
 //! ```text
 //! content       what is taken from an upstream, what is refused, and what is kept when it changes its mind
 //! trouble       upstreams that fail in every way: the answer, and that nothing of it is kept
+//! relayed       what is given out while it comes from the upstream
 //! redirects     where upstreams may send us, and where not
 //! places        addresses that nobody may name as an upstream
 //! verified      the checksum database says what is true; what contradicts it is not stored
@@ -26,6 +27,7 @@ mod members;
 mod offline;
 mod places;
 mod redirects;
+mod relayed;
 mod rules;
 mod stampede;
 mod trouble;

@@ -91,6 +91,10 @@ impl Archives {
         let digest = match &answer.resolution {
             Resolution::Bytes(bytes) => Digest::of(bytes),
             Resolution::Blob(blob) => blob.location.digest(),
+            Resolution::Relay(_) => {
+                let told = Failure::new(&codes::INTERNAL, codes::INTERNAL.title);
+                return Err(told.caused_by("an archive that is still coming"));
+            }
         };
         if let Some(kept) = self.listings.get(&digest) {
             return Ok(kept);

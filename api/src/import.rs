@@ -70,6 +70,8 @@ pub struct Order {
     pub user: Option<String>,
     /// The file with the password of that user.
     pub password_file: Option<PathBuf>,
+    /// Ask a server whether it still has what was taken from it before.
+    pub check: bool,
     /// Judge everything and keep nothing.
     pub dry_run: bool,
 }

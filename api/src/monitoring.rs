@@ -5,7 +5,7 @@
 //! [`Samples`]. Names, units and labels are in one table, [`METRICS`].
 //!
 //! Labels are words of ours and format keys, never a name that a user chose: the number of series is bounded by the
-//! program and not by its content.
+//! program and not by its content. One metric has the names of remote repositories ([`sources`]).
 //!
 //! *Units*: seconds and bytes, as Prometheus wants them. *Bounds*: samples of histograms are folded into their buckets
 //! every [`FOLD_EVERY`], so what is collected between two scrapes does not grow.
@@ -14,6 +14,7 @@ mod catalog;
 mod events;
 mod process;
 mod samples;
+pub(crate) mod sources;
 
 use std::time::Duration;
 

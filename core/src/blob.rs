@@ -6,6 +6,7 @@
 
 use std::io::{Read, Seek};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -155,8 +156,24 @@ pub trait StagedBlob: Send {
     /// Length and digest of what was written so far.
     fn written(&self) -> (u64, Digest);
 
+    /// Bytes of it that those who [`follow`](Self::follow) can read.
+    fn readable(&self) -> u64;
+
+    /// Makes all that was written so far readable for them.
+    async fn flush(&mut self) -> Result<(), BlobError>;
+
+    /// For any number of readers while more is written; it outlives the stage, however that ends.
+    async fn follow(&mut self) -> Result<Arc<dyn Followed>, BlobError>;
+
     /// Makes the bytes durable under their digest. When this returns, they survive a power cut.
     async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError>;
+}
+
+/// The bytes of a stage, for reading along.
+#[async_trait]
+pub trait Followed: Send + Sync {
+    /// A part of them, all of which is [`readable`](StagedBlob::readable).
+    async fn part(&self, range: ByteRange) -> Result<ByteStream, BlobError>;
 }
 
 #[cfg(test)]

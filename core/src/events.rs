@@ -50,6 +50,13 @@ pub enum Event<'a> {
         /// By what.
         served: Served,
     },
+    /// A file that was given out while it came from an upstream has come to its end.
+    Relayed {
+        /// Where.
+        repository: &'a Repository,
+        /// What became of it.
+        end: RelayEnd,
+    },
     /// A version became a tombstone.
     Deleted {
         /// Where.
@@ -125,6 +132,35 @@ impl Served {
             Self::Stale => "stale",
             Self::Absent => "absent",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// What becomes of a file that is given out while it comes from an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayEnd {
+    /// It is kept.
+    Kept,
+    /// It was found good and given out, and could not be kept.
+    Unkept,
+    /// It was refused: those who read it got no end.
+    Refused,
+    /// It broke off.
+    Broken,
+}
+
+impl RelayEnd {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Kept, Self::Unkept, Self::Refused, Self::Broken];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Unkept => "unkept",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
         }
     }
 }

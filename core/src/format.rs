@@ -348,6 +348,13 @@ pub trait FormatHandler: Debug + Send + Sync {
         self.info().max_upload_bytes
     }
 
+    /// As what the file that a route wants may be given out while it comes from an upstream, before it is judged; the
+    /// end of it waits for the judgement all the same. `None` where something has to vouch for it first, which is the
+    /// default. `recorded` is what is known of its version.
+    fn relayed_as(&self, _route: &Route, _settings: &Settings, _recorded: &Recorded) -> Option<MediaType> {
+        None
+    }
+
     /// The index that proves a package known (Go: its list); `None` where only the very request can tell.
     fn proof(&self, _package: &PackageName) -> Option<Route> {
         None

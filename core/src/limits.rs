@@ -58,6 +58,9 @@ pub const CHAIN_SOURCES: usize = 8;
 /// Length in bytes of the address of an upstream.
 pub const UPSTREAM_URL_BYTES: usize = 1_000;
 
+/// Hosts that redirects of an upstream may lead to.
+pub const REDIRECT_HOSTS: usize = 50;
+
 /// Members of a virtual repository: a name that nobody owns is asked for at all of them.
 pub const MEMBERS: usize = 32;
 
@@ -81,6 +84,13 @@ pub const WAITERS_PER_FETCH: usize = 1_024;
 
 /// Files that are fetched from upstreams at once, all repositories together.
 pub const FETCHES_AT_ONCE: usize = 128;
+
+/// Bytes of a file from which on it may be given out while it comes from an upstream: a smaller one is here before the
+/// first of its bytes would be at the client, and its trouble then has a status.
+pub const RELAY_FROM_BYTES: u64 = 1024 * 1024;
+
+/// Bytes at the end of such a file that wait until the whole of it was judged: nobody gets all of what is refused.
+pub const RELAY_TAIL_BYTES: u64 = 64 * 1024;
 
 /// How long the member that owns a name is remembered.
 pub const OWNER_CACHE: Duration = Duration::from_secs(60);

@@ -62,6 +62,8 @@ pub use explain::{Answered, Explanation, Question, Step, Subject, Verdict};
 pub use help::{Diagnosis, Place, Seen, Setup};
 pub use native::NativeWrite;
 pub use publish::{Published, Upload};
+pub use read::ReadOptions;
+pub use remote::relay::Relay;
 pub use retention::RetentionPlan;
 pub use takeover::{Arrival, Taken, check_sums};
 
@@ -140,9 +142,9 @@ pub struct Answer {
     pub kind: AnswerKind,
     /// What they are.
     pub media_type: MediaType,
-    /// The strong entity tag with its quotes: the SHA-256 of the whole.
+    /// The strong entity tag with its quotes: the SHA-256 of the whole. Empty while that is not known.
     pub etag: Bytes,
-    /// When the bytes were published; `None` for computed documents.
+    /// When the bytes were published; `None` for computed documents, and for what is still coming.
     pub published_at: Option<Timestamp>,
     /// How long it may be believed.
     pub max_age: MaxAge,
@@ -174,6 +176,8 @@ pub enum Resolution {
     Bytes(Bytes),
     /// In the blob store; [`Keeper::open`] streams them.
     Blob(BlobInfo),
+    /// On their way from an upstream; only for those who [may](ReadOptions::may_relay) be told so.
+    Relay(Relay),
 }
 
 impl Resolution {
@@ -183,6 +187,7 @@ impl Resolution {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Blob(blob) => blob.size,
+            Self::Relay(relay) => relay.size(),
         }
     }
 }
@@ -213,9 +218,25 @@ impl Answer {
     fn into_document(self) -> Result<Document, Failure> {
         match self.resolution {
             Resolution::Bytes(body) => Ok(Document::new(self.media_type, body)),
-            Resolution::Blob(_) => {
+            Resolution::Blob(_) | Resolution::Relay(_) => {
                 Err(Failure::new(&codes::INTERNAL, codes::INTERNAL.title).caused_by("an index is a stored file"))
             }
+        }
+    }
+
+    /// A file that is still coming. Nobody keeps an answer that has no name for what it holds.
+    fn of_relay(relay: Relay, public: bool) -> Self {
+        Self {
+            etag: Bytes::new(),
+            media_type: relay.media_type(),
+            resolution: Resolution::Relay(relay),
+            kind: AnswerKind::File,
+            published_at: None,
+            max_age: MaxAge::NoStore,
+            public,
+            varies_by: &[],
+            age_s: None,
+            stale: false,
         }
     }
 
@@ -248,7 +269,7 @@ impl Keeper {
         let weigh = |key: &(RepositoryId, Box<str>), kept: &Arc<Kept>| {
             let body = match &kept.answer.resolution {
                 Resolution::Bytes(bytes) => bytes.len(),
-                Resolution::Blob(_) => 0,
+                Resolution::Blob(_) | Resolution::Relay(_) => 0,
             };
             u32::try_from(key.1.len() + body + 256).unwrap_or(u32::MAX)
         };
@@ -307,6 +328,7 @@ impl Keeper {
             resolution if resolution.size() > limit_bytes => Ok(None),
             Resolution::Bytes(bytes) => Ok(Some(bytes)),
             Resolution::Blob(blob) => self.bytes(&blob, None).await.map(Some),
+            Resolution::Relay(_) => Ok(None),
         }
     }
 

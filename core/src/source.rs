@@ -14,11 +14,13 @@
 //! is broken. Source: <https://go.dev/ref/mod#goproxy-protocol>.
 
 mod chain;
+mod hosts;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub use chain::{Chain, ChainSource, InvalidChain, Then, UpstreamUrl};
+pub use hosts::{HostPattern, InvalidHost};
 pub use rules::{Bound, InvalidRules, Range, Rule, Rules};
 
 use crate::repository::{RepositoryKind, RepositoryName};
@@ -80,6 +82,9 @@ pub struct Remote {
     /// Whether 403 is taken for "there is no such thing": some upstreams refuse what they do not know.
     #[serde(default)]
     pub forbidden_as_not_found: bool,
+    /// Hosts that redirects may lead to besides the source's own; `None` is every host that may be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_hosts: Option<Vec<HostPattern>>,
     /// Seconds for which an index is believed before the upstream is asked again.
     #[serde(default = "Remote::default_index_seconds")]
     pub index_seconds: u32,
@@ -100,6 +105,7 @@ impl Remote {
             allow_http: false,
             has_credentials: false,
             forbidden_as_not_found: false,
+            redirect_hosts: None,
             index_seconds: Self::default_index_seconds(),
             stale_seconds: Self::default_stale_seconds(),
             rules: Rules::default(),

@@ -151,6 +151,8 @@ pub enum Fetched {
         validators: Validators,
         /// Seconds for which the upstream lets it be believed, if it says so.
         max_age_s: Option<u32>,
+        /// How many bytes it is to have, if the upstream says so.
+        announced_bytes: Option<u64>,
         /// The bytes.
         stream: UpstreamStream,
     },

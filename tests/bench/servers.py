@@ -108,10 +108,10 @@ class Keeper:
     def get(self, path):
         return json.loads(self.text(path))
 
-    def remote(self, name, url):
-        """Makes go/<name>, a copy of what this upstream has; sums are checked nowhere but here."""
+    def remote(self, name, url, **settings):
+        """Makes go/<name>, a copy of what this upstream has; without further settings sums are checked nowhere but here."""
         repository = {"format": "go", "name": name, "kind": "remote", "anonymous_read": True,
-                      "upstream": {"url": url, "allow_http": True}, "settings": {"checksum_database": "off"}}
+                      "upstream": {"url": url, "allow_http": True}, "settings": settings or {"checksum_database": "off", "verify": "off"}}
         subprocess.run([*self.curl, "-H", AUTHORIZATION, "-H", "Content-Type: application/json", "-d", json.dumps(repository),
                         f"{self.url}/api/repositories"], capture_output=True, check=True)
 

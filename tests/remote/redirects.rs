@@ -157,3 +157,38 @@ fn credentials_go_to_the_place_they_are_for_and_no_further() {
     let printed = scene.server.output();
     assert!(!printed.contains("upstream-token-1") && !printed.contains("upstream-word-1"), "not in the log either");
 }
+
+#[test]
+fn an_upstream_leads_only_to_the_hosts_that_are_named_for_it() {
+    let scene = Scene::with(&[("KEEPER_NETWORK_ALLOW", "127.0.0.1,localhost")]);
+    let (upstream, store, module) = (Scripted::start(), Scripted::start(), module());
+    store.offer(&[&module]);
+    let elsewhere = store.url.replace("127.0.0.1", "localhost");
+    upstream.put(&module.at("info"), [Reply::redirect(&format!("{elsewhere}{}", module.at("info")))]);
+    upstream.put(&module.at("mod"), [Reply::redirect(&format!("{}{}", store.url, module.at("mod")))]);
+    let allowing = |name: &str, hosts: serde_json::Value| {
+        scene.remote_with(name, &upstream.url, &json!({ "redirect_hosts": hosts }), &unverified());
+        // Another port is the same host.
+        scene.get(name, &module.at("mod")).expect(200);
+    };
+    for (name, hosts) in [("none", json!([])), ("another", json!(["storage.example.com", "*.localhost"]))] {
+        allowing(name, hosts);
+        let refusals = Refusals::by(&scene.server);
+        refusals.text("S5", &scene.get(name, &module.at("info")), 502, "upstream_redirect_refused");
+    }
+    assert_eq!(store.times_asked(&module.at("info")), 0, "S5");
+    for (name, hosts) in [("named", json!(["LOCALHOST"])), ("any", json!(null))] {
+        allowing(name, hosts);
+        scene.get(name, &module.at("info")).expect(200);
+    }
+    let shown = |name: &str| scene.server.api("GET", &format!("/api/repositories/go/{name}"), None).expect(200).json();
+    assert_eq!(shown("named")["upstream"]["redirect_hosts"], json!(["localhost"]));
+    assert!(shown("any")["upstream"].get("redirect_hosts").is_none());
+    scene.change("named", &json!({ "upstream": { "redirect_hosts": [] } }));
+    assert_eq!(shown("named")["upstream"]["redirect_hosts"], json!([]));
+    for bad in [json!(["https://a.example"]), json!(vec!["a.example"; 51])] {
+        let upstream = json!({ "upstream": { "redirect_hosts": bad } });
+        let refused = scene.server.api("PATCH", "/api/repositories/go/named", Some(&upstream)).expect(400);
+        assert!(refused.text().contains("upstream.redirect_hosts"), "{}", refused.text());
+    }
+}

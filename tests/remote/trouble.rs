@@ -361,11 +361,45 @@ fn a_zip_that_breaks_off_is_continued_if_it_is_still_the_same() {
     assert_eq!(heard.len(), 2, "103: {heard:?}");
     assert_eq!(heard[1].header("if-range"), Some("\"one\""), "103");
 
+    until("it is kept", || scene.relays("go", "kept") == 1);
     let refusals = Refusals::by(&scene.server);
     for (row, etag, later) in [("weak", "W/\"one\"", "W/\"one\""), ("another file by now", "\"one\"", "\"two\"")] {
         let upstream = breaking_off(module.zip(), etag, later);
         let name = row.replace(' ', "-");
         scene.remote(&name, &upstream.url);
-        refusals.text(row, &scene.get(&name, &module.at("zip")), 502, "upstream_error");
+        // Whoever wants a part waits for the whole, and is told how it ended.
+        let path = format!("/go/{name}{}", module.at("zip"));
+        let answer = scene.server.send(None, "GET", &path, &[("Range", "bytes=0-9")], b"");
+        refusals.text(row, &answer, 502, "upstream_error");
     }
+}
+
+#[test]
+fn the_state_of_each_source_is_in_the_api_and_in_the_metrics() {
+    let scene = Scene::with(&[("KEEPER_UPSTREAM_REST", "1h")]);
+    let (upstream, module) = upstream_of(&scene, "well");
+    let broken = Scripted::answering(|_| Reply::status(500));
+    scene.remote("m", &format!("{}|{}", broken.url, upstream.url));
+    let states = || {
+        let scrape = scene.server.api("GET", "/metrics", None).expect(200).text();
+        let of = |repository: &str, source: u32| {
+            let labels = format!("format=\"go\",repository=\"{repository}\",source=\"{source}\"");
+            let series = format!("keeper_upstream_source_resting{{{labels}}} ");
+            scrape.lines().find_map(|line| line.strip_prefix(&series)).map(str::to_owned)
+        };
+        assert!(!scrape.contains(&broken.url) && !scrape.contains("127.0.0.1"), "no address is told: {scrape}");
+        [of("m", 1), of("m", 2), of("m", 3), of("well", 1), of("local", 1)]
+    };
+    let told = |states: [Option<&str>; 5]| states.map(|state| state.map(str::to_owned));
+    assert_eq!(states(), told([Some("0"), Some("0"), None, Some("0"), None]));
+    until("the first one rests", || {
+        scene.get("m", &module.at("info")).expect(200);
+        scene.get("m", "/example.com/m/@v/list").expect(200);
+        states() == told([Some("1"), Some("0"), None, Some("0"), None])
+    });
+    let shown = scene.server.api("GET", "/api/repositories/go/m", None).expect(200).json();
+    let sources = shown["upstream"]["sources"].as_array().expect("sources");
+    let states_of: Vec<_> = sources.iter().map(|source| source["state"].as_str().expect("a state")).collect();
+    assert_eq!(states_of, ["resting", "ok"], "{shown}");
+    assert!(sources[0]["resting_until"].is_string() && sources[0]["last_trouble"] == "upstream_error", "{shown}");
 }

@@ -48,6 +48,8 @@ impl Window {
         let (blob, held) = match of {
             Resolution::Bytes(bytes) => (None, bytes),
             Resolution::Blob(blob) => (Some(blob), Bytes::new()),
+            // Not listed, and so not read.
+            Resolution::Relay(_) => (None, Bytes::new()),
         };
         let (runtime, fault) = (Handle::current(), Fault::default());
         Self { keeper, runtime, blob, size, bytes_at_once, start: 0, held, position: 0, fault }

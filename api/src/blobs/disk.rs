@@ -26,14 +26,14 @@ use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 use metrics::{Counter, counter};
 
 use super::Restorable;
-use super::buffers::Buffers;
 use super::durable::{Doomed, refused_write, sync_folder};
 use super::lane::Lane;
+use super::read::Reads;
 use super::{read, staged};
 
 /// Reads under way at once; the others wait. More than a disk can use, far fewer than the blocking pool has
 /// threads, so that slow reads never keep password hashing or archive checks from running.
-const READS: usize = 64;
+pub(super) const READS: usize = 64;
 
 /// Writes and flushes under way at once, apart from the reads: a disk that is busy flushing still answers.
 const WRITES: usize = 64;
@@ -42,9 +42,8 @@ const WRITES: usize = 64;
 #[derive(Clone)]
 pub struct DiskBlobs {
     layout: Arc<Layout>,
-    reads: Lane,
+    reads: Reads,
     writes: Lane,
-    buffers: Arc<Buffers>,
     /// Blobs found missing or damaged when they were read.
     faults: Counter,
 }
@@ -95,9 +94,8 @@ impl DiskBlobs {
     fn over(layout: Layout) -> Self {
         Self {
             layout: Arc::new(layout),
-            reads: Lane::new("read", READS),
+            reads: Reads::new(READS),
             writes: Lane::new("write", WRITES),
-            buffers: Arc::default(),
             faults: counter!("keeper_blob_faults_total"),
         }
     }
@@ -112,12 +110,12 @@ impl std::fmt::Debug for DiskBlobs {
 #[async_trait]
 impl BlobStore for DiskBlobs {
     async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
-        Ok(Box::new(staged::DiskStage::new(self.layout.clone(), self.writes.clone(), limit_bytes)))
+        let (layout, writes, reads) = (self.layout.clone(), self.writes.clone(), self.reads.clone());
+        Ok(Box::new(staged::DiskStage::new(layout, writes, reads, limit_bytes)))
     }
 
     async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
-        let (lane, buffers, path) = (self.reads.clone(), self.buffers.clone(), self.layout.path(&blob.location));
-        let opened = read::open(lane, buffers, path, blob, range).await;
+        let opened = read::open(self.reads.clone(), self.layout.path(&blob.location), blob, range).await;
         opened.inspect_err(|error| {
             if matches!(error, BlobError::Missing(_) | BlobError::Corrupt(..)) {
                 self.faults.increment(1);
@@ -128,6 +126,7 @@ impl BlobStore for DiskBlobs {
     async fn is_intact(&self, blob: &BlobInfo) -> Result<bool, BlobError> {
         let (path, size) = (self.layout.path(&blob.location), blob.size);
         self.reads
+            .lane
             .run(move || match fs::metadata(path) {
                 Ok(metadata) => Ok(metadata.is_file() && metadata.len() == size),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -178,7 +177,7 @@ fn restore(layout: &Layout, blob: &BlobInfo, from: &Path) -> Result<(), BlobErro
 impl WalkableBlobs for DiskBlobs {
     async fn shelf(&self, first: u8) -> Result<Vec<StoredCopy>, BlobError> {
         let folder = self.layout.blobs.join(format!("{first:02x}"));
-        self.reads.run(move || Ok(copies_in(&folder)?)).await
+        self.reads.lane.run(move || Ok(copies_in(&folder)?)).await
     }
 }
 

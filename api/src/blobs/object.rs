@@ -30,7 +30,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
+use keeper_core::blob::{
+    BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, Followed, ReadSeek, StagedBlob,
+};
 use keeper_core::digest::Digest;
 use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 use metrics::{Counter, counter};
@@ -41,9 +43,10 @@ use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStore
 use tokio::sync::Semaphore;
 
 use super::Restorable;
-use super::disk::{Layout, sweep};
+use super::disk::{Layout, READS, sweep};
 use super::durable::refused_write;
 use super::lane::Lane;
+use super::read::Reads;
 use super::staged::{DiskStage, fresh_location};
 use crate::config::Bucket;
 
@@ -71,6 +74,8 @@ pub struct ObjectBlobs {
     /// Where bytes are received.
     layout: Arc<Layout>,
     writes: Lane,
+    /// Of what is being received.
+    reads: Reads,
     /// Blobs found missing or damaged when they were read.
     faults: Counter,
 }
@@ -106,6 +111,7 @@ impl ObjectBlobs {
             shared: Arc::new(shared),
             layout: Arc::new(Layout::for_receiving(tmp)),
             writes: Lane::new("write", WRITES),
+            reads: Reads::new(READS),
             faults: counter!("keeper_blob_faults_total"),
         })
     }
@@ -148,7 +154,8 @@ fn builder(bucket: &Bucket) -> AmazonS3Builder {
 #[async_trait]
 impl BlobStore for ObjectBlobs {
     async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
-        let received = DiskStage::new(self.layout.clone(), self.writes.clone(), limit_bytes);
+        let (layout, writes, reads) = (self.layout.clone(), self.writes.clone(), self.reads.clone());
+        let received = DiskStage::new(layout, writes, reads, limit_bytes);
         Ok(Box::new(ObjectStage { received, shared: self.shared.clone(), lane: self.writes.clone() }))
     }
 
@@ -440,6 +447,18 @@ impl StagedBlob for ObjectStage {
 
     fn written(&self) -> (u64, Digest) {
         self.received.written()
+    }
+
+    fn readable(&self) -> u64 {
+        self.received.readable()
+    }
+
+    async fn flush(&mut self) -> Result<(), BlobError> {
+        self.received.flush().await
+    }
+
+    async fn follow(&mut self) -> Result<Arc<dyn Followed>, BlobError> {
+        self.received.follow().await
     }
 
     async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError> {

@@ -23,14 +23,38 @@ use tokio_util::task::AbortOnDropHandle;
 use super::buffers::{Buffers, Chunk};
 use super::lane::Lane;
 
+/// What reads use: a share of the blocking pool, and buffers.
+#[derive(Debug, Clone)]
+pub(super) struct Reads {
+    pub(super) lane: Lane,
+    buffers: Arc<Buffers>,
+}
+
+impl Reads {
+    /// So many at once wait for the disk; the others wait for them.
+    pub(super) fn new(at_once: usize) -> Self {
+        Self { lane: Lane::new("read", at_once), buffers: Arc::default() }
+    }
+}
+
+/// A part of a file that is being written, all of which is there.
+pub(super) fn part(reads: Reads, file: Arc<File>, name: Arc<str>, range: ByteRange) -> ByteStream {
+    let Reads { lane, buffers } = reads;
+    if range.start >= range.end {
+        return Box::pin(stream::empty());
+    }
+    let rest = Progress::Rest(Part { file, name, buffers, at: range.start, end: range.end });
+    Box::pin(stream::unfold(rest, move |progress| progress.step(lane.clone())))
+}
+
 /// The bytes of `blob`, which lies at `path`, or a part of them.
 pub(super) async fn open(
-    lane: Lane,
-    buffers: Arc<Buffers>,
+    reads: Reads,
     path: PathBuf,
     blob: &BlobInfo,
     range: Option<ByteRange>,
 ) -> Result<ByteStream, BlobError> {
+    let Reads { lane, buffers } = reads;
     let range = range.unwrap_or(ByteRange { start: 0, end: blob.size });
     if range.start > range.end || range.end > blob.size {
         let text = format!("{range:?} is not within {} bytes", blob.size);
@@ -39,7 +63,7 @@ pub(super) async fn open(
     let (name, size) = (blob.location.as_str().to_owned(), blob.size);
     let (first, part) = lane
         .run(move || {
-            let file = open_intact(path, &name, size)?;
+            let file = Arc::new(open_intact(path, &name, size)?);
             let part = Part { file, name: name.into(), buffers, at: range.start, end: range.end };
             Begun::chunk_of(part).finish()
         })
@@ -64,7 +88,7 @@ fn open_intact(path: PathBuf, name: &str, size: u64) -> Result<File, BlobError> 
 
 /// What is still to be read.
 struct Part {
-    file: File,
+    file: Arc<File>,
     name: Arc<str>,
     buffers: Arc<Buffers>,
     at: u64,

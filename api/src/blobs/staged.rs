@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, ReadSeek, StagedBlob};
+use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, ByteRange, ByteStream, Followed, ReadSeek, StagedBlob};
 use keeper_core::digest::{Digest, Hasher};
 use keeper_core::failpoint;
 use keeper_core::limits::IO_CHUNK_BYTES;
@@ -25,6 +25,7 @@ use metrics::counter;
 use super::disk::Layout;
 use super::durable::{Doomed, refused_write, sync_folder};
 use super::lane::Lane;
+use super::read::{self, Reads};
 
 /// Lower-case base32, as incarnations are written.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -38,6 +39,7 @@ pub(super) struct DiskStage {
     unfinished: Option<Unfinished>,
     layout: Arc<Layout>,
     lane: Lane,
+    reads: Reads,
     limit_bytes: u64,
     /// Bytes taken but not yet hashed and written.
     buffer: Vec<u8>,
@@ -48,9 +50,10 @@ pub(super) struct DiskStage {
 }
 
 impl DiskStage {
-    pub(super) fn new(layout: Arc<Layout>, lane: Lane, limit_bytes: u64) -> Self {
+    /// One whose bytes are written on this share of the blocking pool, and read along on that one.
+    pub(super) fn new(layout: Arc<Layout>, lane: Lane, reads: Reads, limit_bytes: u64) -> Self {
         let (buffer, hasher) = (Vec::new(), Hasher::default());
-        Self { unfinished: None, layout, lane, limit_bytes, buffer, hasher, spoilt: false }
+        Self { unfinished: None, layout, lane, reads, limit_bytes, buffer, hasher, spoilt: false }
     }
 
     fn refuse_spoilt(&self) -> Result<(), BlobError> {
@@ -134,6 +137,22 @@ impl StagedBlob for DiskStage {
         (hasher.size(), hasher.digest())
     }
 
+    fn readable(&self) -> u64 {
+        self.hasher.size()
+    }
+
+    async fn flush(&mut self) -> Result<(), BlobError> {
+        self.refuse_spoilt()?;
+        self.flush_buffer().await
+    }
+
+    async fn follow(&mut self) -> Result<Arc<dyn Followed>, BlobError> {
+        let path = self.end().await?;
+        let name = Arc::from(path.display().to_string());
+        let file = self.lane.run(move || File::open(path).map_err(BlobError::Io)).await?;
+        Ok(Arc::new(Follower { file: Some(Arc::new(file)), name, reads: self.reads.clone() }))
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<BlobInfo, BlobError> {
         self.refuse_spoilt()?;
         let lane = self.lane.clone();
@@ -146,7 +165,7 @@ impl StagedBlob for DiskStage {
 }
 
 impl DiskStage {
-    /// Puts all that was written into the file, for a store that takes it from there; says where it is.
+    /// Puts all that was written into the file, for whoever takes it from there; says where it is.
     pub(super) async fn end(&mut self) -> Result<PathBuf, BlobError> {
         self.refuse_spoilt()?;
         let rest = std::mem::take(&mut self.buffer);
@@ -176,6 +195,30 @@ impl DiskStage {
         sync_folder(&folder).map_err(refused_write)?;
         doomed.keep();
         Ok(BlobInfo { location, size: self.hasher.size() })
+    }
+}
+
+/// Reads the file of a stage by a handle of its own: its name may change or go.
+struct Follower {
+    file: Option<Arc<File>>,
+    name: Arc<str>,
+    reads: Reads,
+}
+
+#[async_trait]
+impl Followed for Follower {
+    async fn part(&self, range: ByteRange) -> Result<ByteStream, BlobError> {
+        let file = self.file.clone().expect("the file is taken when it is dropped only");
+        Ok(read::part(self.reads.clone(), file, self.name.clone(), range))
+    }
+}
+
+impl Drop for Follower {
+    /// As for [`ClosedLater`].
+    fn drop(&mut self) {
+        if let (Some(file), Ok(runtime)) = (self.file.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(file));
+        }
     }
 }
 

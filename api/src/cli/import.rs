@@ -50,6 +50,10 @@ pub(super) struct Import {
     /// A file that holds the password or token for the server
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Ask the server again about versions that were taken from it before: they never change, so they are else passed
+    /// over
+    #[arg(long)]
+    check: bool,
     /// Check everything and keep nothing; print what would be taken
     #[arg(long)]
     dry_run: bool,
@@ -73,6 +77,7 @@ impl Import {
             allow: self.allow,
             user: self.user,
             password_file: self.password_file.as_deref().map(absolute),
+            check: self.check,
             dry_run: self.dry_run,
         };
         (Verb::Import { order: Box::new(order), json: self.json }, self.place.into_settings())

@@ -5,7 +5,7 @@ use keeper_core::access::Principal;
 use keeper_core::error::{Class, Failure, codes};
 use keeper_core::format::help::host_of;
 use keeper_core::format::{FormatHandler, FormatRequest};
-use keeper_core::pipeline::AnswerKind;
+use keeper_core::pipeline::{AnswerKind, ReadOptions};
 use keeper_core::repository::FormatKey;
 use poem::{Request, Response};
 use std::sync::Arc;
@@ -59,8 +59,9 @@ impl App {
             let written = Box::pin(self.native_write(format, handler, repository, &asked, incoming)).await;
             return written.map(|response| (AnswerKind::File, response)).map_err(with_hint);
         }
-        let hops = passed(request.headers());
-        let answer = self.keeper.read(who, format, handler, repository, &asked, hops).await.map_err(with_hint)?;
+        let may_relay = response::may_relay(request.headers(), head);
+        let options = ReadOptions { hops: passed(request.headers()), may_relay };
+        let answer = self.keeper.read(who, format, handler, repository, &asked, options).await.map_err(with_hint)?;
         let response = response::respond(&self.keeper, &answer, request.headers(), head).await?;
         Ok((answer.kind, response))
     }

@@ -22,7 +22,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use poem::{Body, Response};
 
 use super::{App, RequestFacts};
-use crate::monitoring::{Monitor, OneMore, Samples};
+use crate::monitoring::{Monitor, OneMore, Samples, sources};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +257,7 @@ impl App {
             self.keeper.require_admin(who)?;
         }
         samples.take().await;
-        let text = monitor.render();
+        let text = monitor.render() + &sources::resting(&self.keeper).await;
         Ok(Response::builder().header(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8").body(text))
     }
 }

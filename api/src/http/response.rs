@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, VARY, WARNING,
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, VARY, WARNING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use keeper_core::error::{Failure, codes};
@@ -54,7 +54,10 @@ pub(crate) async fn respond(
         }
     };
     let headers = response.headers_mut();
-    headers.insert(ETAG, HeaderValue::from_maybe_shared(answer.etag.clone()).unwrap_or(HeaderValue::from_static("")));
+    if !answer.etag.is_empty() {
+        let etag = HeaderValue::from_maybe_shared(answer.etag.clone());
+        headers.insert(ETAG, etag.unwrap_or(HeaderValue::from_static("")));
+    }
     headers.insert(CACHE_CONTROL, cache_control(answer.max_age, answer.public));
     if let Some(vary) = vary(answer) {
         headers.insert(VARY, vary);
@@ -84,6 +87,12 @@ fn content(status: StatusCode, length: u64, body: Body, answer: &Answer) -> Resp
     response
 }
 
+/// Whether a request can be answered by bytes that are still coming: of those, no part and no name is known.
+pub(crate) fn may_relay(request: &HeaderMap, head: bool) -> bool {
+    let conditions = [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+    !head && !conditions.iter().any(|name| request.contains_key(name))
+}
+
 async fn body(
     keeper: &Keeper,
     answer: &Answer,
@@ -104,6 +113,11 @@ async fn body(
                 tracing::error!(blob.digest = %digest, %error, "a download broke off");
                 std::io::Error::other(error.to_string())
             });
+            Ok(Body::from_bytes_stream(stream))
+        }
+        Resolution::Relay(relay) => {
+            // Why it broke off, the fetch has logged.
+            let stream = relay.stream().map_err(|error| std::io::Error::other(error.to_string()));
             Ok(Body::from_bytes_stream(stream))
         }
     }

@@ -1,7 +1,7 @@
 //! A server: asked for lists and files through the guarded client, one file after the other.
 //!
-//! What its sender says of a file's state is remembered, so that a repeated import asks whether it changed instead of
-//! fetching it.
+//! What was compared with it is remembered, with what its sender says of a file's state. Versions never change, so a
+//! repeated import passes over what it knows; with `check` it asks whether it changed, and fetches what has no such state.
 
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ pub(super) struct Server {
     client: GuardedClient,
     remote: Remote,
     url: UpstreamUrl,
+    check: bool,
 }
 
 impl Server {
@@ -64,7 +65,7 @@ impl Server {
             let host = url.as_url().host_str().unwrap_or_default();
             format!("--from {url}: {refused}. To reach it all the same: --allow-network {host}")
         })?;
-        Ok(Self { keeper, repository, client, remote, url })
+        Ok(Self { keeper, repository, client, remote, url, check: order.check })
     }
 
     pub(super) fn address(&self) -> String {
@@ -123,11 +124,17 @@ impl Server {
         Ok(versions.map(|version| Coordinate { package: package.clone(), version }).collect())
     }
 
-    /// Whether all files are as they were when they were taken.
+    /// Whether all files are as they were when they were taken. Without `check` it is enough that they were.
     pub(super) async fn is_unchanged(&self, version: &ForeignVersion) -> Result<bool, Failure> {
         for file in &version.files {
             let kept = self.keeper.ports().documents.recall(&self.owner(), &self.name(file)).await?;
             let Some(kept) = kept else { return Ok(false) };
+            if !self.check {
+                continue;
+            }
+            if kept.validators == Validators::default() {
+                return Ok(false);
+            }
             match self.ask(&file.at, file.limit_bytes, Some(&kept.validators)).await {
                 Ok(Fetched::NotModified) => {}
                 Ok(Fetched::Body { .. }) => return Ok(false),
@@ -179,10 +186,8 @@ impl Server {
         Ok(Ok((staged, validators)))
     }
 
+    /// Remembers that a file was compared with what is here.
     pub(super) async fn remember(&self, file: &ForeignFile, validators: Validators) -> Result<(), Failure> {
-        if validators == Validators::default() {
-            return Ok(());
-        }
         let document = KeptDocument { body: Bytes::new(), validators, fetched_at: Timestamp::now() };
         Ok(self.keeper.ports().documents.keep(&self.owner(), &self.name(file), document).await?)
     }

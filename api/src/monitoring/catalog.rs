@@ -58,6 +58,11 @@ pub static METRICS: &[Metric] = &[
         &["format", "result"],
         "Reads of remote repositories that memory did not answer, by what did",
     ),
+    counter(
+        "keeper_relays_total",
+        &["format", "result"],
+        "Files given out while they came from an upstream, by their end",
+    ),
     counter("keeper_files_copied_total", &["format"], "Files that came from an upstream and are kept"),
     counter("keeper_files_copied_bytes_total", &["format"], "Bytes of files that came from an upstream and are kept"),
     counter("keeper_artifacts_deleted_total", &["format"], "Versions that became tombstones"),
@@ -79,6 +84,11 @@ pub static METRICS: &[Metric] = &[
     counter("keeper_upstream_bytes_total", &[], "Bytes of bodies received from upstreams"),
     counter("keeper_upstream_retries_total", &[], "Requests to upstreams that were repeated after trouble"),
     gauge("keeper_upstreams_resting", &[], "Upstreams that are left alone after repeated trouble"),
+    gauge(
+        "keeper_upstream_source_resting",
+        &["format", "repository", "source"],
+        "Whether a source of a remote repository is left alone (1) or not (0), by its place in the chain",
+    ),
     histogram("keeper_upstream_request_duration_seconds", &[], "Time of a request to an upstream or authority"),
     counter("keeper_audit_failures_total", &[], "Times that rows of the audit could not be written or sealed at once"),
     gauge("keeper_tokens_expiring", &["within"], "Live tokens that end soon"),

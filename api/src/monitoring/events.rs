@@ -1,6 +1,6 @@
 //! Counts what the services tell.
 
-use keeper_core::events::{Event, Listener, Served, Step};
+use keeper_core::events::{Event, Listener, RelayEnd, Served, Step};
 use keeper_core::repository::FormatKey;
 use metrics::{Counter, Histogram, counter, histogram};
 
@@ -16,6 +16,7 @@ struct OfFormat {
     copied: Counter,
     copied_bytes: Counter,
     served: [Counter; Served::ALL.len()],
+    relayed: [Counter; RelayEnd::ALL.len()],
     deleted: Counter,
     steps: [Histogram; Step::ALL.len()],
 }
@@ -49,6 +50,8 @@ impl OfFormat {
             served: Served::ALL.map(
                 |by| counter!("keeper_remote_requests_total", "format" => format.clone(), "result" => by.as_str()),
             ),
+            relayed: RelayEnd::ALL
+                .map(|end| counter!("keeper_relays_total", "format" => format.clone(), "result" => end.as_str())),
             deleted: counter!("keeper_artifacts_deleted_total", "format" => format.clone()),
             steps: Step::ALL.map(step),
         }
@@ -79,6 +82,11 @@ impl Listener for Counts {
             Event::Served { repository, served } => {
                 if let Some(of) = self.of(&repository.address.format) {
                     of.served[served as usize].increment(1);
+                }
+            }
+            Event::Relayed { repository, end } => {
+                if let Some(of) = self.of(&repository.address.format) {
+                    of.relayed[end as usize].increment(1);
                 }
             }
             Event::Deleted { repository, .. } => {

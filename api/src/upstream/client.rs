@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use keeper_core::failpoint;
+use keeper_core::source::HostPattern;
 use keeper_core::upstream::{Authorities, AuthoritySource, AuthoritySpec, UpstreamError};
 use metrics::{counter, histogram};
 use reqwest::{Certificate, Client, Proxy, Response, Url, redirect};
@@ -109,6 +110,8 @@ pub(super) struct Saying {
     pub(super) headers: HeaderMap,
     /// What proves us; for the origin of the first address only.
     pub(super) authorization: Option<HeaderValue>,
+    /// Where redirects may lead besides the first address's host; `None` is everywhere.
+    pub(super) redirect_hosts: Option<Arc<[HostPattern]>>,
 }
 
 impl Saying {
@@ -119,7 +122,16 @@ impl Saying {
             // What is compressed on the way is larger than it says.
             (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
         ]);
-        Self { headers, authorization: None }
+        Self { headers, authorization: None, redirect_hosts: None }
+    }
+}
+
+impl Saying {
+    /// Whether a redirect may lead there from a host.
+    fn may_lead_to(&self, next: &Url, from: Option<&str>) -> bool {
+        let Some(hosts) = &self.redirect_hosts else { return true };
+        let host = next.host_str();
+        host == from || host.is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host)))
     }
 }
 
@@ -215,7 +227,7 @@ impl GuardedClient {
     /// Asks `url`, follows redirects, and gives the answer that is none.
     pub(super) async fn get(&self, mut url: Url, saying: &Saying) -> Result<Response, Stopped> {
         let mut refused: fn(String) -> UpstreamError = UpstreamError::Unreachable;
-        let first = url.origin();
+        let (first, first_host) = (url.origin(), url.host_str().map(str::to_owned));
         failpoint!("F40");
         for _ in 0..=self.0.limits.redirects {
             let Scheme { guard, client } = self.scheme(&url);
@@ -231,6 +243,10 @@ impl GuardedClient {
             let Some(next) = redirect_of(&url, &response).map_err(Stopped::Exchange)? else { return Ok(response) };
             if url.scheme() == "https" && next.scheme() == "http" {
                 let why = format!("{} is not https", origin(&next));
+                return Err(Stopped::Rule(UpstreamError::RedirectRefused(why)));
+            }
+            if !saying.may_lead_to(&next, first_host.as_deref()) {
+                let why = format!("{} is not among the redirect_hosts", origin(&next));
                 return Err(Stopped::Rule(UpstreamError::RedirectRefused(why)));
             }
             refused = UpstreamError::RedirectRefused;

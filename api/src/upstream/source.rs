@@ -102,6 +102,7 @@ impl GuardedClient {
         let known = request.known.filter(|known| **known != Validators::default());
         conditions(known, &mut saying.headers);
         saying.authorization = self.proof(request).await?;
+        saying.redirect_hosts = request.remote.redirect_hosts.as_deref().map(Into::into);
         let limits = self.limits();
         let breaker = self.breakers().of(&origin(&url));
         let (mut retries, mut asked_again, mut conditional) = (0, false, known.is_some());
@@ -118,6 +119,7 @@ impl GuardedClient {
                         return Ok(Fetched::NotModified);
                     }
                     let (validators, max_age_s) = (validators(&response), max_age(response.headers()));
+                    let announced_bytes = response.content_length();
                     let resumable = Resumable::of(self, &url, &saying, &response);
                     let account = Account { breaker, began, told: false };
                     let stream = Body::of(response, limits, request.limit_bytes, deadline, account)?;
@@ -125,7 +127,7 @@ impl GuardedClient {
                         Some(request) => request.body(stream),
                         None => stream,
                     };
-                    return Ok(Fetched::Body { validators, max_age_s, stream });
+                    return Ok(Fetched::Body { validators, max_age_s, announced_bytes, stream });
                 }
                 Attempt::Final(error) => {
                     pass.well();

@@ -1,5 +1,7 @@
 //! Versions that get their files one by one.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Artifact, ArtifactFile, ContentId, Publication};
@@ -33,12 +35,23 @@ impl ContentId {
 }
 
 impl Artifact {
-    /// The files of a part that are missing here; `None` when one has other bytes at a path that is taken.
+    /// The files of a publication that are missing here; `None` when one has other bytes at a path that is taken, unless
+    /// the publication [completes](Self::is_completed_by) this version: then what is here stays.
     #[must_use]
-    pub fn missing(&self, part: &[ArtifactFile]) -> Option<Vec<ArtifactFile>> {
+    pub fn missing(&self, what: &Publication) -> Option<Vec<ArtifactFile>> {
         let taken = |file: &&ArtifactFile| self.files.iter().find(|old| old.path == file.path);
-        let clashes = part.iter().any(|file| taken(&file).is_some_and(|old| old.digest != file.digest));
-        (!clashes).then(|| part.iter().filter(|file| taken(file).is_none()).cloned().collect())
+        let clashes = what.files.iter().any(|file| taken(&file).is_some_and(|old| old.digest != file.digest));
+        let fits = !clashes || self.is_completed_by(what.extent, &what.checksums);
+        fits.then(|| what.files.iter().filter(|file| taken(file).is_none()).cloned().collect())
+    }
+
+    /// Whether a publication is the whole of which parts are here, by the sums of their ecosystem: it has all that are
+    /// known of the parts. What such a sum leaves out, for example when a version was made, stays as it is here.
+    #[must_use]
+    pub fn is_completed_by(&self, extent: Extent, checksums: &BTreeMap<String, String>) -> bool {
+        let has = |(name, sum): (&String, &String)| checksums.get(name) == Some(sum);
+        let are_parts = extent == Extent::Whole && self.content.is_of_files() && !self.checksums.is_empty();
+        are_parts && self.checksums.iter().all(has)
     }
 
     /// Whether a copy of what an upstream has is not what was found there first: a sum of the same name differs.
@@ -54,7 +67,7 @@ impl Artifact {
         what.extent == Extent::Part || (self.content.is_of_files() && self.content != what.content)
     }
 
-    /// Takes the new files of a part, with what it says of the version.
+    /// Takes the new files of a part, with what it says of the version; of the whole, what parts did not say.
     pub fn add(&mut self, files: Vec<ArtifactFile>, part: &Publication) {
         self.files.extend(files);
         self.files.sort_by(|one, other| one.name.cmp(&other.name));
@@ -71,6 +84,11 @@ impl Artifact {
         self.warnings.extend(part.warnings.iter().cloned());
         self.about.add(&part.about);
         match (&mut self.metadata, &part.metadata) {
+            (Value::Object(old), Value::Object(new)) if part.extent == Extent::Whole => {
+                for (key, value) in new {
+                    old.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
             (Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
             (_, Value::Null) => {}
             (old, new) => *old = new.clone(),

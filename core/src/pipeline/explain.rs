@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::hosted::Hosted;
 use super::members::Members;
-use super::read::Reading;
+use super::read::{ReadOptions, Reading};
 use super::{Keeper, Place, Resolution};
 use crate::access::{Action, Permit, Principal};
 use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PackageName, StoreError, VersionName};
@@ -237,7 +237,7 @@ impl Keeper {
         let (Some(package), Some(of)) = (&route.package, repository.source.members()) else {
             return Ok(vec![Step::passed(Subject::Member, "all members answer together")]);
         };
-        let reading = Reading { keeper: self, who, handler: at.handler, request, hops: 0 };
+        let reading = Reading { keeper: self, who, handler: at.handler, request, options: ReadOptions::default() };
         let members = Members { reading: &reading, repository, members: of, permit };
         let (member, why) = match members.decided(package).await {
             Ok(decided) => decided,
@@ -308,7 +308,9 @@ impl Keeper {
         address: &RepositoryAddress,
         path: &str,
     ) -> Result<(), Failure> {
-        let answer = self.read(who, at.format, at.handler, address.name.as_str(), &at.request(path), 0).await?;
+        let answer = self
+            .read(who, at.format, at.handler, address.name.as_str(), &at.request(path), ReadOptions::default())
+            .await?;
         if let Resolution::Blob(blob) = &answer.resolution {
             drop(self.open(blob, None).await?);
         }

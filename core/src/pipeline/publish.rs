@@ -389,7 +389,7 @@ fn refuse_warnings(inspection: &Inspection) -> Result<(), Failure> {
 enum Standing {
     /// It holds what is there.
     Same,
-    /// It is a part, and brings files that are missing.
+    /// It brings files that are missing: as a part, or as the whole of which parts are here.
     Adds,
 }
 
@@ -410,6 +410,9 @@ fn standing<'a>(
     }
     if there.content == sent.content {
         return Ok(Standing::Same);
+    }
+    if there.is_completed_by(sent.extent, &sent.checksums) {
+        return Ok(Standing::Adds);
     }
     let what = &there.coordinate;
     let ContentId(ours) = &there.content;

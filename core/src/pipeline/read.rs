@@ -29,6 +29,15 @@ pub(super) enum Keep {
     For(Duration),
 }
 
+/// What a read may do besides answering.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOptions {
+    /// How many servers like this one the request has passed.
+    pub hops: u32,
+    /// Whether the answer may be a file that is still coming: [`Resolution::Relay`].
+    pub may_relay: bool,
+}
+
 /// Somebody's request, in whichever repository it is being answered.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
@@ -36,14 +45,12 @@ pub(super) struct Reading<'a> {
     pub(super) who: &'a Principal,
     pub(super) handler: &'a Arc<dyn FormatHandler>,
     pub(super) request: FormatRequest<'a>,
-    /// How many servers like this one the request has passed.
-    pub(super) hops: u32,
+    pub(super) options: ReadOptions,
 }
 
 impl Keeper {
     /// Answers a read on a repository of `format`. `repository` is the raw segment of the address: one that
-    /// cannot be a name is answered as an absent repository. `hops` is how many servers like this one the request
-    /// has passed.
+    /// cannot be a name is answered as an absent repository.
     ///
     /// # Errors
     /// The refusal or fault to tell the caller.
@@ -54,10 +61,11 @@ impl Keeper {
         handler: &Arc<dyn FormatHandler>,
         repository: &str,
         request: &FormatRequest<'_>,
-        hops: u32,
+        options: ReadOptions,
     ) -> Result<Answer, Failure> {
         let (repository, permit) = self.enter(who, format, repository, Action::Read).await?;
-        let answer = Reading { keeper: self, who, handler, request: *request, hops }.answer(&repository, permit).await;
+        let answer =
+            Reading { keeper: self, who, handler, request: *request, options }.answer(&repository, permit).await;
         self.visits.note(who, repository.id, request.path, answer.as_ref().err().map(Failure::code));
         answer
     }
@@ -190,6 +198,7 @@ fn worth_keeping(route: &Route, answer: &Answer) -> bool {
     let small = match &answer.resolution {
         Resolution::Bytes(bytes) => bytes.len() <= ANSWER_CACHE_ENTRY_BYTES,
         Resolution::Blob(_) => true,
+        Resolution::Relay(_) => false,
     };
     route.action == Action::Read && !computed_here && small && answer.max_age != MaxAge::NoStore
 }

@@ -1,7 +1,7 @@
 //! Asking an upstream anew: what was kept of a package's indexes, and that things were absent, is forgotten.
 
 use super::Keeper;
-use super::read::Reading;
+use super::read::{ReadOptions, Reading};
 use super::remote::Copies;
 use crate::access::{Action, Principal};
 use crate::artifact::PackageName;
@@ -28,7 +28,7 @@ impl Keeper {
         };
         let handler = self.handler(address)?;
         let request = FormatRequest { verb: "GET", path: "", query: "", headers: &[], repository_url: "" };
-        let reading = Reading { keeper: self, who, handler, request, hops: 0 };
+        let reading = Reading { keeper: self, who, handler, request, options: ReadOptions::default() };
         let copies = Copies::new(&reading, &repository, remote, permit);
         for path in copies.kept_names(package)? {
             self.ports().documents.forget(&Owner::Repository(repository.id), Some(&path)).await?;

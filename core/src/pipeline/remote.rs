@@ -8,12 +8,14 @@
 //! ```
 //!
 //! A file is fetched once however many ask ([`fetches`]), and the fetch goes on when they leave. Nothing unchecked is
-//! ever stored or sent. What the rules do not let in is refused before the upstream is asked ([`admission`]).
+//! ever stored, or sent to its end; where something has to vouch for it, nothing of it is sent before ([`relay`]). What
+//! the rules do not let in is refused before the upstream is asked ([`admission`]).
 
 mod admission;
 mod document;
 pub(super) mod fetches;
 mod fill;
+pub(super) mod relay;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use bytes::Bytes;
 
 use super::hosted::{Hosted, present};
 use super::read::{Keep, Reading};
-use super::{Answer, Keeper, authority};
+use super::{Answer, Keeper, Resolution, authority};
 use crate::access::Permit;
 use crate::artifact::{
     ArtifactState, ArtifactSummary, Coordinate, FilePath, FileSummary, Label, LabelQuery, PackageName, Page,
@@ -53,6 +55,8 @@ pub(super) struct Copies {
     permit: Arc<Permit>,
     url: Arc<str>,
     hops: u32,
+    /// Whether a file may be given out while it comes.
+    may_relay: bool,
     /// Whether files are read to judge a version's age by them, and not to be given out.
     judging: bool,
 }
@@ -66,7 +70,8 @@ impl Copies {
             handler: reading.handler.clone(),
             permit: Arc::new(permit),
             url: Arc::from(reading.url()),
-            hops: reading.hops,
+            hops: reading.options.hops,
+            may_relay: reading.options.may_relay,
             judging: false,
         }
     }
@@ -75,7 +80,11 @@ impl Copies {
     pub(super) async fn answer(&self, route: &Route) -> Result<(Answer, Keep), Failure> {
         debug_assert!(self.permit.covers(&self.repository, route.action), "a permit for something else");
         match &route.want {
-            Want::File { path, coordinate } => Ok((self.file(route, path, coordinate).await?, Keep::WhileUnchanged)),
+            Want::File { path, coordinate } => {
+                let answer = self.file(route, path, coordinate).await?;
+                let is_here = !matches!(answer.resolution, Resolution::Relay(_));
+                Ok((answer, if is_here { Keep::WhileUnchanged } else { Keep::Not }))
+            }
             Want::Index(key) => self.index(route, key).await,
             Want::Page(_) => {
                 let document = self.handler.index(route, self).await?;
@@ -101,12 +110,14 @@ impl Copies {
         }
         self.refuse_claimed(&coordinate.package).await?;
         self.admit_by_age(coordinate, Some(path)).await?;
-        let filled = self.filled(route, path, coordinate).await;
+        let filled = self.filled(route, path, coordinate, self.may_relay).await;
         self.served(match &filled {
-            Ok(()) => Served::Fetched,
+            Ok(_) => Served::Fetched,
             Err(failure) => Served::of(failure),
         });
-        filled?;
+        if let Some(relay) = filled? {
+            return Ok(Answer::of_relay(relay, self.repository.anonymous_read));
+        }
         match self.stored(route, path, coordinate).await? {
             Some(answer) => {
                 self.admit_by_age(coordinate, None).await?;
@@ -307,7 +318,8 @@ impl RepositoryView for Copies {
 
     async fn small(&self, path: &FilePath, limit_bytes: u64) -> Result<Option<Bytes>, Failure> {
         let route = self.handler.route(&self.request(&format!("/{path}")))?;
-        let Some((answer, _)) = present(self.answer(&route).await)? else { return Ok(None) };
+        let whole = Self { may_relay: false, ..self.clone() };
+        let Some((answer, _)) = present(whole.answer(&route).await)? else { return Ok(None) };
         self.keeper.small(answer, limit_bytes).await
     }
 

@@ -59,12 +59,18 @@ impl Spool {
     /// Takes the upload where it is to be a file, and hands the rest of all buffers to the stages. Blocking; called
     /// once, after the last write. Any failed
     /// write fails it: a format whose archive writer swallowed the error must not publish a file with a hole.
-    pub(super) fn finish(&mut self, upload: Box<dyn StagedBlob>) -> Result<(), BlobError> {
+    pub(super) fn finish(&mut self, mut upload: Box<dyn StagedBlob>) -> Result<(), BlobError> {
         if let Some(fault) = self.failure.take() {
             return Err(fault);
         }
         if let Some((_, kept)) = self.files.iter_mut().find(|(_, file)| matches!(file, SpooledFile::Upload)) {
-            *kept = SpooledFile::Staged { stage: upload, buffer: Vec::new() };
+            *kept = if upload.written().0 <= INLINE_BYTES as u64 {
+                let mut bytes = Vec::new();
+                self.runtime.block_on(upload.reader())?.read_to_end(&mut bytes)?;
+                SpooledFile::Memory(bytes)
+            } else {
+                SpooledFile::Staged { stage: upload, buffer: Vec::new() }
+            };
         }
         for (_, spooled) in &mut self.files {
             if let SpooledFile::Staged { stage, buffer } = spooled

@@ -21,9 +21,11 @@ use keeper_core::blob::ReadSeek;
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{
     Change, Claim, Document, FileSink, FormatHandler, FormatInfo, FormatRequest, Gate, InspectError, Inspection,
-    RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
+    Recorded, RepositoryView, Route, SetupTarget, SetupText, UploadField, Want,
 };
+use keeper_core::media_type::MediaType;
 use keeper_core::plugin::FormatPlugin;
+use keeper_core::repository::Settings;
 
 pub mod error;
 pub mod inspect;
@@ -95,6 +97,12 @@ impl FormatHandler for GenericFiles {
         let Want::File { path, .. } = &route.want else { return None };
         let parts: Vec<_> = path.as_str().split('/').map(|part| keeper_core::path::escape(part, b"+")).collect();
         Some(parts.join("/"))
+    }
+
+    /// No authority knows raw files, and all that is judged of them is their address.
+    fn relayed_as(&self, route: &Route, _settings: &Settings, _recorded: &Recorded) -> Option<MediaType> {
+        let Want::File { path, .. } = &route.want else { return None };
+        Some(media::of(path.as_str()))
     }
 
     fn merge(&self, route: &Route, parts: &[Document], gate: &dyn Gate) -> Result<Document, Failure> {

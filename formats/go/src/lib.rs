@@ -22,9 +22,10 @@ use keeper_core::catalog::PackageSummary;
 use keeper_core::error::{Code, Failure, codes};
 use keeper_core::format::{
     Capability, Claim, Confirmation, DoctorTarget, Document, FileSink, Finding, FormatHandler, FormatInfo,
-    FormatRequest, Gate, InspectError, Inspection, RepositoryView, Route, SetupTarget, SetupText, Takeover,
+    FormatRequest, Gate, InspectError, Inspection, Recorded, RepositoryView, Route, SetupTarget, SetupText, Takeover,
     UploadField, Want,
 };
+use keeper_core::media_type::MediaType;
 use keeper_core::plugin::FormatPlugin;
 use keeper_core::repository::Settings;
 use keeper_core::upstream::AuthoritySpec;
@@ -151,6 +152,10 @@ impl FormatHandler for GoModules {
 
     fn upstream_path(&self, route: &Route) -> Option<String> {
         remote::upstream_path(route)
+    }
+
+    fn relayed_as(&self, route: &Route, settings: &Settings, recorded: &Recorded) -> Option<MediaType> {
+        remote::relayed_as(route, settings, recorded)
     }
 
     fn upstream_limit_bytes(&self, route: &Route) -> u64 {

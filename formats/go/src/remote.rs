@@ -15,17 +15,21 @@
 use jiff::Timestamp;
 use keeper_core::artifact::{Coordinate, PackageName, VersionName};
 use keeper_core::error::Failure;
-use keeper_core::format::{IndexKey, RepositoryView, Route, Want};
+use keeper_core::format::{IndexKey, Recorded, RepositoryView, Route, Want};
+use keeper_core::media_type::MediaType;
 use keeper_core::path::escape;
+use keeper_core::repository::Settings;
 use serde_json::Value;
 
 use crate::absent;
 use crate::inspect::metadata::Metadata;
+use crate::inspect::upstream::H1;
 use crate::limits::{GO_MOD_BYTES, MODULE_BYTES, UPSTREAM_INFO_BYTES};
 use crate::modfile;
 use crate::path::{ModulePath, escape_version};
 use crate::pattern::Pattern;
 use crate::route::{self, LATEST, LIST, REVISION};
+use crate::settings::{self, Verify};
 use crate::version::GoVersion;
 
 /// Where an upstream has what the route wants; `None` for pages, which are made here.
@@ -57,6 +61,15 @@ pub fn upstream_limit_bytes(route: &Route) -> u64 {
         Some("mod") => GO_MOD_BYTES,
         _ => MODULE_BYTES,
     }
+}
+
+/// A zip may be given out while it comes where the settings want nobody to vouch for it and its sum was never seen; the
+/// other files are small.
+#[must_use]
+pub fn relayed_as(route: &Route, settings: &Settings, recorded: &Recorded) -> Option<MediaType> {
+    let Want::File { path, .. } = &route.want else { return None };
+    let is_new_zip = path.as_str().ends_with(".zip") && !recorded.checksums.contains_key(H1);
+    (is_new_zip && settings::verify(settings) == Verify::Off).then_some(MediaType::ZIP)
 }
 
 /// The path without its major version.
@@ -160,6 +173,36 @@ mod tests {
         for (path, wanted) in rows {
             assert_eq!(path_of(path).as_deref(), wanted, "{path}");
         }
+    }
+
+    #[test]
+    fn a_zip_that_nobody_vouches_for_is_given_out_while_it_comes_unless_its_sum_is_known() {
+        let route = |path: &str| {
+            let request = FormatRequest { verb: "GET", path, query: "", headers: &[], repository_url: "" };
+            route::route(&request).expect(path)
+        };
+        let settings = |verify: &str| Settings(serde_json::Map::from_iter([("verify".to_owned(), verify.into())]));
+        let known = Recorded { checksums: [(H1.to_owned(), "h1:x".to_owned())].into(), ..Recorded::default() };
+        let of_go_mod = Recorded { checksums: [("go.mod h1".to_owned(), "h1:x".to_owned())].into(), ..known.clone() };
+        let zip = "/e.com/m/@v/v1.0.0.zip";
+        for (path, verify, recorded, wanted) in [
+            (zip, "off", &Recorded::default(), true),
+            (zip, "off", &of_go_mod, true),
+            (zip, "off", &known, false),
+            (zip, "record", &Recorded::default(), false),
+            (zip, "require", &Recorded::default(), false),
+            ("/e.com/m/@v/v1.0.0.mod", "off", &Recorded::default(), false),
+            ("/e.com/m/@v/v1.0.0.info", "off", &Recorded::default(), false),
+            ("/e.com/m/@v/list", "off", &Recorded::default(), false),
+        ] {
+            let relayed = relayed_as(&route(path), &settings(verify), recorded);
+            assert_eq!(relayed, wanted.then_some(MediaType::ZIP), "{path} {verify}");
+        }
+        assert_eq!(
+            relayed_as(&route(zip), &Settings::default(), &Recorded::default()),
+            None,
+            "the strictest by default"
+        );
     }
 
     #[test]

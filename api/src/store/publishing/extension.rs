@@ -1,6 +1,6 @@
 //! A part of a version that is there: the files it lacks are added, those it has must be equal.
 
-use keeper_core::artifact::{Artifact, ArtifactFile, LabelKind, Publication, PublishOutcome, StoreError};
+use keeper_core::artifact::{Artifact, LabelKind, Publication, PublishOutcome, StoreError};
 use keeper_core::repository::{Counts, RepositoryAddress, RepositoryId};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -18,11 +18,9 @@ pub(super) async fn extend(
     mut there: Artifact,
     what: Publication,
 ) -> Result<Ended<PublishOutcome>, StoreError> {
-    let taken = |file: &ArtifactFile| there.files.iter().find(|old| old.path == file.path);
-    if what.files.iter().any(|file| taken(file).is_some_and(|old| old.digest != file.digest)) {
+    let Some(new) = there.missing(&what) else {
         return Ok(Ended { answer: PublishOutcome::Conflict(there), changed: false });
-    }
-    let new: Vec<_> = what.files.iter().filter(|file| taken(file).is_none()).cloned().collect();
+    };
     if new.is_empty() {
         return move_names(on, of, address, package, there, &what).await;
     }

@@ -3,6 +3,8 @@
 //! A fetch is a task of its own. Whoever waits may leave, and the fetch goes on; when it ends, all get its result, and
 //! the next who asks begins anew. A fetch that panics is trouble for those who wait and nothing for those who come.
 //!
+//! A fetch may offer what it fetches while it comes; those who wait take the offer or the end.
+//!
 //! Only requests that have passed equally many servers share a fetch: among servers that are each other's upstream, one
 //! would else wait for the fetch that waits for it.
 
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use tokio::sync::{Semaphore, watch};
 
+use super::relay::Relay;
 use crate::error::{Failure, codes};
 use crate::limits::{ABSENCES_IN_MEMORY, FETCHES_AT_ONCE, WAITERS_PER_FETCH};
 use crate::repository::RepositoryId;
@@ -25,7 +28,22 @@ pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
 /// A fetch: what for, and how many servers like this one the request has passed.
 type Way = (Wanted, u32);
 
-type Outcome = Option<Result<(), Failure>>;
+/// How far a fetch is.
+#[derive(Debug, Clone, Default)]
+struct Course {
+    relay: Option<Relay>,
+    outcome: Option<Result<(), Failure>>,
+}
+
+/// By which a fetch offers what it fetches.
+pub(super) struct Offering(watch::Sender<Course>);
+
+impl Offering {
+    /// To all who wait, and who will.
+    pub(super) fn offer(&self, relay: Relay) {
+        self.0.send_modify(|course| course.relay = Some(relay));
+    }
+}
 
 /// All fetches of the program.
 pub(in crate::pipeline) struct Fetches {
@@ -35,7 +53,7 @@ pub(in crate::pipeline) struct Fetches {
 }
 
 struct Flight {
-    outcome: watch::Receiver<Outcome>,
+    course: watch::Receiver<Course>,
     joined: usize,
 }
 
@@ -66,15 +84,35 @@ impl Fetches {
     where
         W: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let mut outcome = self.join((what, hops), work)?;
-        let ended = outcome.wait_for(Option::is_some).await.map(|ended| ended.clone());
-        match ended {
-            Ok(Some(result)) => result,
-            _ => Err(UpstreamError::Failed("the fetch ended abnormally".to_owned()).into()),
+        self.once_or_relay(what, hops, false, |_| work).await.map(drop)
+    }
+
+    /// The same; with `may_relay` it waits no longer than until the fetch offers what it fetches, and gives that.
+    pub(super) async fn once_or_relay<W>(
+        self: &Arc<Self>,
+        what: Wanted,
+        hops: u32,
+        may_relay: bool,
+        work: impl FnOnce(Offering) -> W,
+    ) -> Result<Option<Relay>, Failure>
+    where
+        W: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let mut course = self.join((what, hops), work)?;
+        let told = |course: &Course| course.outcome.is_some() || may_relay && course.relay.is_some();
+        let course = course.wait_for(told).await.map(|course| course.clone());
+        match course.map(|course| (course.outcome, course.relay)) {
+            Ok((Some(outcome), _)) => outcome.map(|()| None),
+            Ok((None, relay)) => Ok(relay),
+            Err(_) => Err(UpstreamError::Failed("the fetch ended abnormally".to_owned()).into()),
         }
     }
 
-    fn join<W>(self: &Arc<Self>, what: Way, work: W) -> Result<watch::Receiver<Outcome>, Failure>
+    fn join<W>(
+        self: &Arc<Self>,
+        what: Way,
+        work: impl FnOnce(Offering) -> W,
+    ) -> Result<watch::Receiver<Course>, Failure>
     where
         W: Future<Output = Result<(), Failure>> + Send + 'static,
     {
@@ -84,18 +122,19 @@ impl Fetches {
                 return Err(Failure::new(&codes::OVERLOADED, codes::OVERLOADED.title).retry_after(2));
             }
             flight.joined += 1;
-            return Ok(flight.outcome.clone());
+            return Ok(flight.course.clone());
         }
-        let (told, outcome) = watch::channel(None);
-        flights.insert(what.clone(), Flight { outcome: outcome.clone(), joined: 1 });
+        let (told, course) = watch::channel(Course::default());
+        flights.insert(what.clone(), Flight { course: course.clone(), joined: 1 });
         let landed = Landing { fetches: self.clone(), what };
+        let work = work(Offering(told.clone()));
         tokio::spawn(async move {
             let result = work.await;
             // First out of the table, so that nobody joins what is over.
             drop(landed);
-            told.send_replace(Some(result));
+            told.send_modify(|course| course.outcome = Some(result));
         });
-        Ok(outcome)
+        Ok(course)
     }
 
     /// A turn among all fetches; waits for one.

@@ -2,29 +2,32 @@
 //!
 //! Order, and what a crash after each step leaves: answer of the upstream → temporary file → inspected by the format →
 //! confirmed (the ecosystem's authority, the sums that are recorded) → blobs → one transaction. Only then is anything
-//! given out.
+//! given out, except of a long file for which nobody has to vouch: see [`relay`](super::relay).
 //!
 //! Sums that were found first stay for ever. When the upstream has other bytes for a version today, what is here stays
 //! what it is, and the audit says so.
 
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Copies;
-use super::fetches::Wanted;
-use crate::artifact::{Artifact, Coordinate, FilePath, PublishOutcome, VersionName};
+use super::fetches::{Offering, Wanted};
+use super::relay::{Relay, Relaying, relay};
+use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PublishOutcome, VersionName};
 use crate::audit::{NewAuditRow, Outcome};
 use crate::blob::StagedBlob;
 use crate::error::{Failure, codes};
-use crate::events::Event;
-use crate::format::{Confirmation, Recorded, RepositoryView as _, Route};
+use crate::events::{Event, RelayEnd};
+use crate::format::{Confirmation, Recorded, RepositoryView as _, Route, Want};
+use crate::limits::RELAY_FROM_BYTES;
+use crate::media_type::MediaType;
 use crate::pipeline::publish::{Candidate, Copied, Subject};
 use crate::repository::Actor;
 use crate::source::{ChainSource, Then};
-use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, Validators};
+use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, UpstreamStream, Validators};
 
 /// The field of a copy's metadata that names the source it came from.
 pub(in crate::pipeline) const SOURCE: &str = "copied_from";
@@ -39,85 +42,38 @@ const ABSENT_SECONDS: u64 = 5 * 60;
 const ABSENT_SOON_SECONDS: u64 = 60;
 
 /// Who does what nobody asked for by name.
-fn keeper() -> Actor {
+fn keeper_itself() -> Actor {
     Actor::system()
 }
 
 impl Copies {
-    /// Waits until the file is here.
+    /// Waits until the file is here; or, if that is wanted and the file is one to be given out while it comes, until it
+    /// comes.
     ///
     /// # Errors
     /// That it is nowhere, or why it could not be had.
-    pub(super) async fn filled(&self, route: &Route, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
+    pub(super) async fn filled(
+        &self,
+        route: &Route,
+        path: &FilePath,
+        what: &Coordinate,
+        may_relay: bool,
+    ) -> Result<Option<Relay>, Failure> {
         let Some(outside) = self.handler.upstream_path(route) else { return Err(self.absent(what).await?) };
         let wanted: Wanted = (self.repository.id, outside.as_str().into());
         if let Some(gone) = self.keeper.fetches.absence(&wanted) {
             return Err(self.nowhere(what, gone).await?);
         }
-        let (copies, path, what) = (self.clone(), path.clone(), what.clone());
-        let limit_bytes = self.handler.upstream_limit_bytes(route);
-        let work = async move { copies.fill(&outside, limit_bytes, &path, &what).await };
-        self.keeper.fetches.once(wanted, self.hops, work).await
-    }
-
-    async fn fill(&self, outside: &str, limit_bytes: u64, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
-        let began = Instant::now();
-        let _turn = self.keeper.fetches.slot().await?;
-        // Another fetch may have ended between the look at what is stored and the beginning of this one.
-        if self.keeper.ports.artifacts.file(self.repository.id, path).await?.is_some() {
-            return Ok(());
-        }
-        let recorded = self.recorded(what).await?.unwrap_or_default();
-        let (source, stage) = match self.staged(outside, limit_bytes, &recorded).await {
-            Ok(staged) => staged,
-            Err(Trouble::Upstream(error)) if error.is_absence() => {
-                let gone = error == UpstreamError::Gone;
-                let known = self.versions(&what.package).await?.is_some();
-                let seconds = if known { ABSENT_SOON_SECONDS } else { ABSENT_SECONDS };
-                self.keeper.fetches.note_absence((self.repository.id, outside.into()), gone, seconds);
-                return Err(self.nowhere(what, gone).await?);
-            }
-            Err(Trouble::Upstream(error)) => return Err(self.troubled(outside, error)),
-            Err(Trouble::Here(failure)) => return Err(failure),
+        let filling = Filling {
+            copies: self.clone(),
+            limit_bytes: self.handler.upstream_limit_bytes(route),
+            route: route.clone(),
+            outside,
+            path: path.clone(),
+            what: what.clone(),
         };
-        let outcome = match self.checked_and_kept(stage, what, path, &recorded, &source, began).await {
-            Err(failure) => {
-                if [&codes::UPSTREAM_CHECKSUM_MISMATCH, &codes::UPSTREAM_UNVERIFIED].contains(&failure.code()) {
-                    self.tell_of(what, failure.code().name, &failure).await;
-                }
-                return Err(failure);
-            }
-            Ok(outcome) => outcome,
-        };
-        let recorded = self.recorded_as(outcome, what, path);
-        if let Err(failure) = recorded.as_ref()
-            && *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH
-        {
-            self.tell_of(what, CHANGED, failure).await;
-        }
-        recorded
-    }
-
-    /// The bytes in a temporary file, and the source that sent them. The source that a version's first file came from
-    /// is asked before all others.
-    async fn staged(
-        &self,
-        outside: &str,
-        limit_bytes: u64,
-        recorded: &Recorded,
-    ) -> Result<(String, Box<dyn StagedBlob>), Trouble> {
-        let first = recorded.metadata.get(SOURCE).and_then(Value::as_str);
-        let mut sources: Vec<_> = self.remote.chain.sources().iter().collect();
-        sources.sort_by_key(|source| first.is_some_and(|first| source.url.to_string() != first));
-        let (source, fetched) = self.ask(&sources, outside, None, limit_bytes).await?;
-        let Fetched::Body { mut stream, .. } = fetched else {
-            return Err(UpstreamError::Invalid("\"not modified\" to a first question".to_owned()).into());
-        };
-        let mut stage = self.keeper.ports.blobs.stage(limit_bytes).await.map_err(Failure::from)?;
-        while let Some(chunk) = stream.next().await {
-            stage.write(chunk?).await.map_err(Failure::from)?;
-        }
-        Ok((source.url.to_string(), stage))
+        let work = |offering| async move { filling.done(&offering).await };
+        self.keeper.fetches.once_or_relay(wanted, self.hops, may_relay, work).await
     }
 
     /// Asks sources in order: absence leads to the next one, trouble only where the chain says so. Trouble of one is
@@ -150,36 +106,6 @@ impl Copies {
             }
         }
         Err(trouble.unwrap_or(if gone { UpstreamError::Gone } else { UpstreamError::Absent }))
-    }
-
-    async fn checked_and_kept(
-        &self,
-        stage: Box<dyn StagedBlob>,
-        what: &Coordinate,
-        path: &FilePath,
-        recorded: &Recorded,
-        source: &str,
-        began: Instant,
-    ) -> Result<PublishOutcome, Failure> {
-        let copied = Copied { path: path.clone(), coordinate: what.clone(), recorded: recorded.clone() };
-        let subject = Subject::Copied(Box::new(copied));
-        let mut candidate = self.keeper.inspect(&self.handler, &self.repository, stage, subject).await?;
-        if candidate.inspection.coordinate != *what {
-            return Err(Failure::new(
-                &codes::UPSTREAM_INVALID,
-                format!("the upstream sent another version than {what}"),
-            ));
-        }
-        let confirmation = self.handler.confirm(&candidate.inspection, self).await?;
-        let foreign = recorded.metadata.get(SOURCE).and_then(Value::as_str).is_some_and(|first| first != source);
-        if foreign && !confirmation.vouched {
-            return Err(Failure::new(
-                &codes::UPSTREAM_UNVERIFIED,
-                format!("files of {what} come from another source than its first one, and nothing vouches for them"),
-            ));
-        }
-        confirm(&mut candidate, confirmation, if foreign { None } else { Some(source) });
-        self.keeper.record(&self.repository, &self.handler, candidate, began, keeper()).await
     }
 
     fn recorded_as(&self, outcome: PublishOutcome, what: &Coordinate, path: &FilePath) -> Result<(), Failure> {
@@ -230,7 +156,7 @@ impl Copies {
         );
         let row = NewAuditRow {
             at: Timestamp::now(),
-            by: keeper(),
+            by: keeper_itself(),
             action: action.to_owned(),
             resource: format!("{} {what}", self.repository.address),
             outcome: Outcome::Denied,
@@ -244,13 +170,204 @@ impl Copies {
     /// The time file of a version is fetched as any other; for the least age of versions.
     pub(super) async fn fetch_quietly(&self, route: &Route, path: &FilePath, what: &Coordinate) -> Result<(), Failure> {
         let there = self.keeper.ports.artifacts.file(self.repository.id, path).await?.is_some();
-        if there { Ok(()) } else { self.filled(route, path, what).await }
+        if there { Ok(()) } else { self.filled(route, path, what, false).await.map(drop) }
     }
 
     /// Names of versions as they are, for texts.
     pub(super) fn of(package: &crate::artifact::PackageName, version: &VersionName) -> Coordinate {
         Coordinate { package: package.clone(), version: version.clone() }
     }
+}
+
+/// One file that is fetched.
+struct Filling {
+    copies: Copies,
+    route: Route,
+    /// Where upstreams have it.
+    outside: String,
+    limit_bytes: u64,
+    path: FilePath,
+    what: Coordinate,
+}
+
+impl Filling {
+    async fn done(&self, offering: &Offering) -> Result<(), Failure> {
+        let mut relayed = None;
+        let result = self.kept(offering, &mut relayed).await;
+        if let Some(Relayed { end, .. }) = relayed {
+            let repository = &*self.copies.repository;
+            self.copies.keeper.ports.listener.hear(&Event::Relayed { repository, end });
+            if let Err(failure) = &result {
+                // Those who read along cannot be told.
+                tracing::error!(
+                    repository.name = %repository.address, package.name = %self.what.package,
+                    package.version = %self.what.version, error.code = failure.code().name, relay = end.as_str(),
+                    "a file that was given out while it came is not kept: {failure}"
+                );
+            }
+        }
+        result
+    }
+
+    async fn kept(&self, offering: &Offering, relayed: &mut Option<Relayed>) -> Result<(), Failure> {
+        let began = Instant::now();
+        let Self { copies, what, path, outside, .. } = self;
+        let _turn = copies.keeper.fetches.slot().await?;
+        // Another fetch may have ended between the look at what is stored and the beginning of this one.
+        if copies.keeper.ports.artifacts.file(copies.repository.id, path).await?.is_some() {
+            return Ok(());
+        }
+        let there = copies.keeper.ports.artifacts.find(copies.repository.id, what).await?;
+        let (source, stage) = match self.staged(there.as_ref(), offering, relayed).await {
+            Ok(staged) => staged,
+            Err(Trouble::Upstream(error)) if error.is_absence() => {
+                let gone = error == UpstreamError::Gone;
+                let known = copies.versions(&what.package).await?.is_some();
+                let seconds = if known { ABSENT_SOON_SECONDS } else { ABSENT_SECONDS };
+                copies.keeper.fetches.note_absence((copies.repository.id, outside.as_str().into()), gone, seconds);
+                return Err(copies.nowhere(what, gone).await?);
+            }
+            Err(Trouble::Upstream(error)) => return Err(copies.troubled(outside, error)),
+            Err(Trouble::Here(failure)) => return Err(failure),
+        };
+        let outcome = match self.checked_and_kept(stage, &recorded(there), &source, began, relayed).await {
+            Err(failure) => {
+                if [&codes::UPSTREAM_CHECKSUM_MISMATCH, &codes::UPSTREAM_UNVERIFIED].contains(&failure.code()) {
+                    copies.tell_of(what, failure.code().name, &failure).await;
+                }
+                return Err(failure);
+            }
+            Ok(outcome) => outcome,
+        };
+        let recorded = copies.recorded_as(outcome, what, path);
+        match (&recorded, relayed) {
+            (Ok(()), Some(relayed)) => relayed.end = RelayEnd::Kept,
+            (Err(failure), _) if *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH => {
+                copies.tell_of(what, CHANGED, failure).await;
+            }
+            _ => {}
+        }
+        recorded
+    }
+
+    /// The bytes in a temporary file, and the source that sent them. The source that a version's first file came from
+    /// is asked before all others.
+    async fn staged(
+        &self,
+        there: Option<&Artifact>,
+        offering: &Offering,
+        relayed: &mut Option<Relayed>,
+    ) -> Result<(String, Box<dyn StagedBlob>), Trouble> {
+        let Self { copies, outside, limit_bytes, .. } = self;
+        let first = there.and_then(|there| there.metadata.get(SOURCE)?.as_str());
+        let mut sources: Vec<_> = copies.remote.chain.sources().iter().collect();
+        sources.sort_by_key(|source| first.is_some_and(|first| source.url.to_string() != first));
+        let (source, fetched) = copies.ask(&sources, outside, None, *limit_bytes).await?;
+        let source = source.url.to_string();
+        let Fetched::Body { announced_bytes, stream, .. } = fetched else {
+            return Err(UpstreamError::Invalid("\"not modified\" to a first question".to_owned()).into());
+        };
+        let mut stage = copies.keeper.ports.blobs.stage(*limit_bytes).await.map_err(Failure::from)?;
+        let size = announced_bytes.filter(|size| *size >= RELAY_FROM_BYTES);
+        if let (Some(size), Some(media_type)) = (size, self.relayed_as(there, &source)) {
+            let (relaying, relay) = relay(&mut *stage, size, media_type).await.map_err(Failure::from)?;
+            *relayed = Some(Relayed { relaying, end: RelayEnd::Broken });
+            offering.offer(relay);
+        }
+        received(stream, &mut *stage, relayed.as_ref()).await?;
+        if let Some(relayed) = relayed {
+            relayed.end = RelayEnd::Refused;
+        }
+        Ok((source, stage))
+    }
+
+    /// As what the file may be given out before it is judged: it has to be one that nobody has to vouch for, of a version
+    /// of which nothing is remembered but what is here, and whose files all come from this source.
+    fn relayed_as(&self, there: Option<&Artifact>, source: &str) -> Option<MediaType> {
+        let is_time_file = self
+            .copies
+            .handler
+            .time_file(&self.what)
+            .is_some_and(|route| matches!(&route.want, Want::File { path, .. } if *path == self.path));
+        let fits = there.is_none_or(|there| {
+            let first = there.metadata.get(SOURCE).and_then(Value::as_str);
+            there.state == ArtifactState::Active && first.is_none_or(|first| first == source)
+        });
+        if is_time_file || !fits {
+            return None;
+        }
+        let recorded = recorded(there.cloned());
+        self.copies.handler.relayed_as(&self.route, &self.copies.repository.settings, &recorded)
+    }
+
+    async fn checked_and_kept(
+        &self,
+        stage: Box<dyn StagedBlob>,
+        recorded: &Recorded,
+        source: &str,
+        began: Instant,
+        relayed: &mut Option<Relayed>,
+    ) -> Result<PublishOutcome, Failure> {
+        let Self { copies, what, path, .. } = self;
+        let Copies { keeper, handler, repository, .. } = copies;
+        let copied = Copied { path: path.clone(), coordinate: what.clone(), recorded: recorded.clone() };
+        let subject = Subject::Copied(Box::new(copied));
+        let mut candidate = keeper.inspect(handler, repository, stage, subject).await?;
+        if candidate.inspection.coordinate != *what {
+            return Err(Failure::new(
+                &codes::UPSTREAM_INVALID,
+                format!("the upstream sent another version than {what}"),
+            ));
+        }
+        let confirmation = handler.confirm(&candidate.inspection, copies).await?;
+        let foreign = recorded.metadata.get(SOURCE).and_then(Value::as_str).is_some_and(|first| first != source);
+        if foreign && !confirmation.vouched {
+            return Err(Failure::new(
+                &codes::UPSTREAM_UNVERIFIED,
+                format!("files of {what} come from another source than its first one, and nothing vouches for them"),
+            ));
+        }
+        confirm(&mut candidate, confirmation, if foreign { None } else { Some(source) });
+        if let Some(relayed) = relayed {
+            relayed.end = RelayEnd::Unkept;
+            relayed.relaying.open();
+        }
+        keeper.record(repository, handler, candidate, began, keeper_itself()).await
+    }
+}
+
+/// A file that is being given out, and what became of it so far.
+struct Relayed {
+    relaying: Relaying,
+    end: RelayEnd,
+}
+
+/// Takes the bytes as they come. Whoever reads along gets at once what is here, also while nothing more comes.
+async fn received(
+    mut stream: UpstreamStream,
+    stage: &mut dyn StagedBlob,
+    relayed: Option<&Relayed>,
+) -> Result<(), Trouble> {
+    loop {
+        let chunk = match (stream.next().now_or_never(), relayed) {
+            (Some(chunk), _) => chunk,
+            (None, None) => stream.next().await,
+            (None, Some(relayed)) => {
+                stage.flush().await.map_err(Failure::from)?;
+                relayed.relaying.grew(stage.readable());
+                stream.next().await
+            }
+        };
+        let Some(chunk) = chunk else { return Ok(()) };
+        stage.write(chunk?).await.map_err(Failure::from)?;
+        if let Some(relayed) = relayed {
+            relayed.relaying.grew(stage.readable());
+        }
+    }
+}
+
+fn recorded(there: Option<Artifact>) -> Recorded {
+    there.map(|there| Recorded { checksums: there.checksums, metadata: there.metadata }).unwrap_or_default()
 }
 
 /// What went wrong on the way of the bytes.

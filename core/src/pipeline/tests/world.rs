@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::events::Nobody;
 use crate::format::{FormatHandler, FormatRequest};
 use crate::limits::INLINE_BYTES;
-use crate::pipeline::{Answer, Deletion, Keeper, Ports, Published, Resolution, Upload};
+use crate::pipeline::{Answer, Deletion, Keeper, Ports, Published, ReadOptions, Resolution, Upload};
 use crate::plugin::Registry;
 use crate::repository::{
     Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryName, RepositoryStore,
@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) blobs: MemoryBlobs,
     pub(super) format: Arc<Notes>,
     pub(super) upstreams: ScriptedUpstreams,
+    /// Whether readers may get what is still coming.
+    pub(super) may_relay: bool,
 }
 
 impl World {
@@ -60,7 +62,7 @@ impl World {
             upstreams: Arc::new(upstreams.clone()),
             authorities: Arc::new(NoAuthorities),
         };
-        Self { keeper: Keeper::new(ports, 1), store, blobs, format, upstreams }
+        Self { keeper: Keeper::new(ports, 1), store, blobs, format, upstreams, may_relay: false }
     }
 
     pub(super) async fn repository(&self, name: &str, change: impl FnOnce(&mut RepositoryDetails)) -> Arc<Repository> {
@@ -111,15 +113,16 @@ impl World {
         let handler: Arc<dyn FormatHandler> = self.format.clone();
         let repository_url = "https://keeper.test/notes/local";
         let request = FormatRequest { verb: "GET", path, query, headers, repository_url };
-        self.keeper.read(who, &key("notes"), &handler, repository, &request, 0).await
+        let options = ReadOptions { may_relay: self.may_relay, ..ReadOptions::default() };
+        self.keeper.read(who, &key("notes"), &handler, repository, &request, options).await
     }
 
     pub(super) async fn bytes(&self, answer: &Answer) -> Result<Vec<u8>, Failure> {
-        let blob = match &answer.resolution {
+        let mut stream = match &answer.resolution {
             Resolution::Bytes(bytes) => return Ok(bytes.to_vec()),
-            Resolution::Blob(blob) => blob,
+            Resolution::Blob(blob) => self.keeper.open(blob, None).await?,
+            Resolution::Relay(relay) => Box::pin(relay.stream()),
         };
-        let mut stream = self.keeper.open(blob, None).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);

@@ -23,6 +23,7 @@ pub async fn blob_store(store: &dyn BlobStore) {
     a_range_gives_exactly_its_bytes(store).await;
     a_stage_takes_its_limit_and_not_one_byte_more(store).await;
     a_reader_sees_what_was_written_and_disturbs_nothing(store).await;
+    those_who_follow_read_what_was_flushed_also_after_the_end(store).await;
     equal_bytes_committed_twice_lie_at_two_places(store).await;
     a_dropped_stage_discards_its_own_bytes_only(store).await;
     what_is_missing_is_a_fault(store).await;
@@ -123,6 +124,37 @@ async fn a_reader_sees_what_was_written_and_disturbs_nothing(store: &dyn BlobSto
     let mut after = [0; 10];
     reader.read_exact(&mut after).expect("readable after the commit");
     assert_eq!(after, bytes[3..13], "a reader keeps its own position");
+}
+
+async fn those_who_follow_read_what_was_flushed_also_after_the_end(store: &dyn BlobStore) {
+    for is_committed in [true, false] {
+        let bytes = sample(2 * IO_CHUNK_BYTES + 500);
+        let mut stage = store.stage(PLENTY_BYTES).await.expect("a stage");
+        stage.write(bytes.slice(..700)).await.expect("a write");
+        let followed = stage.follow().await.expect("somebody to read along");
+        stage.flush().await.expect("a flush");
+        assert_eq!(stage.readable(), 700, "all that was written is readable after a flush");
+        let part = async |start: u64, end: u64| {
+            let mut stream = followed.part(ByteRange { start, end }).await.expect("a part");
+            let mut read = Vec::new();
+            while let Some(chunk) = stream.next().await {
+                read.extend_from_slice(&chunk.expect("its bytes"));
+            }
+            read
+        };
+        assert!(part(0, 700).await == bytes[..700] && part(699, 700).await == bytes[699..700]);
+        assert!(part(700, 700).await.is_empty());
+        stage.write(bytes.slice(700..)).await.expect("a write");
+        assert!(stage.readable() >= 700, "what was readable stays so");
+        stage.flush().await.expect("a flush");
+        if is_committed {
+            let blob = stage.commit().await.expect("a commit beside a reader");
+            assert!(store.delete(&blob.location).await.expect("a deletion"));
+        } else {
+            drop(stage);
+        }
+        assert!(part(1, bytes.len() as u64).await == bytes[1..], "committed: {is_committed}");
+    }
 }
 
 async fn equal_bytes_committed_twice_lie_at_two_places(store: &dyn BlobStore) {

@@ -16,6 +16,7 @@ pub(super) async fn promises(store: &dyn ArtifactStore, of: RepositoryId, other:
     a_part_with_other_bytes_at_a_taken_path_changes_nothing(store, of).await;
     a_part_of_a_tombstone_is_refused(store, of).await;
     a_whole_completes_parts_that_are_its_own(store, of).await;
+    a_whole_with_the_sums_of_its_parts_leaves_their_files_alone(store, of).await;
     a_copy_comes_back_to_its_tombstone_with_its_own_sums_only(store, of).await;
     a_name_moves_without_a_publication(store, of, other).await;
     files_come_in_the_order_of_versions(store, of).await;
@@ -117,6 +118,29 @@ async fn a_whole_completes_parts_that_are_its_own(store: &dyn ArtifactStore, of:
     let other = Publication { content: ContentId("another".to_owned()), ..whole("one") };
     let outcome = store.publish(of, other).await.expect("a publication");
     assert!(matches!(outcome, PublishOutcome::Conflict(_)), "a whole is never extended: {outcome:?}");
+}
+
+async fn a_whole_with_the_sums_of_its_parts_leaves_their_files_alone(store: &dyn ArtifactStore, of: RepositoryId) {
+    let name = "example.com/same";
+    let whole = |sum: &str| {
+        let mut what = part(name, "v1", "two");
+        what.files
+            .push(ArtifactFile { path: path_of(name, "v1", "one"), ..part(name, "v1", "other").files[0].clone() });
+        what.checksums.insert("one".to_owned(), sum.to_owned());
+        Publication { extent: Extent::Whole, content: ContentId("whole".to_owned()), ..what }
+    };
+    created(store, of, part(name, "v1", "one")).await;
+    let first = found(store, of, name, "v1").await;
+    let other = store.publish(of, whole("another")).await.expect("a publication");
+    assert!(matches!(other, PublishOutcome::Conflict(_)), "another sum: {other:?}");
+    let completed = store.publish(of, whole("one")).await.expect("a publication");
+    assert!(matches!(completed, PublishOutcome::Extended(_)), "{completed:?}");
+    let kept = found(store, of, name, "v1").await;
+    assert_eq!((kept.files.len(), kept.content.0.as_str()), (2, "whole"));
+    let stays =
+        kept.files.iter().any(|file| (&file.path, file.digest) == (&first.files[0].path, first.files[0].digest));
+    assert!(stays, "what was here stays: {:?}", kept.files);
+    assert_eq!(kept.metadata["last"], "one", "and so does what it said");
 }
 
 async fn a_copy_comes_back_to_its_tombstone_with_its_own_sums_only(store: &dyn ArtifactStore, of: RepositoryId) {

@@ -323,7 +323,7 @@ impl Rows {
 
     /// A part of a version that is there.
     fn extend(&mut self, of: RepositoryId, there: Artifact, what: Publication) -> Result<PublishOutcome, StoreError> {
-        let Some(new) = there.missing(&what.files) else { return Ok(PublishOutcome::Conflict(there)) };
+        let Some(new) = there.missing(&what) else { return Ok(PublishOutcome::Conflict(there)) };
         if new.is_empty() {
             self.point(of, &what.coordinate, &what.labels);
             return Ok(PublishOutcome::Same(there));

@@ -84,8 +84,9 @@ impl Upstreams for ScriptedUpstreams {
         if answer.len() as u64 > request.limit_bytes {
             return Err(UpstreamError::TooLarge(request.limit_bytes));
         }
+        let announced_bytes = Some(answer.len() as u64);
         let stream = Box::pin(stream::iter([Ok(answer)]));
-        Ok(Fetched::Body { validators: Validators::default(), max_age_s: None, stream })
+        Ok(Fetched::Body { validators: Validators::default(), max_age_s: None, announced_bytes, stream })
     }
 
     fn health(&self, _of: RepositoryId, _remote: &Remote) -> Vec<UpstreamHealth> {

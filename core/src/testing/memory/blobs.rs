@@ -10,7 +10,9 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::faults::Faults;
-use crate::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
+use crate::blob::{
+    BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, Followed, ReadSeek, StagedBlob,
+};
 use crate::digest::Digest;
 use crate::ledger::{StoredCopy, WalkableBlobs};
 use crate::limits::IO_CHUNK_BYTES;
@@ -79,7 +81,13 @@ impl Shared {
 impl BlobStore for MemoryBlobs {
     async fn stage(&self, limit_bytes: u64) -> Result<Box<dyn StagedBlob>, BlobError> {
         drop(self.shared.call()?);
-        Ok(Box::new(Stage { shared: self.shared.clone(), limit_bytes, bytes: Vec::new(), broken: false }))
+        Ok(Box::new(Stage {
+            shared: self.shared.clone(),
+            limit_bytes,
+            bytes: Vec::new(),
+            flushed: Flushed::default(),
+            broken: false,
+        }))
     }
 
     async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
@@ -89,13 +97,7 @@ impl BlobStore for MemoryBlobs {
         if length != blob.size {
             return Err(BlobError::Corrupt(name(), format!("{length} bytes instead of {}", blob.size)));
         }
-        let ByteRange { start, end } = range.unwrap_or(ByteRange { start: 0, end: length });
-        if start > end || end > length {
-            return Err(BlobError::Io(Error::other(format!("bytes {start}..{end} of {length} were asked for"))));
-        }
-        let part = bytes.slice(start as usize..end as usize);
-        let chunks: Vec<_> = part.chunks(IO_CHUNK_BYTES).map(|chunk| Ok(part.slice_ref(chunk))).collect();
-        Ok(Box::pin(stream::iter(chunks)))
+        part_of(&bytes, range.unwrap_or(ByteRange { start: 0, end: length }))
     }
 
     async fn is_intact(&self, blob: &BlobInfo) -> Result<bool, BlobError> {
@@ -121,10 +123,39 @@ impl WalkableBlobs for MemoryBlobs {
     }
 }
 
+fn part_of(bytes: &Bytes, range: ByteRange) -> Result<ByteStream, BlobError> {
+    let (ByteRange { start, end }, length) = (range, bytes.len() as u64);
+    if start > end || end > length {
+        return Err(BlobError::Io(Error::other(format!("bytes {start}..{end} of {length} were asked for"))));
+    }
+    let part = bytes.slice(start as usize..end as usize);
+    let chunks: Vec<_> = part.chunks(IO_CHUNK_BYTES).map(|chunk| Ok(part.slice_ref(chunk))).collect();
+    Ok(Box::pin(stream::iter(chunks)))
+}
+
+/// What was flushed of a stage, which adds to it.
+#[derive(Debug, Clone, Default)]
+struct Flushed(Arc<Mutex<Vec<u8>>>);
+
+impl Flushed {
+    fn locked(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+#[async_trait]
+impl Followed for Flushed {
+    async fn part(&self, range: ByteRange) -> Result<ByteStream, BlobError> {
+        let flushed = Bytes::from(self.locked().clone());
+        part_of(&flushed, range)
+    }
+}
+
 struct Stage {
     shared: Arc<Shared>,
     limit_bytes: u64,
     bytes: Vec<u8>,
+    flushed: Flushed,
     /// A stage that refused bytes has a hole.
     broken: bool,
 }
@@ -149,6 +180,21 @@ impl StagedBlob for Stage {
 
     fn written(&self) -> (u64, Digest) {
         (self.bytes.len() as u64, Digest::of(&self.bytes))
+    }
+
+    fn readable(&self) -> u64 {
+        self.flushed.locked().len() as u64
+    }
+
+    async fn flush(&mut self) -> Result<(), BlobError> {
+        drop(self.shared.call()?);
+        self.flushed.locked().clone_from(&self.bytes);
+        Ok(())
+    }
+
+    async fn follow(&mut self) -> Result<Arc<dyn Followed>, BlobError> {
+        drop(self.shared.call()?);
+        Ok(Arc::new(self.flushed.clone()))
     }
 
     async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError> {

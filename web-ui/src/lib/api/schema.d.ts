@@ -3328,6 +3328,15 @@ export interface components {
              */
             forbidden_as_not_found?: boolean;
             /**
+             * @description Hosts that redirects may lead to besides the source's own: `storage.example.com`, `*.storage.example.com`. `[]`
+             *     allows no other; by default every host is allowed that this server may reach.
+             * @example [
+             *       "storage.example.com",
+             *       "*.cdn.example.com"
+             *     ]
+             */
+            redirect_hosts?: string[];
+            /**
              * Format: uint32
              * @description Seconds for which an index is believed before the upstream is asked again; 60 by default.
              * @example 60
@@ -3364,6 +3373,14 @@ export interface components {
              * @example false
              */
             forbidden_as_not_found: boolean;
+            /**
+             * @description Hosts that redirects may lead to besides the source's own, where not all are allowed.
+             * @example [
+             *       "storage.example.com",
+             *       "*.cdn.example.com"
+             *     ]
+             */
+            redirect_hosts?: string[];
             /**
              * Format: uint32
              * @description Seconds for which an index is believed.

@@ -4,7 +4,8 @@
 
 use keeper_core::error::{Problem, codes};
 use keeper_core::format::FormatHandler;
-use keeper_core::source::{Chain, Range, Remote, Rule, Rules};
+use keeper_core::limits::REDIRECT_HOSTS;
+use keeper_core::source::{Chain, HostPattern, Range, Remote, Rule, Rules};
 use keeper_core::upstream::UpstreamHealth;
 use poem_openapi::Object;
 use poem_openapi::types::MaybeUndefined;
@@ -33,6 +34,9 @@ pub(super) struct UpstreamForm {
     credentials: MaybeUndefined<CredentialsForm>,
     /// Whether 403 means that there is no such thing: some upstreams refuse what they do not know.
     forbidden_as_not_found: MaybeUndefined<bool>,
+    /// Hosts that redirects may lead to besides the source's own: `storage.example.com`, `*.storage.example.com`. `[]`
+    /// allows no other; by default every host is allowed that this server may reach.
+    redirect_hosts: MaybeUndefined<Vec<String>>,
     /// Seconds for which an index is believed before the upstream is asked again; 60 by default.
     index_seconds: MaybeUndefined<u32>,
     /// Seconds for which an index that could not be asked again is still given out; seven days by default.
@@ -78,6 +82,9 @@ pub(super) struct UpstreamView {
     credentials: CredentialsView,
     /// Whether 403 means that there is no such thing.
     forbidden_as_not_found: bool,
+    /// Hosts that redirects may lead to besides the source's own, where not all are allowed.
+    #[oai(skip_serializing_if_is_none)]
+    redirect_hosts: Option<Vec<String>>,
     /// Seconds for which an index is believed.
     index_seconds: u32,
     /// Seconds for which an index that could not be asked again is still given out.
@@ -107,6 +114,7 @@ impl UpstreamView {
             allow_http: remote.allow_http,
             credentials: CredentialsView { set: remote.has_credentials },
             forbidden_as_not_found: remote.forbidden_as_not_found,
+            redirect_hosts: remote.redirect_hosts.clone().map(|hosts| hosts.into_iter().map(String::from).collect()),
             index_seconds: remote.index_seconds,
             stale_seconds: remote.stale_seconds,
             rules: AdmissionView {
@@ -158,12 +166,15 @@ impl UpstreamForm {
         }
         let forbidden = before.map(|before| before.forbidden_as_not_found);
         let rules = rules(self.rules, before.map(|before| &before.rules), handler, problems);
+        let known_hosts = before.and_then(|before| before.redirect_hosts.clone());
+        let redirect_hosts = redirect_hosts(self.redirect_hosts, known_hosts, problems);
         let chain = chain?;
         let credentials = credentials::change(self.credentials, &chain, before, problems);
         let remote = Remote {
             allow_http,
             has_credentials: credentials.leaves_some(before.is_some_and(|before| before.has_credentials)),
             forbidden_as_not_found: pick(self.forbidden_as_not_found, forbidden, false),
+            redirect_hosts,
             index_seconds,
             stale_seconds,
             rules,
@@ -180,6 +191,31 @@ fn pick<T>(said: MaybeUndefined<T>, before: Option<T>, default: T) -> T {
         MaybeUndefined::Null => default,
         MaybeUndefined::Undefined => before.unwrap_or(default),
     }
+}
+
+fn redirect_hosts(
+    said: MaybeUndefined<Vec<String>>,
+    before: Option<Vec<HostPattern>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<HostPattern>> {
+    const FIELD: &str = "upstream.redirect_hosts";
+    let said = match said {
+        MaybeUndefined::Undefined => return before,
+        MaybeUndefined::Null => return None,
+        MaybeUndefined::Value(said) => said,
+    };
+    if said.len() > REDIRECT_HOSTS {
+        problems.push(invalid(FIELD, format!("redirect_hosts has {} hosts; at most {REDIRECT_HOSTS}", said.len())));
+        return None;
+    }
+    let mut read = |host: String| match HostPattern::try_from(host) {
+        Ok(host) => Some(host),
+        Err(fault) => {
+            problems.push(invalid(FIELD, fault.to_string()));
+            None
+        }
+    };
+    Some(said.into_iter().filter_map(&mut read).collect())
 }
 
 fn rules(
