@@ -87,7 +87,7 @@ fn what_was_acknowledged_survives_a_kill_and_what_was_not_is_whole_or_absent() {
     let count = |wanted: fn(&Seen) -> bool| seen.iter().filter(|one| wanted(one)).count();
     let (there, gone) = (count(|one| matches!(one, Seen::There(_))), count(|one| *one == Seen::Gone));
     assert!(there > rounds / 2 && gone > rounds / 20, "too little has happened: {there} versions, {gone} tombstones");
-    assert!(copies.count() > rounds / 2, "too little was copied: {} files", copies.count());
+    assert!(copies.count() > rounds / 6, "too little was copied: {} files", copies.count());
     assert!(server.output().contains("out of the books"), "the collector has found nothing");
 }
 

@@ -50,7 +50,7 @@ fn every_command_of_the_page_does_what_it_says() {
         command.replace("/var/lib/artifact-keeper", &restored.display().to_string())
     };
     let commands = commands();
-    assert_eq!(commands.len(), 13, "{commands:?}");
+    assert_eq!(commands.len(), 15, "{commands:?}");
     let athens = copies.join("athens/github.com/yourcompany/m/v1.0.0");
     fs::create_dir_all(&athens).expect("a fresh folder");
     let module = Module::new("github.com/yourcompany/m", "v1.0.0");

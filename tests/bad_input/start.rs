@@ -80,8 +80,9 @@ fn a_data_folder_that_cannot_be_used_is_named() {
 fn a_data_folder_has_one_server() {
     let server = Server::start();
     let start = Start::new().with("KEEPER_DATA_DIR", server.data());
-    let pid = fs::read_to_string(server.data().join("LOCK")).expect("the server's lock");
-    start.run().refused("J10", 3, &[&format!("another artifact-keeper (pid {}) uses", pid.trim()), "KEEPER_DATA_DIR"]);
+    let lock = fs::read_to_string(server.data().join("LOCK")).expect("the server's lock");
+    let pid = lock.lines().next().expect("its first line");
+    start.run().refused("J10", 3, &[&format!("another artifact-keeper (pid {pid}) uses"), "KEEPER_DATA_DIR"]);
     assert_eq!(server.api("GET", "/api/artifacts", None).status, 200, "J10: the first one goes on");
 }
 

@@ -21,22 +21,39 @@ export async function offline(browser, { name }) {
 	holds((await textOf(page.locator('h1'))).includes(name), 'the package');
 }
 
-/** What a cold visit asks for, and in how many rounds: a round begins when an answer of the one before is there. */
+/**
+ * What a cold visit asks for, and in how many rounds it asks the API: answers are held back until nothing else is on its
+ * way, so what is asked after they came in was asked because of them. The icon is the browser's own affair.
+ */
 export async function requests(browser, { pages }) {
 	for (const [path, most, rounds] of pages) {
-		const page = await browser.open(path);
-		const { all, calls } = await page.evaluate(() => {
-			// The icon is the browser's own affair: it asks for it when it likes, or never.
-			const files = performance.getEntriesByType('resource').filter((file) => !file.name.endsWith('favicon.svg'));
-			const times = files.filter((file) => file.name.includes('/api/'));
-			return {
-				all: ['the page', ...files.map((file) => file.name)],
-				calls: times.map((file) => [file.startTime, file.responseEnd]),
-			};
+		const page = await browser.open();
+		const asked = [];
+		const held = [];
+		let open = 0;
+		page.on('request', (request) => {
+			if (!request.url().endsWith('/favicon.svg')) asked.push(request.url());
+			open += 1;
 		});
-		holds(all.length <= most, `${path} asks for ${all.length}, not ${most}:\n${all.join('\n')}`);
-		const depth = ([start]) => 1 + Math.max(0, ...calls.filter(([, end]) => end <= start).map(depth));
-		const found = Math.max(...calls.map(depth));
+		for (const end of ['requestfinished', 'requestfailed'])
+			page.on(end, () => {
+				open -= 1;
+			});
+		await page.route('**/api/**', (route) => held.push(route));
+		await page.goto(path);
+		const quiet = async () => {
+			for (let before = -1; before !== asked.length || open > held.length; ) {
+				before = asked.length;
+				await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100))));
+			}
+		};
+		let found = 0;
+		for (await quiet(); held.length; await quiet()) {
+			found += 1;
+			await Promise.all(held.splice(0).map((route) => route.continue()));
+		}
+		await settled(page);
+		holds(asked.length <= most, `${path} asks for ${asked.length}, not ${most}:\n${asked.join('\n')}`);
 		holds(found <= rounds, `${path} asks the API in ${found} rounds, not ${rounds}`);
 		await page.context().close();
 	}
