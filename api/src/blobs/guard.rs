@@ -17,7 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use keeper_core::blob::{BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, ReadSeek, StagedBlob};
+use keeper_core::blob::{
+    BlobError, BlobInfo, BlobLocation, BlobStore, ByteRange, ByteStream, Followed, ReadSeek, StagedBlob,
+};
 use keeper_core::digest::Digest;
 use keeper_core::error::Failure;
 use keeper_core::ledger::WalkableBlobs;
@@ -276,6 +278,18 @@ impl StagedBlob for GuardedStage {
 
     fn written(&self) -> (u64, Digest) {
         self.stage.written()
+    }
+
+    fn readable(&self) -> u64 {
+        self.stage.readable()
+    }
+
+    async fn flush(&mut self) -> Result<(), BlobError> {
+        self.stage.flush().await.inspect_err(|error| self.guard.noticed(error))
+    }
+
+    async fn follow(&mut self) -> Result<Arc<dyn Followed>, BlobError> {
+        self.stage.follow().await.inspect_err(|error| self.guard.noticed(error))
     }
 
     async fn commit(self: Box<Self>) -> Result<BlobInfo, BlobError> {
