@@ -29,7 +29,9 @@ done
 build() { cargo build --quiet --locked -p keeper-api --example faulty-keeper --features failpoints; }
 (cd "$tree" && build)
 cp "$root/target/debug/examples/faulty-keeper" "$program"
-# In its place belongs the one of this tree.
+# In its place belongs the one of this tree. To cargo the same package in two folders is one, and it looks at the files that it
+# was built of last: without them it builds anew.
+rm -rf "$tree"
 build
 
 rows=()
