@@ -190,6 +190,27 @@ fn who_needs_a_package_is_told_to_those_who_may_read_it() {
     let open = http::get(&format!("{}/api/packages/{id}/dependents", server.url)).expect(200);
     assert_eq!(texts(&open.json(), "name"), ["example.com/open", "example.com/open"]);
     assert!(!open.text().contains("secret"));
+    // Counted are packages, not versions, and those that nobody names too.
+    let listed =
+        |page: &Value| page["items"].as_array().expect("items").iter().map(|one| one["used_by"].clone()).collect();
+    let by_use = "/api/packages?sort=most_used&repository=local";
+    let of: Vec<Value> = listed(&http::get(&format!("{}{by_use}", server.url)).expect(200).json());
+    assert_eq!(of, [2, 0]);
+    let first = get(&server, &format!("{by_use}&limit=1"));
+    let cursor = first["next_cursor"].as_str().expect("one more");
+    let rest: Vec<Value> = listed(&get(&server, &format!("{by_use}&limit=1&cursor={cursor}")));
+    assert_eq!(rest, [0], "a page of one each");
+    get_refused(&server, &format!("/api/packages?sort=newest&repository=local&cursor={cursor}"));
+    server
+        .api("DELETE", &format!("/api/artifacts/{}", all["items"][0]["id"].as_str().expect("an id")), None)
+        .expect(204);
+    assert_eq!(get(&server, &format!("/api/packages/{id}"))["used_by"], 1, "a tombstone needs nothing");
+}
+
+/// A cursor of another order is none.
+#[track_caller]
+fn get_refused(server: &Server, path: &str) {
+    assert_eq!(server.api("GET", path, None).expect(400).json()["code"], "invalid_cursor", "{path}");
 }
 
 #[test]

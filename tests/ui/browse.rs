@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::{plain_file, publish, scenario, server};
+use crate::harness::archives;
 use crate::harness::machine::Machine;
 use crate::harness::raw_form::RawForm;
 use crate::harness::server::Server;
+use crate::harness::upload::Form;
 
 const M: &str = "github.com/yourcompany/mymodule";
 const README: &str =
@@ -144,11 +146,15 @@ fn a_list_says_who_uses_a_module_and_under_which_licence_it_is() {
     publish(&server, &module("app"), "v1.0.0", &[("LICENSE", "Ask us."), ("go.mod", &needs("app", &["base", "log"]))]);
     publish(&server, &module("bare"), "v1.0.0", &[("go.mod", &needs("bare", &["base"]))]);
     plain_file(&server, "tool/1.0.0/notes.txt", b"notes");
-    let list = server.api("GET", "/api/packages?sort=most_used&format=go", None).expect(200).json();
+    server.create_repository(&json!({"format": "go", "name": "secret", "kind": "hosted"}));
+    let hidden = archives::zip(&[("go.mod", needs("hidden", &["base"]).as_bytes()), ("doc.go", b"package hidden\n")]);
+    let form = Form::go(hidden).with("repository", "secret").with("name", &module("hidden")).with("version", "v1.0.0");
+    form.send(&server).expect(201);
+    let list = server.api("GET", "/api/packages?sort=most_used&repository=local", None).expect(200).json();
     let by_name =
         |name: &str| list["items"].as_array().expect("items").iter().position(|one| one["name"] == module(name));
     let mut rows =
-        vec![("base", "3", "Apache-2.0"), ("log", "1", "MIT"), ("app", "0", "unknown"), ("bare", "0", "none found")];
+        vec![("base", "4", "Apache-2.0"), ("log", "1", "MIT"), ("app", "0", "unknown"), ("bare", "0", "none found")];
     // Among those that are used alike the order is by id.
     rows[2..].sort_by_key(|(name, ..)| by_name(name));
     let rows: Vec<_> = rows.into_iter().map(|(name, used, licence)| json!([module(name), used, licence])).collect();

@@ -148,6 +148,11 @@ export async function columns(browser, { rows }) {
 		);
 	same(found, rows, 'the rows');
 	await browser.look(page, 'a list with users and licences');
+	await page.locator('tbody a.path').first().click();
+	await page.locator('.receipt').getByText('Apache-2.0').waitFor();
+	await wholePage(page);
+	await page.locator('#requiredby').getByText('1 package more that you may not read.').waitFor();
+	holds(!(await page.content()).includes('example.com/hidden'), 'who is hidden is named');
 	await visit(page, '/r/generic/files');
 	same(await page.getByRole('columnheader', { name: 'Licence' }).count(), 0, 'plain files have no licence');
 }

@@ -66,14 +66,14 @@ async fn what_was_published_before_is_listed_found_and_needed() {
     let query = DependentQuery { repositories: vec![local], package: needed, after: None, limit: 9 };
     let dependents = store.dependents(&query).await.expect("a page").items;
     assert_eq!(dependents.len(), 1, "once, and not by a tombstone");
-    store.publish(local, publication("example.com/dep", "v1")).await.expect("published");
-    let dep = PackageQuery { name: Some("example.com/dep".into()), ..named(&[local]) };
-    assert_eq!(store.list_packages(&dep).await.expect("a page").items[0].used_by, 1, "by one package");
     assert_eq!((dependents[0].version.version.as_str(), dependents[0].needs.as_str()), ("v1.1.0", "v1.0.0"));
     for text in ["example.com/ol", "xampl"] {
         let query = SearchQuery { repositories: vec![local], terms: vec![text.into()], after: None, limit: 9 };
         assert_eq!(store.find_packages(&query).await.expect("a page").items.len(), 1, "{text}");
     }
+    store.publish(local, publication("example.com/dep", "v1")).await.expect("published");
+    let dep = PackageQuery { name: Some("example.com/dep".into()), ..named(&[local]) };
+    assert_eq!(store.list_packages(&dep).await.expect("a page").items[0].used_by, 1, "by one package");
 }
 
 #[tokio::test]
