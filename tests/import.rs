@@ -6,8 +6,11 @@
 //! repeated         what is here is compared and not taken again; a kill in the middle leaves no half version
 //! ```
 
+mod elsewhere;
+mod parts;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use serde_json::Value;
@@ -19,9 +22,7 @@ use crate::harness::command::Finished;
 use crate::harness::goproxy::Module;
 use crate::harness::http;
 use crate::harness::machine::Machine;
-use crate::harness::postgres::Database;
 use crate::harness::refusal::Refusals;
-use crate::harness::s3::S3;
 use crate::harness::scripted::{Gate, Reply, Scripted};
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::upload::Form;
@@ -292,35 +293,6 @@ fn a_repeat_asks_for_nothing_that_is_here_and_when_told_to_check_only_whether_it
 }
 
 #[test]
-fn with_its_database_and_its_files_elsewhere_a_server_takes_over_the_same() {
-    let (database, s3) = (Database::new(), S3::start());
-    let mut settings = s3.settings("files");
-    settings.push(("KEEPER_DATABASE_URL".to_owned(), database.address().to_owned()));
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut server = Server::with(&settings);
-    let [first, second, only_known] = ["first", "second", "known"]
-        .map(|name| Module::new(&format!("example.com/{name}"), "v1.0.0").with("noise.bin", archives::noise(300_000)));
-    let disk = Athens::with(&[&first]);
-    let upstream = Scripted::start();
-    upstream.offer(&[&second]);
-    // Through the server, from a folder and from another server.
-    drop(import(&server, disk.at(), "").succeeded().says(&["taken over: 1\n"]));
-    let more = format!("{NEAR} --module example.com/second");
-    drop(import(&server, &upstream.url, &more).succeeded().says(&["taken over: 1\n"]));
-    // And by the command alone.
-    server.stop();
-    disk.put(&only_known);
-    let taken = import(&server, disk.at(), "").succeeded();
-    drop(taken.says(&["taken over: 1\n", "there already: 1\n", "refused: 0\n"]));
-    drop(import(&server, &upstream.url, &more).succeeded().says(&["there already: 1\n", "read: 0 bytes"]));
-    server.start_again();
-    [&first, &second, &only_known].into_iter().for_each(|module| holds(&server, module));
-    assert_eq!(s3.keys().iter().filter(|key| key.contains("sha256/")).count(), 3, "a zip each, and no copies");
-    assert_eq!(audited(&server, "publish").len(), 3, "each version is in the audit, once");
-    server.command("verify").succeeded();
-}
-
-#[test]
 fn what_contradicts_a_go_sum_or_what_is_here_is_refused_and_the_rest_goes_on() {
     let [good, bad, held, gone] =
         ["good", "bad", "held", "gone"].map(|name| Module::new(&format!("example.com/{name}"), "v1.0.0"));
@@ -489,53 +461,4 @@ fn a_kill_in_the_middle_leaves_no_half_version_and_the_same_command_goes_on() {
     modules.iter().for_each(|module| holds(&server, module));
     drop(import(&server, &upstream.url, &more).succeeded().says(&["taken over: 0\n", "there already: 12\n"]));
     server.command("verify").succeeded();
-}
-
-#[test]
-fn what_only_had_its_go_mod_is_completed_by_its_publisher_and_by_nobody_else() {
-    let server = Server::start();
-    let archive = |go_mod: &str| archives::zip(&[("go.mod", go_mod.as_bytes()), ("m.go", b"package m\n")]);
-    for has_info in [false, true] {
-        let version = if has_info { "v1.1.0" } else { "v1.0.0" };
-        let module = Module::new("example.com/m", version).made_at("2020-01-02T03:04:05Z");
-        let disk = Athens::with(&[&module]);
-        let folder = disk.0.path().join("example.com/m").join(version);
-        fs::remove_file(folder.join("source.zip")).expect("a file");
-        if !has_info {
-            fs::remove_file(folder.join(format!("{version}.info"))).expect("a file");
-        }
-        drop(import(&server, disk.at(), "").succeeded().says(&["taken over: 1\n"]));
-        let upload = |go_mod: &str| Form::go(archive(go_mod)).with("version", version).send(&server);
-        let other = upload(&format!("{}\n// another\n", module.go_mod())).expect(409).body;
-        assert_eq!(other["code"], "version_exists", "{other}");
-        assert_eq!(get(&server, &module.at("zip")).status, 404, "nothing of it is kept");
-        let artifact = upload(module.go_mod()).expect(201).body;
-        assert_eq!(artifact["files"].as_array().map(Vec::len), Some(3), "{artifact}");
-        assert_eq!(artifact["checksums"]["go.mod h1"].as_str(), Some(module.go_mod_h1().as_str()), "{artifact}");
-        get(&server, &module.at("zip")).expect(200);
-        let info = get(&server, &module.at("info")).expect(200).json();
-        assert_eq!(info["Time"] == "2020-01-02T03:04:05Z", has_info, "the time that users have stays: {info}");
-        let told = &artifact["metadata"]["time"];
-        assert_eq!(*told, info["Time"], "{artifact}");
-        assert_eq!(upload(module.go_mod()).status, 200, "a repeat");
-    }
-    server.command("verify").succeeded();
-}
-
-#[test]
-fn what_only_had_its_go_mod_is_completed_later() {
-    let module = odd("example.com/m");
-    let disk = Athens::with(&[&module]);
-    let zip: &Path = &disk.0.path().join("example.com/m/v1.0.0/source.zip");
-    let bytes = fs::read(zip).expect("a file");
-    fs::remove_file(zip).expect("a file");
-    let server = Server::start();
-    drop(import(&server, disk.at(), "").succeeded().says(&["taken over: 1\n"]));
-    assert_eq!(get(&server, &module.at("mod")).expect(200).text(), module.go_mod());
-    assert_eq!(get(&server, &module.at("zip")).status, 404);
-    fs::write(zip, bytes).expect("written");
-    for wanted in ["taken over: 1\n", "there already: 1\n"] {
-        drop(import(&server, disk.at(), "").succeeded().says(&[wanted]));
-        holds(&server, &module);
-    }
 }

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 const MEBIBYTE: usize = 1024 * 1024;
 
+/// Bytes at the end that wait for the judgement.
+const TAIL: usize = 64 * 1024;
+
 fn large(version: &str, megabytes: usize) -> Module {
     Module::new("example.com/large", version).with("noise.bin", archives::noise(megabytes * MEBIBYTE))
 }
@@ -158,13 +161,17 @@ fn what_is_refused_has_no_end() {
     scene.remote("m", &upstream.url);
     // No zip at all, and the zip of another version.
     for bytes in [archives::noise(3 * MEBIBYTE), large("v1.0.1", 3).zip()] {
-        upstream.put(&module.at("zip"), [Reply::bytes(bytes.clone())]);
-        let reader = Reading::of(&scene, &format!("/go/m{}", module.at("zip")));
+        let (gate, before_the_tail) = (Gate::default(), bytes.len() - TAIL);
+        upstream.put(&module.at("zip"), [Reply::bytes(bytes.clone()).held(bytes.len() - 1, &gate)]);
+        let mut reader = Reading::of(&scene, &format!("/go/m{}", module.at("zip")));
         assert_eq!(reader.status(), "200", "{}", reader.head);
-        let read = reader.rest();
-        assert!(read.len() < bytes.len() && bytes.starts_with(&read), "{} of {}", read.len(), bytes.len());
+        assert!(reader.next(before_the_tail) == bytes[..before_the_tail]);
+        gate.open();
+        assert_eq!(reader.rest().len(), 0, "nothing of what waits for the judgement");
         scene.keeps_nothing();
     }
+    let bytes = large("v1.0.1", 3).zip();
+    upstream.put(&module.at("zip"), [Reply::bytes(bytes)]);
     until("both are counted", || scene.relays("go", "refused") == 2);
     // Whoever can wait is told why.
     let told = scene.server.send(None, "GET", &format!("/go/m{}", module.at("zip")), &[("Range", "bytes=0-9")], b"");
