@@ -12,8 +12,8 @@ export RUSTUP_TOOLCHAIN := $(TOOLCHAIN)
 endif
 VENV := target/venv
 KEEPER := target/release/artifact-keeper
-# What runs a second time on PostgreSQL: what asks most of the database.
-ON_POSTGRES := access:: audit:: catalog:: concurrency:: faults::churn:: lifecycle:: reading::
+# What `make test` does not run a second time on PostgreSQL, as `make test-long` does: it asks little of the database.
+LITTLE_ON_POSTGRES := archives:: client_setup:: gomod_differential:: guide_ openapi:: sums_equal_version_control:: tidy:: ui::
 
 .PHONY: help run test test-long faulty mutants check bench generate tools-build tools-test
 
@@ -33,10 +33,11 @@ mutants: tools-build tools-test ## break each promise on purpose and see its tes
 test: tools-build tools-test faulty ## install what the tests need, and run all of them
 	$(CARGO) test --workspace --locked
 	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --lib --locked store::
-	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked -- $(ON_POSTGRES)
+	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked -- $(addprefix --skip ,$(LITTLE_ON_POSTGRES))
 
 test-long: tools-build tools-test faulty ## the same tests with long budgets: more rounds, more random requests, a million versions
 	KEEPER_LONG=1 $(CARGO) test --workspace --locked
+	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked
 
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
 	$(CARGO) fmt --all --check

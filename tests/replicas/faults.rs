@@ -52,7 +52,7 @@ fn an_outcome_that_nobody_can_tell_is_said_to_be_unknown_and_a_repeat_tells_it()
     publish(one, "example.com/before", "v1.0.0", 0);
     for (number, last, repeated) in [(1, Last::CarriedOut, 200), (2, Last::Lost, 201)] {
         let name = format!("example.com/m{number}");
-        proxy.close_at_commit(last);
+        proxy.close_at_commit_of(&name, last);
         let answer = publish(one, &name, "v1.0.0", number);
         assert_eq!((answer.status, answer.text("code")), (503, "outcome_unknown"), "{last:?}: {answer}");
         // What was there before is no less there for it.

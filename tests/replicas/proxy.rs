@@ -37,8 +37,8 @@ pub(super) enum Last {
 struct Faults {
     /// COMMITs whose answers are still to be taken away.
     commits: AtomicUsize,
-    /// The next of these COMMITs is the end: whether it is passed on, and no connection is taken after it.
-    last: Mutex<Option<Last>>,
+    /// The COMMIT of what names this is the end: whether it is passed on, and no connection is taken after it.
+    last: Mutex<Option<(Last, String)>>,
     /// No connection is taken any more.
     closed: AtomicBool,
     /// Nothing passes any more; connections stay open.
@@ -74,10 +74,10 @@ impl Proxy {
         self.faults.commits.store(commits, Ordering::SeqCst);
     }
 
-    /// Takes the answer of the next COMMIT away, and after it no connection until [`open`](Self::open).
-    pub(super) fn close_at_commit(&self, last: Last) {
-        *self.faults.last.lock().expect("no panic inside") = Some(last);
-        self.arm(1);
+    /// Takes the answer of the next COMMIT of a transaction that names this away, and after it no connection until
+    /// [`open`](Self::open). (Servers commit for themselves, too: leases and the like.)
+    pub(super) fn close_at_commit_of(&self, name: &str, last: Last) {
+        *self.faults.last.lock().expect("no panic inside") = Some((last, name.to_owned()));
     }
 
     /// Connections are taken again.
@@ -107,6 +107,12 @@ impl Faults {
         self.commits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 
+    /// Whether these bytes name what the last transaction is about.
+    fn is_named_in(&self, part: &[u8]) -> bool {
+        let last = self.last.lock().expect("no panic inside");
+        last.as_ref().is_some_and(|(_, name)| part.windows(name.len()).any(|window| window == name.as_bytes()))
+    }
+
     /// Waits while nothing passes.
     fn pass(&self) {
         while self.swallows.load(Ordering::SeqCst) {
@@ -122,12 +128,15 @@ fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
         let faults = Arc::clone(faults);
         thread::spawn(move || copy(&server, &client, &faults))
     };
-    let mut bytes = vec![0; 64 * 1024];
+    let (mut bytes, mut named) = (vec![0; 64 * 1024], false);
     while let Ok(length @ 1..) = (&mut &*client).read(&mut bytes) {
         let part = &bytes[..length];
         let is_commit = part.windows(COMMIT.len()).any(|window| window == COMMIT);
-        let cut = is_commit && faults.takes_this_commit();
-        let last = if cut { faults.last.lock().expect("no panic inside").take() } else { None };
+        named |= faults.is_named_in(part);
+        let last = if is_commit && named { faults.last.lock().expect("no panic inside").take() } else { None };
+        let last = last.map(|(last, _)| last);
+        named &= !is_commit;
+        let cut = last.is_some() || (is_commit && faults.takes_this_commit());
         if cut {
             faults.closed.store(last.is_some(), Ordering::SeqCst);
             // The client hears nothing any more; the server carries it out and only then notices.
