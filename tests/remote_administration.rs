@@ -9,7 +9,7 @@ use crate::harness::outside::Outside;
 use crate::harness::people::{Credential, ask, token};
 use crate::harness::raw_form::RawForm;
 use crate::harness::refusal::problem;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 
 const REPOSITORIES: &str = "/api/repositories";
 
@@ -235,7 +235,7 @@ fn guarded(settings: &[(&str, &str)]) -> Server {
 #[test]
 fn credentials_are_sent_to_their_upstream_and_shown_to_nobody() {
     let (first, second) = (Outside::answering(404, "no\n"), Outside::answering(404, "no\n"));
-    let mut server = guarded(&[]);
+    let mut server = guarded(&[ON_SQLITE]);
     let credentials = json!({"username": "ann", "password": "hunter2hunter2"});
     let chain = format!("{},{}", first.url, second.url);
     let upstream = json!({"url": chain, "allow_http": true, "credentials": credentials});

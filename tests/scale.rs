@@ -14,7 +14,7 @@ use crate::harness::is_long;
 use crate::harness::many::{self, Many};
 use crate::harness::people;
 use crate::harness::random::Random;
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::upload::Form;
 
 /// Versions of each package.
@@ -49,7 +49,7 @@ fn walk(server: &Server, path: &str, limit: u32, key: &str, mut between: impl Fn
 #[test]
 fn every_list_is_whole_and_memory_stays_flat_however_much_there_is() {
     let packages: u64 = if is_long() { 100_000 } else { 2_000 };
-    let mut server = Server::start();
+    let mut server = Server::with(&[ON_SQLITE]);
     server.create_repository(&json!({"format": "go", "name": "second", "kind": "hosted"}));
     many::fill(&mut server, &Many { packages, versions_each: VERSIONS, share: 5 });
 

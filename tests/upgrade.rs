@@ -18,7 +18,7 @@ use crate::harness::database::sql;
 use crate::harness::http;
 use crate::harness::people::{self, Credential};
 use crate::harness::postgres::{self, Database};
-use crate::harness::server::Server;
+use crate::harness::server::{ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 use crate::harness::upload::Form;
 
@@ -47,7 +47,7 @@ fn data_of(version: &str) -> impl FnOnce(&Path) {
 }
 
 fn server_of(version: &str) -> Server {
-    Server::upon(data_of(version), &[])
+    Server::upon(data_of(version), &[ON_SQLITE])
 }
 
 /// Everything that was published is served as it was, and nothing is wrong with it.
