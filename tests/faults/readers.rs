@@ -25,6 +25,8 @@ struct Scene {
     reads: AtomicU64,
     ends: AtomicBool,
     contents: Vec<Vec<u8>>,
+    /// Whether its database is that of others, too.
+    may_be_busy: bool,
 }
 
 impl Scene {
@@ -45,6 +47,12 @@ impl Scene {
         }
     }
 
+    /// A database of many servers can be too busy for a moment on a machine that does other things, too. That is told as
+    /// trouble; reads from SQLite know no such moment.
+    fn is_busy(&self, status: u16) -> bool {
+        self.may_be_busy && status == 503
+    }
+
     fn read(&self, mut chance: Random) {
         let mut client = self.client();
         while !self.ends.load(Ordering::SeqCst) {
@@ -52,12 +60,18 @@ impl Scene {
             let content = &self.contents[usize::try_from(number).expect("small")];
             if chance.below(4) > 0 {
                 let read = self.ask(&mut client, |client| client.read("kept", number));
+                if self.is_busy(read.status) {
+                    continue;
+                }
                 assert_eq!(read.status, 200, "{}", read.text());
                 assert!(read.body == *content, "{number} has other bytes");
             } else {
                 // The number of a version that comes and goes is also that of its content.
                 let name = format!("p{}", chance.below(PUBLISHERS));
                 let read = self.ask(&mut client, |client| client.read(&name, number));
+                if self.is_busy(read.status) {
+                    continue;
+                }
                 assert!(matches!(read.status, 200 | 404 | 410), "{} {}", read.status, read.text());
                 assert!(read.status != 200 || read.body == *content, "{name} {number} has other bytes");
             }
@@ -78,7 +92,8 @@ impl Scene {
                 let made = self.ask(&mut client, |client| client.publish(&name, number, content));
                 assert!(matches!(made.status, 200 | 201 | 503), "{} {}", made.status, made.text());
                 let gone = self.ask(&mut client, |client| client.delete(&name, number));
-                assert!(matches!(gone.status, 200 | 404 | 410), "{} {}", gone.status, gone.text());
+                let told = matches!(gone.status, 200 | 404 | 410) || self.is_busy(gone.status);
+                assert!(told, "{} {}", gone.status, gone.text());
             }
         }
     }
@@ -99,6 +114,7 @@ fn whoever_reads_gets_all_of_the_right_bytes_whatever_else_happens() {
         reads: AtomicU64::new(0),
         ends: AtomicBool::new(false),
         contents,
+        may_be_busy: server.database().is_some(),
     };
     let wanted = if is_long() { 1_000_000 } else { 100_000 };
     thread::scope(|scope| {
