@@ -24,8 +24,8 @@ run: tools-build ## build everything and start the server on SQLite and a local 
 	$(CARGO) build --release --locked -p keeper-api
 	exec $(KEEPER)
 
-faulty: tools-build ## build the server with failpoints that the fault tests need
-	$(CARGO) build --locked -p keeper-api --example faulty-keeper --features failpoints
+faulty: tools-build ## build the server that some tests need: with failpoints, and without pages
+	$(CARGO) build --locked -p keeper-api --example faulty-keeper --no-default-features --features failpoints
 
 mutants: tools-build tools-test ## break each promise on purpose and see its test fail, for example: make mutants ONLY=T5
 	tests/mutants/run.sh "$(ONLY)"

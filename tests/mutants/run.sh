@@ -26,7 +26,7 @@ for patch in tests/mutants/*.patch; do
   }
 done
 
-build() { cargo build --quiet --locked -p keeper-api --example faulty-keeper --features failpoints; }
+build() { cargo build --quiet --locked -p keeper-api --example faulty-keeper --no-default-features --features failpoints; }
 (cd "$tree" && build)
 cp "$root/target/debug/examples/faulty-keeper" "$program"
 # In its place belongs the one of this tree. To cargo the same package in two folders is one, and it looks at the files that it

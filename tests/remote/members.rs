@@ -49,7 +49,9 @@ fn the_first_member_that_knows_a_name_answers_for_all_of_it() {
     refusal::text("nobody has it", &scene.get("all", "/example.com/nobody/@v/list"), 404, "module_not_found");
 
     // The way is told: which member answers, and why.
-    for (package, who) in [("example.com/m", "first"), ("example.com/theirs", "second"), ("example.com/nobody", "no member")] {
+    for (package, who) in
+        [("example.com/m", "first"), ("example.com/theirs", "second"), ("example.com/nobody", "no member")]
+    {
         let question = format!("/api/explain?format=go&repository=all&package={package}");
         let told = scene.server.api("GET", &question, None).expect(200).json();
         let steps = told["steps"].as_array().expect("steps");

@@ -1,17 +1,14 @@
 //! How the pages are served, and what they do when the server is not there.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 use serde_json::json;
 
 use super::{Known, publish, scenario, server};
 use crate::harness::http::send;
-use crate::harness::is_long;
 use crate::harness::machine::Machine;
-use crate::harness::server::Server;
+use crate::harness::server::{Server, faulty_program};
 use crate::harness::wait;
 
 const M: &str = "github.com/yourcompany/mymodule";
@@ -71,18 +68,10 @@ fn the_page_comes_with_its_policy_and_scripts_stay_for_ever() {
     assert_eq!(api.header("cache-control"), Some("no-store"));
 }
 
-/// Everything is compiled a second time for it, so `make test` leaves it to the unit test of the crate of the pages.
+/// The program of the fault tests is built without them.
 #[test]
 fn a_build_without_pages_says_so_and_serves_all_the_rest() {
-    if !is_long() {
-        return;
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = root.join("target/without-pages");
-    let mut build = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
-    build.args(["build", "--locked", "-p", "keeper-api", "--no-default-features", "--target-dir"]).arg(&target);
-    assert!(build.current_dir(root).status().expect("cargo").success(), "it does not build");
-    let server = Server::of(&target.join("debug/artifact-keeper"));
+    let server = Server::of(&faulty_program());
     let page = send("GET", &format!("{}/r/go/local", server.url), &[BROWSER], b"").expect(200);
     assert!(page.text().contains("This build has no web UI"), "{}", page.text());
     publish(&server, M, "v1.0.0", &[]);
