@@ -63,6 +63,32 @@ fn a_form_of_its_own_fills_a_version_file_by_file() {
     assert_eq!(item["metadata"]["summary"], "one\ntwo", "a text of several lines came through");
 }
 
+/// Remote and virtual repositories are the platform's as well.
+#[test]
+fn it_is_copied_and_combined_as_every_format_is() {
+    let (theirs, ours) = (Hostile::new(), Hostile::new());
+    theirs.upload("1.0", "pkg.tar", "theirs").expect(201);
+    let upstream = json!({ "url": format!("http://{}/hostile/r", theirs.server.address()), "allow_http": true });
+    let repository =
+        |name: &str, kind: &str| json!({ "format": "hostile", "name": name, "kind": kind, "anonymous_read": true });
+    let mut copies = repository("copies", "remote");
+    copies["upstream"] = upstream;
+    ours.server.create_repository(&copies);
+    let mut all = repository("all", "virtual");
+    all["members"] = json!(["copies", "r"]);
+    ours.server.create_repository(&all);
+    let get = |path: &str| http::get(&format!("{}/hostile/{path}", ours.server.url));
+
+    assert_eq!(get("copies/files/pkg/1.0/pkg.tar").expect(200).text(), "theirs");
+    drop(theirs);
+    assert_eq!(get("copies/files/pkg/1.0/pkg.tar").expect(200).text(), "theirs", "a copy is ours");
+    assert_eq!(get("all/files/pkg/1.0/pkg.tar").expect(200).text(), "theirs");
+    text("trouble", &get("all/files/pkg/1.0/other.tar"), 502, "upstream_unreachable");
+    ours.upload("2.0", "pkg.tar", "ours").expect(201);
+    assert_eq!(get("all/files/pkg/2.0/pkg.tar").expect(200).text(), "ours");
+    assert_eq!(get("all/files/pkg/1.0/pkg.tar").status, 404, "what is published here is looked for here alone");
+}
+
 #[test]
 fn its_index_holds_all_files_with_absolute_links_and_differs_by_accept() {
     let hostile = Hostile::new();

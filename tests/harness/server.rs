@@ -108,7 +108,7 @@ impl Server {
     /// beside the tests.
     pub(crate) fn with_hostile_format() -> Self {
         let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
-        Self::prepare(&folder.join("examples/hostile-format"), &[], None)
+        Self::prepare(&folder.join("examples/hostile-format"), &[("KEEPER_NETWORK_ALLOW", "127.0.0.1")], None)
     }
 
     /// A server of another build.
