@@ -336,7 +336,7 @@ impl Endpoint for Routes {
             let body = self.metrics.count_received(request.take_body());
             request.set_body(body);
         }
-        let shape = if path == "/api" || path.starts_with("/api/") { Shape::Api } else { Shape::Text };
+        let shape = Shape::of(path);
         let speaks = !is_read || tracing::enabled!(tracing::Level::DEBUG);
         let mut span = if speaks { span_of(&id, &method) } else { Span::none() };
         let (facts, (who, result)) = match self.app.front.examine(&request, id) {

@@ -41,6 +41,13 @@ pub(crate) enum Shape {
     Text,
 }
 
+impl Shape {
+    /// That of this path.
+    pub(crate) fn of(path: &str) -> Self {
+        if path == "/api" || path.starts_with("/api/") { Self::Api } else { Self::Text }
+    }
+}
+
 /// The status of a class.
 #[must_use]
 pub(crate) fn status(class: Class) -> StatusCode {

@@ -70,8 +70,7 @@ impl Endpoint for Redirect {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let path = request.original_uri().path();
-        let shape = if path == "/api" || path.starts_with("/api/") { Shape::Api } else { Shape::Text };
+        let shape = Shape::of(request.original_uri().path());
         let (facts, result) = match self.front.examine(&request, request::new_id()) {
             Ok(facts) => {
                 let result = self.answered(&request, &facts).await;

@@ -46,8 +46,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task on a connection of that place, or on one that it makes when it is needed. `order` is held from each COMMIT to the end of what follows it,
-    /// so that whoever else changes memory after the database can do it in its order.
+    /// Starts the task on a connection of that place, or on one that it makes when it is needed. `order` is held from
+    /// each COMMIT to the end of what follows it, so that whoever else changes memory after the database can do it in
+    /// its order.
     pub(super) fn start(place: Place, connection: Option<DatabaseConnection>, order: Arc<Mutex<()>>) -> Self {
         let (queue, commands) = mpsc::channel(QUEUE_COMMANDS);
         let (pulse, closing) = (Arc::new(Pulse::new()), CancellationToken::new());

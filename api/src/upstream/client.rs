@@ -124,9 +124,7 @@ impl Saying {
         ]);
         Self { headers, authorization: None, redirect_hosts: None }
     }
-}
 
-impl Saying {
     /// Whether a redirect may lead there from a host.
     fn may_lead_to(&self, next: &Url, from: Option<&str>) -> bool {
         let Some(hosts) = &self.redirect_hosts else { return true };
