@@ -5,6 +5,7 @@ mod leases;
 mod pair;
 mod proxy;
 mod rolling;
+mod standby;
 
 use std::sync::Barrier;
 use std::thread;

@@ -269,16 +269,10 @@ impl Store {
         }
     }
 
-    /// Whether what is remembered here may be older than what other servers have done.
+    /// Whether what is remembered here may be older than what other servers have done: then the database itself is
+    /// asked.
     fn is_behind(&self) -> bool {
         self.shared.as_ref().is_some_and(Shared::is_behind)
-    }
-
-    fn refuse_behind(&self) -> Result<(), StoreError> {
-        if self.is_behind() {
-            return Err(StoreError::Unavailable("the changes of other servers cannot be followed".into()));
-        }
-        Ok(())
     }
 
     /// The connections by which the health is asked.

@@ -8,8 +8,9 @@
 //! The connection that listens also holds a lock with the number of this process. It ends with the process, however that
 //! ends, so whoever finds it free knows that the leases of that number ended too ([`jobs`](super::jobs)).
 //!
-//! What was not read for longer than [`TRUSTED`] is not believed: a right that was taken away elsewhere counts no more
-//! within that time, also while the database cannot be asked.
+//! What was not read for longer than [`TRUSTED`] is not believed, and whoever asks gets what the database says at that
+//! moment: a right that was taken away elsewhere counts no more within that time. So it is, too, while a COMMIT of our
+//! own hangs, which the next reading waits for: it costs questions, and stops nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,8 +35,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const TRUSTED: Duration = Duration::from_secs(5);
 /// How long a reading may take.
 const READING: Duration = Duration::from_secs(2);
-/// What is waited before the channel is listened to again after trouble.
-const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+/// What is waited before it is read, or the channel listened to, again after trouble.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What belongs to a database that others use, too.
 pub(super) struct Shared {
@@ -133,7 +134,7 @@ async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()
             }
             Err(error) => tracing::warn!(%error, "the changes of other servers cannot be listened to"),
         }
-        tokio::time::sleep(LISTEN_PAUSE).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -178,14 +179,17 @@ struct NumberRow {
 
 impl Follower {
     async fn follow(mut self, mut hears: mpsc::Receiver<()>) {
+        let mut pause = PERIOD;
         loop {
             tokio::select! {
                 _ = hears.recv() => {}
-                () = tokio::time::sleep(PERIOD) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             let read = tokio::time::timeout(READING, self.read()).await;
+            pause = PERIOD;
             if let Err(error) = read.unwrap_or(Err(StoreError::Busy)) {
                 tracing::warn!(%error, "the changes of other servers cannot be read");
+                pause = PAUSE;
             }
         }
     }

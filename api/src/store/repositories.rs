@@ -27,13 +27,20 @@ use super::usage;
 #[async_trait]
 impl RepositoryStore for Store {
     async fn find(&self, at: &RepositoryAddress) -> Result<Option<Arc<Repository>>, StoreError> {
-        self.refuse_behind()?;
-        Ok(self.catalog.find(at))
+        if !self.is_behind() {
+            return Ok(self.catalog.find(at));
+        }
+        let condition = "state = 'active' AND format = $1 AND name = $2";
+        let values = vec![at.format.as_str().into(), at.name.as_str().into()];
+        let found = loaded(&self.readers, condition, values).await?;
+        Ok(found.into_iter().next().map(|(repository, _)| repository))
     }
 
     async fn list(&self) -> Result<Vec<Arc<Repository>>, StoreError> {
-        self.refuse_behind()?;
-        Ok(self.catalog.list())
+        if !self.is_behind() {
+            return Ok(self.catalog.list());
+        }
+        Ok(load(&self.readers).await?.into_iter().map(|(repository, _)| repository).collect())
     }
 
     async fn create(
