@@ -3,6 +3,7 @@
 //! ```text
 //! content       what is taken from an upstream, what is refused, and what is kept when it changes its mind
 //! trouble       upstreams that fail in every way: the answer, and that nothing of it is kept
+//! damage        what is done when a copy of ours is lost or has rotted
 //! relayed       what is given out while it comes from the upstream
 //! redirects     where upstreams may send us, and where not
 //! places        addresses that nobody may name as an upstream
@@ -22,6 +23,7 @@
 mod caches;
 mod confusion;
 mod content;
+mod damage;
 mod differential;
 mod members;
 mod offline;

@@ -10,6 +10,8 @@
 //!
 //! Errors: none. A disk that cannot be written to takes only the memory of it, not the time.
 
+mod patient;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -19,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use patient::PatientClock;
 
 /// The file is written at most this often.
 const KEPT_EACH: SignedDuration = SignedDuration::from_secs(1);
@@ -30,6 +34,8 @@ const FILE: &str = "clock";
 #[derive(Debug)]
 pub struct Clock {
     path: PathBuf,
+    /// The latest time that was seen before this process.
+    seen_before: Option<Timestamp>,
     state: Mutex<State>,
     /// Whether somebody writes the file at this moment.
     writes: AtomicBool,
@@ -53,13 +59,20 @@ impl Clock {
     pub fn open(folder: &Path, newest_change: Option<Timestamp>) -> Arc<Self> {
         let path = folder.join(FILE);
         let kept = read(&path);
-        let seen = kept.or(newest_change).unwrap_or(Timestamp::MIN);
+        let seen_before = kept.or(newest_change);
+        let seen = seen_before.unwrap_or(Timestamp::MIN);
         let state = State { seen, at: Instant::now(), kept, told_behind: SignedDuration::ZERO };
-        let clock =
-            Self { path, state: Mutex::new(state), writes: AtomicBool::new(false), complained: AtomicBool::new(false) };
-        let clock = Arc::new(clock);
+        let (writes, complained) = (AtomicBool::new(false), AtomicBool::new(false));
+        let clock = Arc::new(Self { path, seen_before, state: Mutex::new(state), writes, complained });
         clock.now();
         clock
+    }
+
+    /// The time by which things are removed for good.
+    #[must_use]
+    pub fn patient(&self) -> PatientClock {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        PatientClock::open(folder, self.seen_before)
     }
 
     /// What the time is; never before what it was.

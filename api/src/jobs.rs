@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub mod collect;
+pub mod damage;
 pub mod removal;
 pub mod retention;
 pub mod scrub;

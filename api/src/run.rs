@@ -43,10 +43,10 @@ use crate::config::{Config, PublicUrl, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Exposure, Front, Health, Rates, Routes, Scrape, UploadBounds};
 use crate::import::Importer;
-use crate::jobs::Runner;
 use crate::jobs::removal::Removal;
 use crate::jobs::retention::{LastUse, Retention};
 use crate::jobs::upkeep::Upkeep;
+use crate::jobs::{self, Runner};
 use crate::monitoring::{Counts, Monitor, Samples, Sources};
 use crate::process;
 use crate::reload::Reload;
@@ -231,10 +231,12 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let app = crate::server::into_app(Routes::new(app));
     let runner = Runner::new(store.clone());
     tokio::spawn(guard.watch(runner.stopping().clone()));
+    let damage = keeper.ports().damage.clone();
+    tokio::spawn(jobs::damage::follow(damage, store.clone(), runner.stopping().clone()));
     let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
     // Where nothing can be written, there is no work to be done.
     if !read_only {
-        schedule(&config, &runner, &keeper, &upkeep);
+        schedule(&config, &runner, &keeper, &upkeep, &clock);
     }
     let passwords = Passwords::new(1, config.password_profile);
     let administration = Administration::new(store.clone(), clock, passwords, data.first_password());
@@ -275,13 +277,14 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
 }
 
 /// What runs now and then.
-fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep) {
+fn schedule(config: &Config, runner: &Runner, keeper: &Arc<Keeper>, upkeep: &Upkeep, clock: &Clock) {
     runner.schedule(upkeep.collect(config), Arc::default());
     if let Some(scrub) = upkeep.scrub(config) {
         runner.schedule(scrub, Arc::default());
     }
     runner.schedule(Removal(keeper.clone()), keeper.removals());
-    runner.schedule(Retention { keeper: keeper.clone(), period: config.retention_period }, Arc::default());
+    let retention = Retention { keeper: keeper.clone(), period: config.retention_period, clock: clock.patient() };
+    runner.schedule(retention, Arc::default());
     runner.schedule(LastUse { keeper: keeper.clone(), period: config.last_use_period }, Arc::default());
 }
 

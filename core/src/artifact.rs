@@ -144,6 +144,15 @@ impl FileContent {
             Self::Stored(blob) => blob.size,
         }
     }
+
+    /// The stored copy, if they are not in the row.
+    #[must_use]
+    pub fn stored(&self) -> Option<&BlobInfo> {
+        match self {
+            Self::Stored(blob) => Some(blob),
+            Self::Inline(_) => None,
+        }
+    }
 }
 
 /// One stored, addressed thing of an artifact.

@@ -106,6 +106,8 @@ pub struct Collector {
     ledger: Arc<dyn BlobLedger>,
     blobs: Arc<dyn WalkableBlobs>,
     policy: CollectorPolicy,
+    /// How much of either kind one run takes.
+    candidates: usize,
 }
 
 /// Is told how far a run is, and says whether it shall go on.
@@ -115,7 +117,7 @@ impl Collector {
     /// A collector of these blobs.
     #[must_use]
     pub fn new(ledger: Arc<dyn BlobLedger>, blobs: Arc<dyn WalkableBlobs>, policy: CollectorPolicy) -> Self {
-        Self { ledger, blobs, policy }
+        Self { ledger, blobs, policy, candidates: COLLECTOR_CANDIDATES }
     }
 
     /// One run.
@@ -154,8 +156,11 @@ impl Collector {
                 }
                 if entry.recorded_at > before {
                     seen.waiting.add(&entry.blob);
-                } else if waste.len() < COLLECTOR_CANDIDATES {
-                    seen.unreferenced.add(&entry.blob);
+                    continue;
+                }
+                // All count, also those that are left to the next run: by them it is judged whether it is too much.
+                seen.unreferenced.add(&entry.blob);
+                if waste.len() < self.candidates {
                     waste.push(entry.blob);
                 }
             }
@@ -180,8 +185,10 @@ impl Collector {
                 let is_old = copy.modified_at <= before && first_seen_at.is_some_and(|at| at <= before);
                 if !is_old {
                     seen.waiting.add(&copy.blob);
-                } else if waste.len() < COLLECTOR_CANDIDATES {
-                    seen.orphans.add(&copy.blob);
+                    continue;
+                }
+                seen.orphans.add(&copy.blob);
+                if waste.len() < self.candidates {
                     waste.push(copy.blob);
                 }
             }

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::artifact::ArtifactStore;
-use crate::blob::{BlobError, BlobInfo, ByteRange, ByteStream};
+use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::digest::Digest;
 use crate::error::Failure;
 use crate::ledger::WalkableBlobs;
@@ -109,6 +109,32 @@ impl Judge {
         }
         let live = self.artifacts.blob_location(blob.location.digest()).await?;
         Ok(if live.as_ref() == Some(&blob.location) { judged } else { Judged::Fine })
+    }
+}
+
+/// Whether this copy has all of its bytes and no others: all of them are read, as fast as they come.
+///
+/// # Errors
+/// Trouble that says nothing about the copy.
+pub async fn is_intact(blobs: &dyn BlobStore, blob: &BlobInfo) -> Result<bool, BlobError> {
+    let judged = match blobs.open(blob, None).await {
+        Ok(stream) => read(blob, stream, &mut Pace::new(0), &Always).await,
+        Err(error) => Err(error),
+    };
+    match judged {
+        Ok(judged) => Ok(judged == Judged::Fine),
+        Err(BlobError::Missing(_) | BlobError::Corrupt(..)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Of something that has to be known.
+struct Always;
+
+#[async_trait]
+impl Breath for Always {
+    async fn goes_on(&self) -> bool {
+        true
     }
 }
 

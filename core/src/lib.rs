@@ -16,6 +16,7 @@ pub mod audit;
 pub mod blob;
 pub mod catalog;
 pub mod collector;
+pub mod damage;
 pub mod digest;
 pub mod documents;
 pub mod error;

@@ -38,6 +38,7 @@ use crate::artifact::{ArtifactStore, Coordinate, FileContent, FoundFile, Package
 use crate::audit::AuditStore;
 use crate::blob::{BlobError, BlobInfo, BlobStore, ByteRange, ByteStream};
 use crate::catalog::{PackageStore, PackageSummary};
+use crate::damage::Damage;
 use crate::digest::Digest;
 use crate::documents::DocumentStore;
 use crate::error::{Failure, codes};
@@ -94,6 +95,8 @@ pub struct Ports {
     pub authorities: Arc<dyn Authorities>,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,
+    /// Which stored copies are known to be damaged.
+    pub damage: Arc<Damage>,
 }
 
 /// The services. Clones share everything.
@@ -240,6 +243,14 @@ impl Answer {
         }
     }
 
+    /// The stored copy that it names, if it is one.
+    fn copy(&self) -> Option<&BlobInfo> {
+        match &self.resolution {
+            Resolution::Blob(blob) => Some(blob),
+            Resolution::Bytes(_) | Resolution::Relay(_) => None,
+        }
+    }
+
     /// A stored file that the gate has let through.
     fn of_file(found: FoundFile, max_age: MaxAge, public: bool) -> Self {
         let FoundFile { file, published_at, .. } = found;
@@ -300,13 +311,21 @@ impl Keeper {
     /// # Errors
     /// `blob_missing` or `blob_corrupt`: a fault of the store, never an absence.
     pub async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, Failure> {
-        let fault = match self.ports.blobs.open(blob, range).await {
+        let fault = match self.open_copy(blob, range).await {
             Err(fault @ (BlobError::Missing(_) | BlobError::Corrupt(..))) => fault,
             other => return Ok(other?),
         };
         let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
+        if location.as_ref() == Some(&blob.location) {
+            self.ports.damage.meet(blob, &fault);
+        }
         let Some(location) = location.filter(|location| *location != blob.location) else { return Err(fault.into()) };
-        Ok(self.ports.blobs.open(&BlobInfo { location, size: blob.size }, range).await?)
+        Ok(self.open_copy(&BlobInfo { location, size: blob.size }, range).await?)
+    }
+
+    async fn open_copy(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
+        self.ports.damage.refuse(blob)?;
+        self.ports.blobs.open(blob, range).await
     }
 
     /// A blob or a part of it in memory; for callers who know that it is small.

@@ -36,6 +36,21 @@ pub struct Checked {
     pub at: Timestamp,
 }
 
+impl Checked {
+    /// A copy that was found broken at this time. It is looked at again soon.
+    #[must_use]
+    pub fn broken(blob: BlobInfo, code: &'static str, detail: String, now: Timestamp) -> Self {
+        let at = now.saturating_sub(SCRUBBED_EACH - BROKEN_EACH).unwrap_or(Timestamp::MIN);
+        Self { blob, fault: Some((code, detail)), at }
+    }
+
+    /// A copy that was found to be what its row says, at this time.
+    #[must_use]
+    pub fn fine(blob: BlobInfo, now: Timestamp) -> Self {
+        Self { blob, fault: None, at: now }
+    }
+}
+
 /// A blob that was found broken, and is still the live copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenBlob {
@@ -119,6 +134,15 @@ impl Scrubber {
     }
 }
 
+/// The log is told of a copy whose fault is new.
+pub fn tell_of(blob: &BlobInfo) {
+    tracing::error!(
+        event = "integrity_finding",
+        blob.digest = %blob.location.digest(),
+        "a stored file is damaged or missing; 'artifact-keeper verify' tells more"
+    );
+}
+
 struct Run<'a> {
     of: &'a Scrubber,
     done: Scrubbed,
@@ -132,9 +156,10 @@ impl Run<'_> {
         self.done.bytes += blob.size;
         let at_once = fault.is_some() || self.noted.elapsed() >= NOTED_EACH;
         let now = Timestamp::now();
-        let soon = now.saturating_sub(SCRUBBED_EACH - BROKEN_EACH).unwrap_or(Timestamp::MIN);
-        let at = if fault.is_some() { soon } else { now };
-        self.checked.push(Checked { blob, fault, at });
+        self.checked.push(match fault {
+            Some((code, detail)) => Checked::broken(blob, code, detail, now),
+            None => Checked::fine(blob, now),
+        });
         if at_once { self.note().await } else { Ok(()) }
     }
 
@@ -146,11 +171,7 @@ impl Run<'_> {
         }
         for blob in self.of.book.note(checked, Timestamp::now()).await? {
             self.done.found += 1;
-            tracing::error!(
-                event = "integrity_finding",
-                blob.digest = %blob.location.digest(),
-                "a stored file is damaged or missing; 'artifact-keeper verify' tells more"
-            );
+            tell_of(&blob);
         }
         Ok(())
     }

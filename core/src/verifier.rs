@@ -6,6 +6,7 @@
 //!
 //! Each blob is read in constant memory. What changes during the run is looked at again before it is told.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,6 +21,10 @@ use crate::integrity::{Breath, Judge, Judged, Pace};
 use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy, WalkableBlobs};
 use crate::limits::{UPLOAD_TIME, VERIFIER_WINDOW};
 use crate::repository::{Counts, RepositoryAddress};
+use crate::scrubber::{CheckBook, Checked};
+
+/// Damaged copies that are known when a run begins.
+const KNOWN: u32 = 10_000;
 
 /// The totals of a repository: as they are kept, and as they are when somebody counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +134,7 @@ pub trait Listener: Send + Sync {
 /// Verifies a store and its blobs.
 pub struct Verifier {
     ledger: Arc<dyn BlobLedger>,
+    book: Arc<dyn CheckBook>,
     judge: Judge,
     check: Arc<dyn SelfCheck>,
     audit: Arc<dyn AuditStore>,
@@ -148,12 +154,13 @@ impl Verifier {
     #[must_use]
     pub fn new(
         ledger: Arc<dyn BlobLedger>,
+        book: Arc<dyn CheckBook>,
         artifacts: Arc<dyn ArtifactStore>,
         check: Arc<dyn SelfCheck>,
         audit: Arc<dyn AuditStore>,
         blobs: Arc<dyn WalkableBlobs>,
     ) -> Self {
-        Self { ledger, judge: Judge { blobs: blobs.clone(), artifacts }, check, audit, blobs }
+        Self { ledger, book, judge: Judge { blobs: blobs.clone(), artifacts }, check, audit, blobs }
     }
 
     /// Looks at everything.
@@ -262,6 +269,8 @@ impl Run<'_> {
 
     async fn blobs(&mut self, scope: Scope) -> Result<bool, Failure> {
         let mut pace = Pace::new(scope.rate);
+        let (_, known) = self.of.book.broken(KNOWN).await?;
+        let known: HashSet<_> = known.into_iter().map(|broken| broken.blob.location).collect();
         loop {
             let window = self.of.ledger.entries(self.after, VERIFIER_WINDOW).await?;
             if window.is_empty() {
@@ -270,8 +279,15 @@ impl Run<'_> {
             for LedgerEntry { blob, .. } in window {
                 match self.of.judge.judge(&blob, scope.quick, &mut pace, &*self).await? {
                     Judged::Stopped => return Ok(false),
-                    Judged::Fine => {}
+                    Judged::Fine => {
+                        if !scope.quick && known.contains(&blob.location) {
+                            self.note(Checked::fine(blob.clone(), Timestamp::now())).await?;
+                        }
+                    }
                     Judged::Broken(code, reason) => {
+                        if !known.contains(&blob.location) {
+                            self.note(Checked::broken(blob.clone(), code, reason.clone(), Timestamp::now())).await?;
+                        }
                         // It is told before it is counted as looked at: nobody resumes behind what was not told.
                         if !self.fault(code, blob.location.as_str(), reason).await {
                             return Ok(false);
@@ -285,6 +301,15 @@ impl Run<'_> {
                     return Ok(false);
                 }
             }
+        }
+    }
+
+    /// Writes down what is not known yet: a copy that is damaged, or one that is no more. Where nothing can be written
+    /// it is told all the same.
+    async fn note(&self, checked: Checked) -> Result<(), Failure> {
+        match self.of.book.note(vec![checked], Timestamp::now()).await {
+            Err(StoreError::NotWritable(_)) => Ok(()),
+            noted => Ok(noted.map(drop)?),
         }
     }
 

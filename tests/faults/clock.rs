@@ -3,18 +3,39 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use super::files::{Client, QUIET, bytes, gc, path, with_files};
 use crate::harness::exchange::Exchange;
 use crate::harness::http;
 use crate::harness::people::{Credential, PASSWORD, ask, cookie, person, sign_in};
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::shim::Shim;
+use crate::harness::wait;
 
 const HOUR: i64 = 3_600;
 const YEARS: i64 = 10 * 365 * 24 * HOUR;
 
-const SETTINGS: [(&str, &str); 4] =
-    [("KEEPER_GC_GRACE", "1h"), ("KEEPER_GC_UNLINK_DELAY", "0s"), ("KEEPER_GC_MAX_PERCENT", "100"), QUIET];
+const SETTINGS: [(&str, &str); 5] = [
+    ("KEEPER_GC_GRACE", "1h"),
+    ("KEEPER_GC_UNLINK_DELAY", "0s"),
+    ("KEEPER_GC_MAX_PERCENT", "100"),
+    ("KEEPER_RETENTION_PERIOD", "200ms"),
+    QUIET,
+];
+
+/// Waits until the rules were applied at a time that is told after this call.
+fn rules_are_applied(server: &Server) {
+    let ended = || {
+        let status = server.api("GET", "/api/status", None).expect(200).json();
+        let mut jobs = status["jobs"].as_array().expect("jobs").iter();
+        jobs.find(|job| job["name"] == "retention").map_or(Value::Null, |job| job["ended_at"].clone())
+    };
+    for _ in 0..2 {
+        let before = ended();
+        wait::until("the rules were applied", || ended() != before);
+    }
+}
 
 #[test]
 fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
@@ -28,6 +49,8 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
     let signs_in = |server: &Server| Credential::Cookie(cookie(&sign_in(server, "ann", PASSWORD).expect(201)));
     let session = signs_in(&server);
     let mut ended = false;
+    let rules = json!({ "rules": [{ "older_than_days": 30 }, { "unused_for_days": 30 }] });
+    server.api("PUT", "/api/repositories/generic/files/retention", Some(&rules)).expect(200);
     // A copy that no row names yet, as that of an upload under way. Nobody has looked at it so far.
     let orphan = server.data().join("blobs/sha256/ab").join(format!("ab{}.k3v5w7x2m1", "0".repeat(62)));
     fs::write(&orphan, "on its way").expect("the folder is there");
@@ -60,6 +83,7 @@ fn a_clock_that_jumps_removes_nothing_ends_nothing_and_revives_nothing() {
                 server.start_again();
             }
             gc(&server).expect("it collects");
+            rules_are_applied(&server);
             let mut client = Client::of(&server);
             for version in 0..=version {
                 let read = client.read("m", version).expect("it runs").expect(200);

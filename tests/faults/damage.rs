@@ -10,6 +10,7 @@ use crate::harness::http::{self, Response};
 use crate::harness::random::Random;
 use crate::harness::refusal;
 use crate::harness::server::Server;
+use crate::harness::wait;
 
 /// Larger than what is read at once.
 const BYTES: usize = 1_500_000;
@@ -72,16 +73,62 @@ fn damaged_bytes_are_never_served_and_never_called_absent() {
     server.command("verify").succeeded();
 }
 
+/// Changes one bit within a stored copy.
+fn flip(copy: &Path) {
+    let mut bytes = fs::read(copy).expect("a blob");
+    bytes[BYTES / 2] ^= 1;
+    write(copy, &bytes);
+}
+
 #[test]
-fn a_flipped_bit_is_found_by_a_verification_and_named() {
-    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET]].concat()));
+fn a_flipped_bit_is_named_by_a_verification_given_to_nobody_from_then_on_and_mended_by_a_repeat() {
+    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ("KEEPER_SCRUB_RATE", "0")]].concat()));
     let content = Random::seeded(0).bytes(BYTES);
-    Client::of(&server).publish("m", 0, &content).expect("it runs").expect(201);
+    let mut client = Client::of(&server);
+    client.publish("m", 0, &content).expect("it runs").expect(201);
     let copy = copy_of(&server, &content);
-    let mut flipped = content;
-    flipped[BYTES / 2] ^= 1;
-    write(&copy, &flipped);
+    flip(&copy);
+    // It is kept ready.
+    client.read("m", 0).expect("it runs").expect(200);
     let found = server.command("verify --json");
     let name = copy.file_name().expect("a name").to_string_lossy();
     assert!(found.code() == Some(5) && found.stdout().contains(&*name), "{found}");
+    wait::until("it is refused", || asked(&server, 0).iter().all(|(_, answer)| answer.status == 500));
+    for (how, answer) in asked(&server, 0) {
+        assert_eq!((answer.status, answer.header("x-error-code")), (500, Some("blob_corrupt")), "{how}");
+    }
+    assert_eq!(server.api("GET", "/api/status", None).expect(200).json()["damaged"]["count"], 1);
+    client.publish("m", 0, &content).expect("it runs").expect(200);
+    assert!(client.read("m", 0).expect("it runs").expect(200).body == content);
+    server.command("verify").succeeded();
+    assert_eq!(server.api("GET", "/api/status", None).expect(200).json()["damaged"]["count"], 0);
+}
+
+#[test]
+fn a_copy_that_was_mended_by_hand_is_served_when_a_verification_has_seen_it() {
+    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ("KEEPER_SCRUB_RATE", "0")]].concat()));
+    let content = Random::seeded(0).bytes(BYTES);
+    let mut client = Client::of(&server);
+    client.publish("m", 0, &content).expect("it runs").expect(201);
+    let copy = copy_of(&server, &content);
+    flip(&copy);
+    assert_eq!(server.command("verify").code(), Some(5));
+    wait::until("it is refused", || client.read("m", 0).expect("it runs").status == 500);
+    write(&copy, &content);
+    server.command("verify").succeeded();
+    wait::until("it is served", || client.read("m", 0).expect("it runs").status == 200);
+}
+
+#[test]
+fn nothing_is_acknowledged_that_rests_on_an_older_copy_which_has_rotted_unseen() {
+    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET, ("KEEPER_SCRUB_RATE", "0")]].concat()));
+    let content = Random::seeded(0).bytes(BYTES);
+    let mut client = Client::of(&server);
+    client.publish("m", 0, &content).expect("it runs").expect(201);
+    flip(&copy_of(&server, &content));
+    client.publish("other", 0, &content).expect("it runs").expect(201);
+    for name in ["other", "m"] {
+        assert!(client.read(name, 0).expect("it runs").expect(200).body == content, "{name}");
+    }
+    server.command("verify").succeeded();
 }

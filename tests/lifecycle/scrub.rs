@@ -41,7 +41,7 @@ fn a_byte_that_flips_is_found_in_the_background_told_once_and_forgotten_when_it_
     wait::until("it is found", || damaged(&server)["count"] == 1);
     let first = &damaged(&server)["first"][0];
     assert_eq!((&first["sha256"], &first["code"]), (&digest.clone().into(), &"blob_corrupt".into()), "{first}");
-    assert!(server.output().contains("integrity_finding"), "the log tells of it");
+    wait::until("the log tells of it", || server.output().contains("integrity_finding"));
     let told = |server: &Server| {
         let page = server.api("GET", "/api/audit?action=blob.damaged", None).expect(200).json();
         page["items"].as_array().expect("items").clone()

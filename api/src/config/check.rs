@@ -1,8 +1,15 @@
 //! Rules between settings.
 
+use std::time::Duration;
+
+use keeper_core::limits::UPLOAD_TIME;
+
 use super::draft::Draft;
 use super::source::{Effective, Source};
 use super::{Fault, PublicUrl, StoragePlace};
+
+/// A collector that waits for so long meets no upload under way, whatever its clock does.
+const GRACE_OF_UPLOADS: Duration = UPLOAD_TIME.saturating_mul(4);
 
 /// Adds what does not fit together. Called when each value is good by itself.
 pub(super) fn combinations(
@@ -39,6 +46,14 @@ pub(super) fn combinations(
         if given && !bucket {
             warnings.push(format!("{} is ignored: storage_url names no bucket (s3://bucket/prefix)", place(name)));
         }
+    }
+    if draft.config.gc_grace < GRACE_OF_UPLOADS {
+        warnings.push(format!(
+            "{}: a grace of less than {} hours may collect the files of an upload that takes long; it is refused then, \
+             and has to be sent again",
+            place("gc_grace"),
+            GRACE_OF_UPLOADS.as_secs() / 3_600
+        ));
     }
     if reaches_strangers_in_the_clear(draft, tls) {
         warnings.push(format!(

@@ -9,6 +9,7 @@ use keeper_core::pipeline::Keeper;
 use tokio_util::sync::CancellationToken;
 
 use super::Job;
+use crate::clock::PatientClock;
 
 /// Applies the rules of all repositories.
 pub struct Retention {
@@ -16,6 +17,8 @@ pub struct Retention {
     pub keeper: Arc<Keeper>,
     /// Time between two runs.
     pub period: Duration,
+    /// By which versions are old.
+    pub clock: PatientClock,
 }
 
 #[async_trait]
@@ -31,7 +34,7 @@ impl Job for Retention {
     async fn run(&self, stop: &CancellationToken) -> Result<Option<String>, Failure> {
         // Rules look at uses, so those in memory count.
         self.keeper.record_uses().await?;
-        let removed = self.keeper.apply_retention(&|| !stop.is_cancelled()).await?;
+        let removed = self.keeper.apply_retention(self.clock.now().await, &|| !stop.is_cancelled()).await?;
         Ok((removed > 0).then(|| format!("removed {removed} versions")))
     }
 }

@@ -40,6 +40,7 @@ impl Upkeep {
                 store.clone(),
                 store.clone(),
                 store.clone(),
+                store.clone(),
                 blobs.clone(),
             )),
             store,

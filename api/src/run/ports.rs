@@ -33,6 +33,7 @@ pub(super) fn ports(
         upstreams: Arc::new(network.clone()),
         authorities: Arc::new(network.clone()),
         listener,
+        damage: Arc::default(),
     }
 }
 

@@ -148,3 +148,21 @@ async fn a_run_that_is_stopped_or_fails_anywhere_is_completed_by_the_next() {
     let stopped = world.collector(AT_ONCE).run(Mode::Careful, &|_| false).await.expect("a run");
     assert_eq!(stopped.unlinked, Tally::default());
 }
+
+#[tokio::test]
+async fn what_one_run_does_not_take_counts_all_the_same_when_it_is_judged_to_be_too_much() {
+    let world = World::new().await;
+    for number in 0..40 {
+        let what = world.publish(&format!("p{number}"), &format!("{number}")).await;
+        if number % 2 == 0 {
+            world.delete(&what).await;
+        }
+    }
+    let mut collector = world.collector(AT_ONCE);
+    collector.candidates = 2;
+    let run = collector.run(Mode::Careful, &|_| true).await.expect("a run");
+    assert!(run.suspicious && run.discarded.blobs == 0, "{run:?}");
+    assert_eq!(run.unreferenced.blobs, 20);
+    let run = collector.run(Mode::Confirmed, &|_| true).await.expect("a run");
+    assert_eq!(run.discarded.blobs, 2, "it goes on in the next run");
+}

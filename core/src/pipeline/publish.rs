@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -25,9 +25,13 @@ use crate::error::{Failure, Problem, codes};
 use crate::events::{Event, Step};
 use crate::failpoint;
 use crate::format::{Claim, FormatHandler, InspectError, Inspection, Recorded, UpstreamFile};
+use crate::integrity;
 use crate::policy;
 use crate::quota;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryName};
+
+/// No collector takes a copy that an upload has made so shortly before, however short its grace is: it looks at it twice.
+const SAFE_FROM_COLLECTION: Duration = Duration::from_secs(1);
 
 /// An upload, staged.
 pub struct Upload {
@@ -277,7 +281,7 @@ impl Keeper {
         | PublishOutcome::Same(artifact)
         | PublishOutcome::Conflict(artifact)
         | PublishOutcome::Deleted(artifact)) = &outcome;
-        self.settle(&files, artifact).await;
+        self.settle(&files, artifact, began).await?;
         Ok(outcome)
     }
 
@@ -285,19 +289,33 @@ impl Keeper {
         self.ports.listener.hear(&Event::Step { format: &repository.address.format, step, took: began.elapsed() });
     }
 
-    /// Heals blobs of the artifact that were lost, with the fresh copies, and removes the copies that no row
-    /// names. Trouble here leaves spare copies for the collector, so it is logged and no more.
-    async fn settle(&self, fresh: &[ArtifactFile], artifact: &Artifact) {
+    /// Heals blobs of the artifact that were lost or have rotted, with the fresh copies, and removes the copies that no
+    /// row names: an older copy is believed when it was read and found right.
+    ///
+    /// # Errors
+    /// That an older copy cannot be read or replaced, or that a fresh one has gone: nothing may be acknowledged that
+    /// rests on it. A repeat heals it; a fresh copy that no row names stays for the collector.
+    async fn settle(&self, fresh: &[ArtifactFile], artifact: &Artifact, began: Instant) -> Result<(), Failure> {
         for copy in fresh.iter().filter_map(stored) {
             let live =
                 artifact.files.iter().filter_map(stored).find(|live| live.location.digest() == copy.location.digest());
-            if let Some(live) = live
-                && (live.location == copy.location || self.heal(live, copy).await)
-            {
-                continue;
+            match live {
+                Some(live) if live.location == copy.location => self.refuse_collected(live, began).await?,
+                Some(live) if self.heal(live, copy).await? => {}
+                _ => self.discard([copy]).await,
             }
-            self.discard([copy]).await;
         }
+        Ok(())
+    }
+
+    /// A collector with a grace that is shorter than this upload has taken may have removed its copy before the row
+    /// was there. From now on it cannot.
+    async fn refuse_collected(&self, copy: &BlobInfo, began: Instant) -> Result<(), Failure> {
+        if began.elapsed() < SAFE_FROM_COLLECTION || self.ports.blobs.is_intact(copy).await? {
+            return Ok(());
+        }
+        Err(Failure::new(&codes::STORAGE_UNAVAILABLE, codes::STORAGE_UNAVAILABLE.title)
+            .caused_by("the stored file was collected before its upload had ended: KEEPER_GC_GRACE is too short"))
     }
 
     /// Removes copies that no row names.
@@ -309,24 +327,23 @@ impl Keeper {
         }
     }
 
-    /// Puts a fresh copy into the place of a lost one. Answers whether a row may name it now: a relocation
-    /// that failed may have happened and only its answer be lost.
-    async fn heal(&self, live: &BlobInfo, copy: &BlobInfo) -> bool {
-        if !matches!(self.ports.blobs.is_intact(live).await, Ok(false)) {
-            return false;
+    /// Puts a fresh copy into the place of one that is lost or damaged. Answers whether a row names it now; somebody
+    /// else may have been faster.
+    async fn heal(&self, live: &BlobInfo, copy: &BlobInfo) -> Result<bool, Failure> {
+        if integrity::is_intact(&*self.ports.blobs, live).await? {
+            return Ok(false);
         }
-        let digest = live.location.digest();
-        match self.ports.artifacts.relocate(&live.location, &copy.location).await {
-            Ok(true) => tracing::warn!(blob.digest = %digest, "a lost blob was healed by a new upload of its bytes"),
-            Ok(false) => return false,
-            Err(error) => tracing::warn!(%error, blob.digest = %digest, "a lost blob could not be healed"),
+        let healed = self.ports.artifacts.relocate(&live.location, &copy.location).await?;
+        if healed {
+            let digest = live.location.digest();
+            tracing::warn!(blob.digest = %digest, "a lost or damaged blob was healed by a fresh copy of its bytes");
         }
-        true
+        Ok(healed)
     }
 
     async fn is_intact(&self, artifact: &Artifact) -> Result<bool, BlobError> {
         for blob in artifact.files.iter().filter_map(stored) {
-            if !self.ports.blobs.is_intact(blob).await? {
+            if !integrity::is_intact(&*self.ports.blobs, blob).await? {
                 return Ok(false);
             }
         }
@@ -335,10 +352,7 @@ impl Keeper {
 }
 
 fn stored(file: &ArtifactFile) -> Option<&BlobInfo> {
-    match &file.content {
-        FileContent::Stored(blob) => Some(blob),
-        FileContent::Inline(_) => None,
-    }
+    file.content.stored()
 }
 
 impl Copied {

@@ -81,7 +81,8 @@ impl Keeper {
     fn kept(&self, key: &(RepositoryId, Box<str>), generation: u64, revision: i64) -> Option<Arc<Kept>> {
         let kept = self.answers.get(key)?;
         let good = (kept.generation, kept.revision) == (generation, revision)
-            && kept.until.is_none_or(|until| Instant::now() < until);
+            && kept.until.is_none_or(|until| Instant::now() < until)
+            && kept.answer.copy().is_none_or(|blob| !self.ports.damage.is_known(&blob.location));
         good.then_some(kept)
     }
 }

@@ -98,6 +98,10 @@ impl Copies {
         self.admit_by_name(&coordinate.package, Some(&coordinate.version))?;
         if let Some(answer) = self.stored(route, path, coordinate).await? {
             self.admit_by_age(coordinate, Some(path)).await?;
+            let is_damaged = answer.copy().is_some_and(|copy| self.keeper.ports.damage.is_known(&copy.location));
+            if is_damaged && !route.stored_only {
+                return self.mended(route, path, coordinate, answer).await;
+            }
             self.served(Served::Stored);
             return Ok(answer);
         }
@@ -133,6 +137,28 @@ impl Copies {
         let Some(found) = self.keeper.ports.artifacts.file(self.repository.id, path).await? else { return Ok(None) };
         policy::admit(&found, coordinate)?;
         Ok(Some(Answer::of_file(found, route.max_age, self.repository.anonymous_read)))
+    }
+
+    /// A file whose copy is lost or damaged: the upstream may still have the same bytes. Whatever it says, what was here
+    /// is not absent.
+    async fn mended(
+        &self,
+        route: &Route,
+        path: &FilePath,
+        coordinate: &Coordinate,
+        damaged: Answer,
+    ) -> Result<Answer, Failure> {
+        let filled = self.filled(route, path, coordinate, false).await;
+        self.served(filled.as_ref().map_or_else(Served::of, |_| Served::Fetched));
+        if let Err(failure) = filled {
+            tracing::error!(
+                repository.name = %self.repository.address, package.name = %coordinate.package,
+                package.version = %coordinate.version, error.code = failure.code().name,
+                "a damaged file could not be fetched anew: {failure}"
+            );
+            return Ok(damaged);
+        }
+        Ok(self.stored(route, path, coordinate).await?.unwrap_or(damaged))
     }
 
     /// What to say of a file that is nowhere.

@@ -64,14 +64,18 @@ impl Keeper {
         Ok(plan)
     }
 
-    /// Removes what the rules of all repositories say. Answers how many versions went.
+    /// Removes what the rules of all repositories say at this time. Answers how many versions went.
     ///
     /// # Errors
     /// What the store reports; what was removed stays removed, the next call goes on.
-    pub async fn apply_retention(&self, goes_on: &(dyn Fn() -> bool + Send + Sync)) -> Result<u64, Failure> {
+    pub async fn apply_retention(
+        &self,
+        now: Timestamp,
+        goes_on: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<u64, Failure> {
         let mut removed = 0;
         for repository in self.ports.repositories.list().await? {
-            removed += self.apply_rules_of(&repository, goes_on).await?;
+            removed += self.apply_rules_of(&repository, now, goes_on).await?;
         }
         Ok(removed)
     }
@@ -79,6 +83,7 @@ impl Keeper {
     async fn apply_rules_of(
         &self,
         repository: &Arc<Repository>,
+        now: Timestamp,
         goes_on: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<u64, Failure> {
         let lifecycle = &self.ports.lifecycle;
@@ -90,10 +95,9 @@ impl Keeper {
             let Some(package) = packages.last() else { break };
             last = package.key;
             // Only what looks like work is asked of the writer, who looks again.
-            let is_work =
-                |package: &&PackageVersions| !set.rules.doomed(package, known_since, Timestamp::now()).is_empty();
+            let is_work = |package: &&PackageVersions| !set.rules.doomed(package, known_since, now).is_empty();
             for package in packages.iter().filter(is_work) {
-                removed += self.thin_out(repository.id, package.key, goes_on).await?;
+                removed += self.thin_out(repository.id, package.key, now, goes_on).await?;
             }
         }
         if removed > 0 {
@@ -107,11 +111,12 @@ impl Keeper {
         &self,
         of: RepositoryId,
         package: i64,
+        now: Timestamp,
         goes_on: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<u64, Failure> {
         let mut removed = 0;
         while goes_on() {
-            let gone = self.ports.lifecycle.apply_rules(of, package, Timestamp::now(), REMOVAL_BATCH).await?;
+            let gone = self.ports.lifecycle.apply_rules(of, package, now, REMOVAL_BATCH).await?;
             removed += gone.len() as u64;
             if gone.len() < REMOVAL_BATCH as usize {
                 break;

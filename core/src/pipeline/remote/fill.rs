@@ -214,7 +214,9 @@ impl Filling {
         let Self { copies, what, path, outside, .. } = self;
         let _turn = copies.keeper.fetches.slot().await?;
         // Another fetch may have ended between the look at what is stored and the beginning of this one.
-        if copies.keeper.ports.artifacts.file(copies.repository.id, path).await?.is_some() {
+        if let Some(found) = copies.keeper.ports.artifacts.file(copies.repository.id, path).await?
+            && !found.file.content.stored().is_some_and(|copy| copies.keeper.ports.damage.is_known(&copy.location))
+        {
             return Ok(());
         }
         let there = copies.keeper.ports.artifacts.find(copies.repository.id, what).await?;

@@ -151,10 +151,13 @@ async fn a_fresh_copy_stays_when_nobody_knows_whether_a_row_names_it() {
     let upload = world.upload("b", "1", &long("one")).await;
     // The repository, the twins, the version before, the publication; then the relocation fails.
     world.store.fail_after(4);
-    assert!(world.send(upload).await.expect("published").created);
+    let sent = world.send(upload).await;
+    assert_eq!(code(sent.map(drop)), "database_unavailable", "nothing is acknowledged that rests on lost bytes");
     assert!(world.store.ping().await.is_err(), "the relocation was to fail");
     world.store.recover();
     assert_eq!(world.blobs.locations().len(), 1, "the only copy of these bytes was removed");
+    assert!(!world.publish("b", "1", &long("one")).await.expect("a repeat").created);
+    assert_eq!(world.text("/b/1.txt").await.expect("a healed file"), long("one"));
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ impl World {
             documents: store.clone(),
             upstreams: Arc::new(upstreams.clone()),
             authorities: Arc::new(NoAuthorities),
+            damage: Arc::default(),
         };
         Self { keeper: Keeper::new(ports, 1), store, blobs, format, upstreams, may_relay: false }
     }
