@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::Copies;
 use super::fetches::{Offering, Wanted};
 use super::relay::{Relay, Relaying, relay};
+use super::slots::Slot;
 use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PublishOutcome, VersionName};
 use crate::audit::{NewAuditRow, Outcome};
 use crate::blob::StagedBlob;
@@ -77,14 +78,14 @@ impl Copies {
     }
 
     /// Asks sources in order: absence leads to the next one, trouble only where the chain says so. Trouble of one is
-    /// never turned into an absence by the others.
+    /// never turned into an absence by the others. The turn of the exchange is the caller's, until the bytes are here.
     pub(super) async fn ask<'s>(
         &self,
         sources: &[&'s ChainSource],
         outside: &str,
         known: Option<&Validators>,
         limit_bytes: u64,
-    ) -> Result<(&'s ChainSource, Fetched), UpstreamError> {
+    ) -> Result<Asked<'s>, Trouble> {
         let (mut gone, mut trouble) = (false, None);
         for source in sources {
             let request = UpstreamRequest {
@@ -96,16 +97,18 @@ impl Copies {
                 limit_bytes,
                 hops: self.hops.saturating_add(1),
             };
+            // One turn for each source: the one before has given its own back.
+            let slot = self.keeper.fetches.slots.of(source.url.as_url()).await?;
             match self.keeper.ports.upstreams.fetch(&request).await {
-                Ok(fetched) => return Ok((source, fetched)),
+                Ok(fetched) => return Ok(Asked { source, fetched, slot }),
                 Err(UpstreamError::Forbidden(_)) if self.remote.forbidden_as_not_found => {}
                 Err(UpstreamError::Absent) => {}
                 Err(UpstreamError::Gone) => gone = true,
                 Err(error) if source.then == Then::OnTrouble => trouble = trouble.or(Some(error)),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(trouble.unwrap_or(if gone { UpstreamError::Gone } else { UpstreamError::Absent }))
+        Err(trouble.unwrap_or(if gone { UpstreamError::Gone } else { UpstreamError::Absent }).into())
     }
 
     fn recorded_as(&self, outcome: PublishOutcome, what: &Coordinate, path: &FilePath) -> Result<(), Failure> {
@@ -212,7 +215,6 @@ impl Filling {
     async fn kept(&self, offering: &Offering, relayed: &mut Option<Relayed>) -> Result<(), Failure> {
         let began = Instant::now();
         let Self { copies, what, path, outside, .. } = self;
-        let _turn = copies.keeper.fetches.slot().await?;
         // Another fetch may have ended between the look at what is stored and the beginning of this one.
         if copies.keeper.ports.artifacts.file(copies.repository.id, path).await?.is_some() {
             return Ok(());
@@ -262,7 +264,8 @@ impl Filling {
         let first = there.and_then(|there| there.metadata.get(SOURCE)?.as_str());
         let mut sources: Vec<_> = copies.remote.chain.sources().iter().collect();
         sources.sort_by_key(|source| first.is_some_and(|first| source.url.to_string() != first));
-        let (source, fetched) = copies.ask(&sources, outside, None, *limit_bytes).await?;
+        // The turn ends with the bytes: what is judged and kept of them waits for others.
+        let Asked { source, fetched, slot: _slot } = copies.ask(&sources, outside, None, *limit_bytes).await?;
         let source = source.url.to_string();
         let Fetched::Body { announced_bytes, stream, .. } = fetched else {
             return Err(UpstreamError::Invalid("\"not modified\" to a first question".to_owned()).into());
@@ -370,8 +373,15 @@ fn recorded(there: Option<Artifact>) -> Recorded {
     there.map(|there| Recorded { checksums: there.checksums, metadata: there.metadata }).unwrap_or_default()
 }
 
+/// Who answered, what, and the turn in which he does.
+pub(super) struct Asked<'s> {
+    pub(super) source: &'s ChainSource,
+    pub(super) fetched: Fetched,
+    pub(super) slot: Slot,
+}
+
 /// What went wrong on the way of the bytes.
-enum Trouble {
+pub(super) enum Trouble {
     Upstream(UpstreamError),
     Here(Failure),
 }
