@@ -86,6 +86,7 @@ impl Copies {
         known: Option<&Validators>,
     ) -> Result<Option<KeptDocument>, Failure> {
         let sources: Vec<_> = self.remote.chain.sources().iter().collect();
+        let had_one = known.is_some();
         // Of several sources nobody knows whose word is kept.
         let known = known.filter(|_| sources.len() == 1);
         let asked = self.ask(&sources, outside, known, UPSTREAM_INDEX_BYTES).await;
@@ -109,6 +110,9 @@ impl Copies {
             Err(Trouble::Upstream(error)) if error.is_absence() => {
                 let gone = error == UpstreamError::Gone;
                 self.keeper.fetches.note_absence((self.repository.id, outside.into()), gone, ABSENT_SECONDS);
+                if let Some(package) = route.package.as_ref().filter(|_| had_one) {
+                    self.tell_of_missing(package.as_str(), outside).await;
+                }
                 return Ok(None);
             }
             Err(Trouble::Upstream(error)) => return Err(self.troubled(outside, error)),

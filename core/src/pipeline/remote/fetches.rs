@@ -26,6 +26,9 @@ use crate::limits::{ABSENCES_IN_MEMORY, WAITERS_PER_FETCH};
 use crate::repository::RepositoryId;
 use crate::upstream::UpstreamError;
 
+/// How often it is told that an upstream has something no more.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is fetched: for which repository, and the upstream's path.
 pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
 
@@ -60,6 +63,8 @@ impl Offering {
 pub(in crate::pipeline) struct Fetches {
     flights: Mutex<HashMap<Way, Flight>>,
     absences: Cache<Wanted, Absence>,
+    /// What upstreams had and have no more, as far as that was told.
+    missing: Cache<Wanted, ()>,
     pub(super) slots: Slots,
     pub(in crate::pipeline) room: Room,
 }
@@ -81,6 +86,7 @@ impl Default for Fetches {
         Self {
             flights: Mutex::default(),
             absences: Cache::builder().max_capacity(ABSENCES_IN_MEMORY).build(),
+            missing: Cache::builder().max_capacity(ABSENCES_IN_MEMORY).time_to_live(DAY).build(),
             slots: Slots::default(),
             room: Room::default(),
         }
@@ -167,6 +173,11 @@ impl Fetches {
     pub(super) fn absence(&self, what: &Wanted) -> Option<bool> {
         let absence = self.absences.get(what)?;
         (Instant::now() < absence.until).then_some(absence.gone)
+    }
+
+    /// Whether it was not told today that an upstream has this no more.
+    pub(super) fn is_missed_anew(&self, what: Wanted) -> bool {
+        self.missing.entry(what).or_insert(()).is_fresh()
     }
 
     /// Forgets all absences that a repository was told of.

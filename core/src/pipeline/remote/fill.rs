@@ -21,7 +21,7 @@ use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PublishOutc
 use crate::audit::{NewAuditRow, Outcome};
 use crate::blob::StagedBlob;
 use crate::error::{Failure, codes};
-use crate::events::{Event, RelayEnd};
+use crate::events::{Contradiction, Event, RelayEnd};
 use crate::format::{Confirmation, Recorded, RepositoryView as _, Route, Want};
 use crate::limits::RELAY_FROM_BYTES;
 use crate::media_type::MediaType;
@@ -32,9 +32,6 @@ use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, UpstreamStream, V
 
 /// The field of a copy's metadata that names the source it came from.
 pub(in crate::pipeline) const SOURCE: &str = "copied_from";
-
-/// What the audit calls it when an upstream has other bytes than it had.
-const CHANGED: &str = "upstream_changed";
 
 /// Seconds for which the absence of a version is believed.
 const ABSENT_SECONDS: u64 = 5 * 60;
@@ -152,21 +149,39 @@ impl Copies {
     }
 
     /// What speaks of other bytes than were published is told to the audit.
-    async fn tell_of(&self, what: &Coordinate, action: &str, failure: &Failure) {
+    async fn tell_of(&self, what: &Coordinate, contradiction: Contradiction, failure: &Failure) {
         tracing::error!(
             repository.name = %self.repository.address, package.name = %what.package, package.version = %what.version,
             error.code = failure.code().name, "an upstream's file was refused: {failure}"
         );
+        self.tell(&what.to_string(), contradiction, Outcome::Denied, &failure.first().detail).await;
+    }
+
+    /// That the upstream has no more what it had; what is here stays. Told once a day.
+    pub(super) async fn tell_of_missing(&self, what: &str, outside: &str) {
+        if !self.keeper.fetches.is_missed_anew((self.repository.id, outside.into())) {
+            return;
+        }
+        tracing::warn!(
+            repository.name = %self.repository.address, upstream.path = outside,
+            "the upstream has no more what it had: {what}"
+        );
+        let detail = format!("the upstream has no {outside} any more; what is stored is served");
+        self.tell(what, Contradiction::Missing, Outcome::Done, &detail).await;
+    }
+
+    async fn tell(&self, what: &str, contradiction: Contradiction, outcome: Outcome, reason: &str) {
+        self.keeper.ports.listener.hear(&Event::Contradicted { repository: &self.repository, what: contradiction });
         let row = NewAuditRow {
             at: Timestamp::now(),
             by: keeper_itself(),
-            action: action.to_owned(),
+            action: contradiction.as_str().to_owned(),
             resource: format!("{} {what}", self.repository.address),
-            outcome: Outcome::Denied,
-            detail: serde_json::json!({ "reason": failure.first().detail }).to_string(),
+            outcome,
+            detail: serde_json::json!({ "reason": reason }).to_string(),
         };
         if let Err(error) = self.keeper.ports.audit.record(vec![row]).await {
-            tracing::error!(%error, "the audit could not be told of a refused file");
+            tracing::error!(%error, "the audit could not be told of what an upstream contradicts");
         }
     }
 
@@ -227,6 +242,9 @@ impl Filling {
                 let known = copies.versions(&what.package).await?.is_some();
                 let seconds = if known { ABSENT_SOON_SECONDS } else { ABSENT_SECONDS };
                 copies.keeper.fetches.note_absence((copies.repository.id, outside.as_str().into()), gone, seconds);
+                if there.as_ref().is_some_and(|there| there.state == ArtifactState::Active) {
+                    copies.tell_of_missing(&what.to_string(), outside).await;
+                }
                 return Err(copies.nowhere(what, gone).await?);
             }
             Err(Trouble::Upstream(error)) => return Err(copies.troubled(outside, error)),
@@ -234,8 +252,10 @@ impl Filling {
         };
         let outcome = match self.checked_and_kept(stage, &recorded(there), &source, began, relayed).await {
             Err(failure) => {
-                if [&codes::UPSTREAM_CHECKSUM_MISMATCH, &codes::UPSTREAM_UNVERIFIED].contains(&failure.code()) {
-                    copies.tell_of(what, failure.code().name, &failure).await;
+                if *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH {
+                    copies.tell_of(what, Contradiction::Checksum, &failure).await;
+                } else if *failure.code() == codes::UPSTREAM_UNVERIFIED {
+                    copies.tell_of(what, Contradiction::Unverified, &failure).await;
                 }
                 return Err(failure);
             }
@@ -245,7 +265,7 @@ impl Filling {
         match (&recorded, relayed) {
             (Ok(()), Some(relayed)) => relayed.end = RelayEnd::Kept,
             (Err(failure), _) if *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH => {
-                copies.tell_of(what, CHANGED, failure).await;
+                copies.tell_of(what, Contradiction::Changed, failure).await;
             }
             _ => {}
         }
