@@ -37,7 +37,7 @@ test: tools-build tools-test faulty ## install what the tests need, and run all 
 
 test-long: tools-build tools-test faulty ## the same tests with long budgets: more rounds, more random requests, a million versions
 	KEEPER_LONG=1 $(CARGO) test --workspace --locked
-	KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked
+	KEEPER_LONG=1 KEEPER_TEST_DATABASE=postgres $(CARGO) test -p keeper-api --test blackbox --locked
 
 check: tools-build ## format, lints with warnings denied, documentation, fast tests
 	$(CARGO) fmt --all --check

@@ -238,6 +238,70 @@ fn an_upload_that_waits_for_its_turn_when_the_server_stops_is_told_so() {
 }
 
 #[test]
+fn a_request_on_a_kept_connection_is_refused_when_the_server_is_to_stop() {
+    let mut server = Server::with(&[("KEEPER_SHUTDOWN_TIMEOUT", "20s")]);
+    module("v1.0.0").send(&server).expect(201);
+    let body = module("v1.1.0").finished();
+    let head = raw_form::head(&server, ADMIN_TOKEN, &format!("Content-Length: {}", body.len()));
+    let mut upload = Exchange::with(server.host()).expect("a listening server");
+    upload.send(head.as_bytes()).and_then(|()| upload.send(&body[..1_000])).expect("a listening server");
+    until("an upload is under way", || under_way(&server, "running") == 1);
+    // Each has sent the first line of its request when the server begins to stop.
+    let begun: Vec<_> = ["/api/repositories", "/go/local/example.com/m/@v/v1.0.0.zip", "/ui/"]
+        .map(|path| {
+            let mut begun = Exchange::with(server.host()).expect("a listening server");
+            begun.send(format!("GET {path} HTTP/1.1\r\n").as_bytes()).expect("a listening server");
+            (path, begun)
+        })
+        .into_iter()
+        .collect();
+    server.ask_to_stop();
+    until("it is about to stop", || server.output().contains("stopping: requests under way"));
+    for (path, mut begun) in begun {
+        begun.send(format!("Host: {}\r\n\r\n", server.host()).as_bytes()).expect("it is still read");
+        let told = begun.answer().unwrap_or_else(|| panic!("L7 {path}: no answer"));
+        assert_eq!((told.status, told.header("x-error-code")), (503, Some("shutting_down")), "L7 {path}");
+        assert_eq!(told.header("connection"), Some("close"), "L7 {path}");
+        assert!(told.header("retry-after").is_some(), "L7 {path}");
+    }
+    upload.send(&body[1_000..]).expect("what had begun is read to its end");
+    assert_eq!(upload.answer().map(|answer| answer.status), Some(201));
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+#[test]
+fn uploads_with_more_bytes_together_than_may_be_received_wait_for_each_other() {
+    let server = Server::with(&[("KEEPER_MAX_RECEIVING", "2MiB")]);
+    let archive = archives::stored(&[("go.mod", b"module example.com/m\n"), ("p", &archives::noise(1_500_000))]);
+    let upload = |version: &str| {
+        let body = RawForm::module("example.com/m", version).file(&archive).finished();
+        let head = raw_form::head(&server, ADMIN_TOKEN, &format!("Content-Length: {}", body.len()));
+        let mut upload = Exchange::with(server.host()).expect("a listening server");
+        upload.send(head.as_bytes()).and_then(|()| upload.send(&body[..1_000])).expect("a listening server");
+        (upload, body)
+    };
+    let (mut first, body) = upload("v1.0.0");
+    until("the first has its turn", || under_way(&server, "running") == 1);
+    let (mut second, rest) = upload("v1.1.0");
+    until("the second waits", || under_way(&server, "waiting") == 1);
+    module("v1.2.0").send(&server).expect(201);
+    first.send(&body[1_000..]).expect("it is read");
+    assert_eq!(first.answer().map(|answer| answer.status), Some(201));
+    second.send(&rest[1_000..]).expect("its turn has come");
+    assert_eq!(second.answer().map(|answer| answer.status), Some(201));
+}
+
+#[test]
+fn an_upload_that_the_disk_has_no_room_for_is_refused_before_its_body() {
+    let server = Server::on_a_disk_of(24 << 20, &[LOG]);
+    let head = raw_form::head(&server, ADMIN_TOKEN, &format!("Content-Length: {}", 40 << 20));
+    let answer = http::raw(server.host(), head.as_bytes());
+    problem("L1 too large for the disk", &answer, 507, &["disk_full"]);
+    assert!(answer.header("retry-after").is_some());
+    module("v1.0.0").send(&server).expect(201);
+}
+
+#[test]
 fn an_upload_that_does_not_end_is_cut_and_a_second_signal_ends_at_once() {
     let mut server = Server::with(&[("KEEPER_SHUTDOWN_TIMEOUT", "300ms")]);
     let begun = begin(&server, ADMIN_TOKEN, 2);

@@ -128,6 +128,8 @@ pub struct Config {
     pub max_requests_per_second: Option<usize>,
     /// Bytes that uploads leave free on the disk.
     pub storage_reserve: Option<u64>,
+    /// Bytes of all uploads under way together.
+    pub max_receiving: Option<u64>,
     /// Time between two runs of the collector of blobs.
     pub gc_period: Duration,
     /// No blob younger than this is removed.

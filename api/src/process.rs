@@ -1,12 +1,13 @@
 //! What the system gives the process: its user, and how many files it may open.
 //!
 //! Units: descriptors. A connection counts for [`PER_CONNECTION`] of them, everything else together for
-//! [`OTHERS`].
+//! [`OTHERS`]: 128 exchanges with upstreams, as many files on their way in, the readers of the database, listeners. The
+//! system's limit costs nothing, so all of it is taken.
 
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-/// The database, the log, listeners, files on their way into the store.
-const OTHERS: u64 = 64;
+/// All that is no connection of a client, and what it holds.
+const OTHERS: u64 = 256;
 /// A download holds its socket and its file.
 const PER_CONNECTION: u64 = 2;
 
@@ -19,16 +20,17 @@ pub(crate) fn user_warning() -> Option<&'static str> {
     )
 }
 
-/// Asks for the descriptors that so many connections need; how many connections there may be, and a warning
-/// when they are fewer.
+/// Asks for all the descriptors that there may be; how many connections they are enough for, at most so many, and a
+/// warning when they are fewer.
 #[must_use]
 pub(crate) fn connections(wanted: usize) -> (usize, Option<String>) {
     let needed = OTHERS + PER_CONNECTION * wanted as u64;
     let limit = getrlimit(Resource::Nofile);
     let files = match (limit.current, limit.maximum) {
         (None, _) => return (wanted, None),
-        (Some(soft), _) if soft >= needed => return (wanted, None),
-        (Some(soft), hard) => raised(soft, hard.map_or(needed, |hard| hard.min(needed)), limit),
+        (Some(soft), Some(hard)) if soft < hard => raised(soft, hard, limit),
+        (Some(soft), None) if soft < needed => raised(soft, needed, limit),
+        (Some(soft), _) => soft,
     };
     let fitting = usize::try_from(fitting(files)).unwrap_or(wanted).min(wanted);
     let warning = || {
@@ -59,13 +61,15 @@ mod tests {
 
     #[test]
     fn descriptors_become_connections() {
-        for (files, connections) in [(0, 1), (64, 1), (65, 1), (256, 96), (1_024, 480), (8_256, 4_096)] {
+        for (files, connections) in [(0, 1), (256, 1), (259, 1), (260, 2), (1_024, 384), (8_448, 4_096)] {
             assert_eq!(fitting(files), connections, "{files}");
         }
     }
 
     #[test]
-    fn a_modest_wish_is_granted() {
+    fn a_modest_wish_is_granted_and_the_limit_is_raised_all_the_same() {
         assert_eq!(connections(4), (4, None));
+        let limit = getrlimit(Resource::Nofile);
+        assert!(limit.maximum.is_none() || limit.current == limit.maximum, "{limit:?}");
     }
 }

@@ -32,7 +32,7 @@ use crate::admin_socket::operator::Operator;
 use crate::archive::Archives;
 use crate::auditor::Auditor;
 use crate::blobs;
-use crate::blobs::guard::{Guard, Guarded, Watched, Writes};
+use crate::blobs::guard::{Guard, Guarded, SpaceBounds, Watched, Writes};
 use crate::bootstrap::banner::{self, Welcome};
 use crate::bootstrap::first_start::{Administrator, Reveal};
 use crate::bootstrap::passwords::Passwords;
@@ -351,7 +351,7 @@ fn guard(config: &Config, data: &DataDir) -> Arc<Guard> {
     let others = [Some(data.root()), config.storage.folder()].into_iter().flatten().map(Path::to_owned).collect();
     Guard::new(
         Watched { tmp: data.tmp(), others, anchor: data.anchor(), frozen: data.is_read_only() },
-        config.storage_reserve,
+        SpaceBounds { reserve: config.storage_reserve, receiving: config.max_receiving },
     )
 }
 

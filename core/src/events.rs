@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// What became of it.
         end: RelayEnd,
     },
+    /// An upstream says otherwise than it did, or than somebody who has to know. Told to the audit, too.
+    Contradicted {
+        /// Where.
+        repository: &'a Repository,
+        /// In what.
+        what: Contradiction,
+    },
     /// A version became a tombstone.
     Deleted {
         /// Where.
@@ -132,6 +139,35 @@ impl Served {
             Self::Stale => "stale",
             Self::Absent => "absent",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// In what an upstream contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contradiction {
+    /// Other bytes than were here first.
+    Changed,
+    /// It has no more what it had.
+    Missing,
+    /// Other bytes than a checksum database knows.
+    Checksum,
+    /// Nobody vouches for what it sent.
+    Unverified,
+}
+
+impl Contradiction {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Changed, Self::Missing, Self::Checksum, Self::Unverified];
+
+    /// The word for it: an action of the audit.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "upstream_changed",
+            Self::Missing => "upstream_missing",
+            Self::Checksum => "upstream_checksum_mismatch",
+            Self::Unverified => "upstream_unverified",
         }
     }
 }

@@ -76,14 +76,36 @@ pub const RULE_PATTERN_BYTES: usize = 300;
 /// Bytes of an index fetched from an upstream: a list of a million short versions fits.
 pub const UPSTREAM_INDEX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes of such indexes in memory at once, as they came: four of the longest, or the usual ones of hundreds of packages.
+pub const INDEX_DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What a format may take while it joins and judges indexes, for each of their bytes: a version of ten bytes becomes a
+/// name, its parts and a place in a list.
+pub const INDEX_WORK_FACTOR: u64 = 8;
+
+/// Bytes for that, all indexes together.
+pub const INDEX_WORK_BYTES: u64 = INDEX_WORK_FACTOR * UPSTREAM_INDEX_BYTES;
+
+/// Bytes of long results that are being sent; short ones are as many as connections.
+pub const INDEX_ANSWERS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long such room is waited for.
+pub const INDEX_TURN: Duration = Duration::from_secs(10);
+
 /// Absences that upstreams reported, kept in memory.
 pub const ABSENCES_IN_MEMORY: u64 = 100_000;
 
 /// Requests that wait for one fetch of one file; the next is told to come back.
 pub const WAITERS_PER_FETCH: usize = 1_024;
 
-/// Files that are fetched from upstreams at once, all repositories together.
+/// Exchanges with upstreams at once, all repositories together.
 pub const FETCHES_AT_ONCE: usize = 128;
+
+/// Exchanges with one upstream at once: one that is silent holds a part of all and no more.
+pub const FETCHES_PER_UPSTREAM: usize = 32;
+
+/// How long an exchange waits for its turn.
+pub const FETCH_TURN: Duration = Duration::from_secs(10);
 
 /// Bytes of a file from which on it may be given out while it comes from an upstream: a smaller one is here before the
 /// first of its bytes would be at the client, and its trouble then has a status.

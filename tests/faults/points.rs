@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, bytes, gc, unfinished, with_files};
 use crate::harness::goproxy::Module;
+use crate::harness::refusal::files;
 use crate::harness::scripted::Scripted;
 use crate::harness::server::Server;
+use crate::harness::wait;
 
 /// A server whose next start dies at a place, and how it goes on.
 struct Mortal {
@@ -123,6 +125,20 @@ fn a_kill_at_any_step_of_a_collection_costs_nothing_but_the_rest_of_the_work() {
         assert!(body == bytes(kept), "{place}");
     }
     assert_sound_and_empty(&mortal.server);
+}
+
+#[test]
+fn a_publication_that_the_database_refuses_leaves_no_bytes() {
+    let server = with_files(Server::faulty("F6=sleep(1000)", &[&AT_ONCE[..], &[QUIET]].concat()));
+    let blobs = server.data().join("blobs");
+    let refused = std::thread::scope(|scope| {
+        let publisher = scope.spawn(|| Client::of(&server).publish("m", 1, &bytes(1)));
+        wait::until("its bytes are stored", || files(&blobs).len() == 1);
+        server.api("DELETE", "/api/repositories/generic/files", None).expect(202);
+        publisher.join().expect("no panic").expect("it is told")
+    });
+    assert_eq!((refused.status, refused.header("x-error-code")), (409, Some("repository_deleting")));
+    assert_eq!(files(&blobs).len(), 0, "the collector has not run");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A small S3 within the test: objects in memory, uploads in parts, lists; and whatever fault a test asks for.
 //!
 //! Each request is carried out as a whole before the next is looked at, so what it tells of atomicity is true. It checks
-//! that a request is signed with the right key's name, not the signature.
+//! that a request is signed with the right key's name, not the signature; and that the bytes are those of the checksum
+//! that is said of them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,7 +10,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use data_encoding::BASE64;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 /// The one bucket that there is.
 pub(crate) const BUCKET: &str = "keeper-test";
@@ -31,6 +34,7 @@ struct State {
     begun: u32,
     faults: Vec<Fault>,
     book: Vec<String>,
+    refuses_checksums: bool,
 }
 
 /// The next request like this gets this answer.
@@ -40,18 +44,38 @@ pub(crate) struct Fault {
     of: &'static str,
     status: u16,
     code: &'static str,
-    carried_out: bool,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    NotCarriedOut,
+    CarriedOut,
+    /// With another last byte than was sent; the answer is what it is.
+    Damaged,
+    /// Without the last byte.
+    Shortened,
 }
 
 impl Fault {
     /// It is not carried out.
     pub(crate) fn before(method: &'static str, of: &'static str, status: u16, code: &'static str) -> Self {
-        Self { method, of, status, code, carried_out: false }
+        Self { method, of, status, code, how: How::NotCarriedOut }
     }
 
     /// It is carried out, and nobody is told.
     pub(crate) fn after(method: &'static str, of: &'static str, status: u16, code: &'static str) -> Self {
-        Self { carried_out: true, ..Self::before(method, of, status, code) }
+        Self { how: How::CarriedOut, ..Self::before(method, of, status, code) }
+    }
+
+    /// The last byte becomes another one on the way.
+    pub(crate) fn damage(method: &'static str, of: &'static str) -> Self {
+        Self { how: How::Damaged, ..Self::before(method, of, 0, "") }
+    }
+
+    /// The last byte is lost on the way.
+    pub(crate) fn shorten(method: &'static str, of: &'static str) -> Self {
+        Self { how: How::Shortened, ..Self::before(method, of, 0, "") }
     }
 }
 
@@ -95,6 +119,11 @@ impl S3 {
     /// No fault is left.
     pub(crate) fn heal(&self) {
         self.state().faults.clear();
+    }
+
+    /// From now on it does not know what a checksum is, as some stores do not.
+    pub(crate) fn refuse_checksums(&self) {
+        self.state().refuses_checksums = true;
     }
 
     /// The keys of all objects.
@@ -208,13 +237,32 @@ impl State {
         let meant = |fault: &Fault| fault.method == request.method && request.target.contains(fault.of);
         let Some(at) = self.faults.iter().position(meant) else { return self.carry_out(request) };
         let fault = self.faults.remove(at);
-        if fault.carried_out {
-            self.carry_out(request);
+        let mut body = request.body.clone();
+        match fault.how {
+            How::NotCarriedOut => {}
+            How::CarriedOut => drop(self.carry_out(request)),
+            How::Damaged => body.last_mut().into_iter().for_each(|byte| *byte ^= 1),
+            How::Shortened => drop(body.pop()),
+        }
+        if matches!(fault.how, How::Damaged | How::Shortened) {
+            let Request { method, target, headers, .. } = request;
+            let come = Request { method: method.clone(), target: target.clone(), headers: headers.clone(), body };
+            return self.carry_out(&come);
         }
         Answer::error(fault.status, fault.code)
     }
 
     fn carry_out(&mut self, request: &Request) -> Answer {
+        let said = request.headers.iter().find(|(name, _)| name.starts_with("x-amz-checksum-"));
+        match said {
+            Some(_) if self.refuses_checksums => return Answer::error(400, "InvalidArgument"),
+            Some((name, sum)) if name == "x-amz-checksum-sha256" => {
+                if *sum != BASE64.encode(&Sha256::digest(&request.body)) {
+                    return Answer::error(400, "BadDigest");
+                }
+            }
+            _ => {}
+        }
         let key = request.key();
         let upload = request.parameter("uploadId");
         match (request.method.as_str(), upload) {
@@ -290,7 +338,11 @@ impl State {
         let number = request.parameter("partNumber").and_then(|text| text.parse().ok()).expect("a number");
         let Some((_, parts)) = self.uploads.get_mut(id) else { return Answer::error(404, "NoSuchUpload") };
         parts.insert(number, request.body.clone());
-        tagged(200)
+        let Answer(status, mut headers, body) = tagged(200);
+        if let Some(sum) = request.header("x-amz-checksum-sha256") {
+            headers.push(("x-amz-checksum-sha256", sum.to_owned()));
+        }
+        Answer(status, headers, body)
     }
 
     fn complete(&mut self, id: &str) -> Answer {

@@ -288,6 +288,34 @@ fn what_is_kept_stays_when_the_upstream_forgets_or_changes_it() {
 }
 
 #[test]
+fn what_the_upstream_has_no_more_is_told_once_and_stays_here() {
+    let (scene, upstream, module) = scene();
+    let list = "/example.com/m/@v/list";
+    for path in [list.to_owned(), module.at("info"), module.at("mod")] {
+        scene.get("m", &path).expect(200);
+    }
+    for path in [list.to_owned(), module.at("zip"), "/example.com/m/@v/v1.9.0.zip".to_owned()] {
+        upstream.put(&path, [Reply::status(404)]);
+    }
+    for _ in 0..3 {
+        assert_eq!(scene.get("m", list).expect(200).text(), "v1.0.0\n");
+        scene.get("m", &module.at("mod")).expect(200);
+        scene.get("m", &module.at("zip")).expect(404);
+        scene.get("m", "/example.com/m/@v/v1.9.0.zip").expect(404);
+    }
+    let mut told: Vec<_> = scene
+        .audited("upstream_missing")
+        .iter()
+        .map(|row| row["resource"].as_str().expect("a text").to_owned())
+        .collect();
+    told.sort();
+    assert_eq!(told, ["go/m example.com/m", "go/m example.com/m@v1.0.0"], "what it never had is not missed");
+    let metrics = scene.server.api("GET", "/metrics", None).expect(200).text();
+    let counted = "keeper_upstream_contradictions_total{format=\"go\",what=\"upstream_missing\"} 2";
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[test]
 fn other_bytes_after_a_purge_are_refused_and_told() {
     let (scene, upstream, module) = scene();
     for extension in ["info", "mod", "zip"] {

@@ -186,6 +186,32 @@ fn a_kill_in_the_middle_leaves_nothing_half_and_the_next_client_gets_it() {
 }
 
 #[test]
+fn an_upstream_that_is_silent_leaves_the_turns_of_the_others() {
+    const ASKING: usize = 150;
+    const TURNS: usize = 32;
+    let (scene, silent, other) = (Scene::new(), Scripted::start(), Scripted::start());
+    let good = Module::new("example.com/good", "v1.0.0");
+    other.offer(&[&good]);
+    scene.remote("silent", &silent.url);
+    scene.remote("other", &other.url);
+    let host = scene.server.host();
+    let waiting: Vec<_> = (0..ASKING)
+        .map(|number| {
+            let path = format!("/example.com/m{number}/@v/v1.0.0.mod");
+            silent.put(&path, [Reply::silence()]);
+            let mut stream = TcpStream::connect(host).expect("a listening server");
+            let head = format!("GET /go/silent{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            stream.write_all(head.as_bytes()).expect("a listening server");
+            stream
+        })
+        .collect();
+    until("the silent one has all the requests it may have", || silent.requests().len() >= TURNS);
+    assert!(scene.get("other", &good.at("zip")).expect(200).body == good.zip());
+    assert_eq!(silent.requests().len(), TURNS, "no more are with it at once");
+    drop(waiting);
+}
+
+#[test]
 fn different_files_are_fetched_side_by_side() {
     let (scene, upstream, gate) = (Scene::new(), Scripted::start(), Gate::default());
     let modules: Vec<_> = (0..20).map(|number| Module::new(&format!("example.com/m{number}"), "v1.0.0")).collect();

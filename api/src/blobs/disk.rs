@@ -237,10 +237,15 @@ fn refuse_two_file_systems(layout: &Layout) -> Result<(), BlobError> {
 
 /// Removes the files in `tmp`; anything else there is not ours and stays.
 pub(super) fn sweep(tmp: &Path) -> io::Result<usize> {
+    sweep_but(tmp, |_| false)
+}
+
+/// The same, but for files whose names say that they stay.
+pub(super) fn sweep_but(tmp: &Path, stays: fn(&str) -> bool) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(tmp)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
+        if entry.file_type()?.is_file() && !stays(&entry.file_name().to_string_lossy()) {
             fs::remove_file(entry.path())?;
             swept += 1;
         }

@@ -5,12 +5,16 @@
 //! when a small file cannot be written; → *gone* when the data folder is not the one that was opened any more. Reads are
 //! not asked; changes of the database are refused while nothing at all can be written, and take what the reserve is for.
 //!
+//! Between two looks the bytes that are received are counted: nobody who was let in with room to spare eats the reserve
+//! together with others.
+//!
 //! Bounds: a look each [`PERIOD`], and when the disk has refused something; a small file is written every
 //! [`PROBED_EACH`] looks, and at each while that fails.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +27,7 @@ use keeper_core::blob::{
 use keeper_core::digest::Digest;
 use keeper_core::error::Failure;
 use keeper_core::ledger::WalkableBlobs;
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{StatVfs, StatVfsMountFlags};
 use tokio_util::sync::CancellationToken;
 
 use super::durable::refused_write;
@@ -35,6 +39,8 @@ const PROBED_EACH: u32 = 12;
 /// The reserve when none is configured: this much, or so many hundredths of a disk on which that is less.
 const RESERVE_BYTES: u64 = 1 << 30;
 const RESERVE_PERCENT: u64 = 2;
+/// Bytes that may be under receipt together when none are configured; half of what is free, if that is less.
+const RECEIVING_BYTES: u64 = 16 << 30;
 /// What is written to find out whether anything can be.
 const PROBE: &str = "probe";
 
@@ -82,20 +88,41 @@ pub struct Watched {
     pub frozen: bool,
 }
 
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that are free besides the reserve.
+    pub above_reserve: u64,
+    /// Bytes that may be under receipt together.
+    pub receiving: u64,
+}
+
 /// Watches the folders that are written to.
 #[derive(Debug)]
 pub struct Guard {
     watched: Watched,
-    reserve: Option<u64>,
+    bounds: SpaceBounds,
     state: Mutex<(Writes, Timestamp)>,
+    /// Bytes above the reserve at the last look, and those that were received since.
+    left: AtomicU64,
+    spent: AtomicU64,
+}
+
+/// What is configured of the disk; `None` depends on the disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpaceBounds {
+    /// Bytes that stay free.
+    pub reserve: Option<u64>,
+    /// Bytes that may be under receipt together.
+    pub receiving: Option<u64>,
 }
 
 impl Guard {
     /// Over these. Looks once.
     #[must_use]
-    pub fn new(watched: Watched, reserve: Option<u64>) -> Arc<Self> {
+    pub fn new(watched: Watched, bounds: SpaceBounds) -> Arc<Self> {
         let state = Mutex::new((Writes::On, Timestamp::now()));
-        let guard = Self { watched, reserve, state };
+        let guard = Self { watched, bounds, state, left: AtomicU64::new(0), spent: AtomicU64::new(0) };
         guard.look(true);
         Arc::new(guard)
     }
@@ -113,6 +140,37 @@ impl Guard {
             self.look(false);
         }
         self.state()
+    }
+
+    /// How much can be received at this moment.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        let Ok(facts) = rustix::fs::statvfs(&self.watched.tmp) else {
+            return Room { above_reserve: u64::MAX, receiving: u64::MAX };
+        };
+        let free = facts.f_bavail * facts.f_frsize;
+        Room {
+            above_reserve: free.saturating_sub(self.reserve_of(&facts)),
+            receiving: self.bounds.receiving.unwrap_or_else(|| RECEIVING_BYTES.min(free / 2)),
+        }
+    }
+
+    /// So many bytes are about to be written.
+    fn spend(&self, bytes: u64) -> Result<(), BlobError> {
+        let spent = self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if spent <= self.left.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.look(false);
+        match self.state().0 {
+            Writes::Full { .. } => Err(BlobError::Full(io::ErrorKind::StorageFull.into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn reserve_of(&self, facts: &StatVfs) -> u64 {
+        let whole = facts.f_blocks * facts.f_frsize;
+        self.bounds.reserve.unwrap_or_else(|| RESERVE_BYTES.min(whole / 100 * RESERVE_PERCENT))
     }
 
     /// Whether the data folder is gone at this moment: what is not found is then not known to be absent.
@@ -201,9 +259,11 @@ impl Guard {
             return Writes::ReadOnly;
         }
         let was_full = matches!(before, Writes::Full { .. });
+        let above = |facts: &StatVfs| (facts.f_bavail * facts.f_frsize).saturating_sub(self.reserve_of(facts));
+        self.left.store(facts.iter().map(above).min().unwrap_or(0), Ordering::Relaxed);
+        self.spent.store(0, Ordering::Relaxed);
         for facts in facts {
-            let (free, whole) = (facts.f_bavail * facts.f_frsize, facts.f_blocks * facts.f_frsize);
-            let reserve = self.reserve.unwrap_or_else(|| RESERVE_BYTES.min(whole / 100 * RESERVE_PERCENT));
+            let (free, reserve) = (facts.f_bavail * facts.f_frsize, self.reserve_of(&facts));
             let enough = if was_full { reserve + reserve / 2 } else { reserve };
             let nodes = facts.f_files == 0 || facts.f_favail > 0;
             if free < enough || !nodes {
@@ -269,6 +329,7 @@ struct GuardedStage {
 #[async_trait]
 impl StagedBlob for GuardedStage {
     async fn write(&mut self, chunk: Bytes) -> Result<(), BlobError> {
+        self.guard.spend(chunk.len() as u64)?;
         self.stage.write(chunk).await.inspect_err(|error| self.guard.noticed(error))
     }
 
@@ -308,7 +369,23 @@ mod tests {
     fn guard(folder: &Path, reserve: u64) -> Arc<Guard> {
         let elsewhere = tempfile::tempdir().expect("a folder").keep();
         let anchor = DataDir::open(&elsewhere, None, true).expect("made").anchor();
-        Guard::new(Watched { tmp: folder.to_owned(), others: Vec::new(), anchor, frozen: false }, Some(reserve))
+        let bounds = SpaceBounds { reserve: Some(reserve), ..SpaceBounds::default() };
+        Guard::new(Watched { tmp: folder.to_owned(), others: Vec::new(), anchor, frozen: false }, bounds)
+    }
+
+    #[test]
+    fn what_is_received_between_two_looks_never_eats_the_reserve() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let guard = guard(folder.path(), 0);
+        assert!(guard.spend(1 << 20).is_ok());
+        let room = guard.room();
+        assert!(room.receiving <= RECEIVING_BYTES && room.receiving <= room.above_reserve, "{room:?}");
+        // As if others had taken the rest since the last look, or the disk were full by now.
+        guard.left.store(0, Ordering::Relaxed);
+        assert!(guard.spend(1).is_ok(), "it looks again, and there is room");
+        let full = self::guard(folder.path(), u64::MAX / 2);
+        assert!(matches!(full.spend(1), Err(BlobError::Full(_))));
+        assert_eq!(full.room().above_reserve, 0);
     }
 
     #[test]

@@ -12,7 +12,10 @@
 //!
 //! *Unknown outcomes*: a request that failed may have been carried out. The store is asked for the object before the
 //! failure is told. An upload in parts that did not end is given up: at once, or by the next start, which finds its
-//! note in `tmp`; only with that folder it is lost, and then the bucket's own rule has to end it.
+//! note in `tmp`, or a day later; only with that folder it is lost, and then the bucket's own rule has to end it.
+//!
+//! *Other bytes*: each request with bytes says their SHA-256, which the store compares with what has come. Of a store that
+//! refuses such a header the length is asked for when it says that it has an object.
 //!
 //! *Bounds*: [`SINGLE_BYTES`] go in one request, more in parts of [`PART_BYTES`]; [`UPLOADS`] bodies are in memory at
 //! once. A request is tried [`RETRIES`] times within [`RETRY_TIME`].
@@ -23,7 +26,6 @@
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,19 +38,22 @@ use keeper_core::blob::{
 use keeper_core::digest::Digest;
 use keeper_core::ledger::{StoredCopy, WalkableBlobs};
 use metrics::{Counter, counter};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
 use tokio::sync::Semaphore;
 
+mod unfinished;
+
 use super::Restorable;
-use super::disk::{Layout, READS, sweep};
+use super::disk::{Layout, READS, sweep_but};
 use super::durable::refused_write;
 use super::lane::Lane;
 use super::read::Reads;
 use super::staged::{DiskStage, fresh_location};
 use crate::config::Bucket;
+use unfinished::Note;
 
 /// Bytes that go in one request.
 const SINGLE_BYTES: u64 = 16 << 20;
@@ -64,8 +69,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Writes to the local files under way at once.
 const WRITES: usize = 64;
-/// What the notes of uploads in parts are called.
-const NOTE: &str = "upload-";
 
 /// The store of one bucket and prefix.
 #[derive(Clone)]
@@ -82,6 +85,8 @@ pub struct ObjectBlobs {
 
 struct Shared {
     store: AmazonS3,
+    /// Whether the store compares what comes with the checksum that is said of it.
+    compares: bool,
     prefix: String,
     tmp: PathBuf,
     uploads: Semaphore,
@@ -94,21 +99,31 @@ impl ObjectBlobs {
     /// # Errors
     /// Why the bucket cannot be used, fit for the person who starts the program.
     pub async fn open(bucket: &Bucket, tmp: &FilePath) -> Result<Self, BlobError> {
-        let store = builder(bucket).build().map_err(|error| unusable(&error))?;
-        Self::over(store, &bucket.prefix, tmp).await
+        Self::over(builder(bucket), &bucket.prefix, tmp).await
     }
 
-    async fn over(store: AmazonS3, prefix: &str, tmp: &FilePath) -> Result<Self, BlobError> {
-        let (prefix, tmp_folder) = (prefix.to_owned(), tmp.to_owned());
-        let shared = Shared { store, prefix, tmp: tmp_folder, uploads: Semaphore::new(UPLOADS) };
-        shared.check().await.map_err(|error| unusable(&error))?;
-        shared.give_up_old_uploads().await?;
-        let swept = sweep(tmp).map_err(refused_write)?;
+    async fn over(builder: AmazonS3Builder, prefix: &str, tmp: &FilePath) -> Result<Self, BlobError> {
+        let of = |builder: AmazonS3Builder, compares| {
+            let store = builder.build().map_err(|error| unusable(&error))?;
+            let uploads = Semaphore::new(UPLOADS);
+            Ok::<_, BlobError>(Shared { store, compares, prefix: prefix.to_owned(), tmp: tmp.to_owned(), uploads })
+        };
+        let mut shared = of(builder.clone().with_checksum_algorithm(Checksum::SHA256), true)?;
+        if let Err(error) = shared.check().await {
+            shared = of(builder, false)?;
+            // What is wrong without a checksum, too, is what the person who starts the program has to know.
+            shared.check().await.map_err(|error| unusable(&error))?;
+            tracing::warn!(error = told(&error), "the bucket takes no checksums: only lengths are compared");
+        }
+        let shared = Arc::new(shared);
+        shared.give_up_uploads(Duration::ZERO).await?;
+        let swept = sweep_but(tmp, Note::is_one).map_err(refused_write)?;
         if swept > 0 {
             tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
         }
+        unfinished::give_up_daily(&shared);
         Ok(Self {
-            shared: Arc::new(shared),
+            shared,
             layout: Arc::new(Layout::for_receiving(tmp)),
             writes: Lane::new("write", WRITES),
             reads: Reads::new(READS),
@@ -271,11 +286,21 @@ impl Shared {
         } else {
             self.send_parts(file, &key, size, lane).await
         };
-        // It may have been carried out all the same.
-        let Err(error) = sent else { return Ok(()) };
-        match self.length(&key).await {
-            Ok(Some(length)) if length == size => Ok(()),
-            _ => Err(error),
+        if sent.is_ok() && self.compares {
+            return Ok(());
+        }
+        // What failed may have been carried out all the same, and what did not fail may be there in part.
+        match (self.length(&key).await, sent) {
+            (Ok(Some(length)), _) if length == size => Ok(()),
+            (Ok(Some(length)), _) => {
+                let left = self.store.delete(&key).await.map_or_else(|error| told(&error), |()| "removed".to_owned());
+                let text = format!("the store kept {length} of the {size} bytes of an object ({left})");
+                Err(BlobError::Io(io::Error::other(text)))
+            }
+            (Ok(None) | Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
+            (Ok(None), Ok(())) => {
+                Err(BlobError::Io(io::Error::other("the store does not have an object that it took")))
+            }
         }
     }
 
@@ -305,26 +330,6 @@ impl Shared {
         sent
     }
 
-    /// Ends the uploads whose notes are there.
-    async fn give_up_old_uploads(&self) -> Result<(), BlobError> {
-        for entry in std::fs::read_dir(&self.tmp)?.flatten() {
-            let path = entry.path();
-            let name = entry.file_name();
-            if !name.to_string_lossy().starts_with(NOTE) {
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let Some((key, id)) = text.trim_end().split_once('\n') else { continue };
-            match self.store.abort_multipart(&Key::from(key), &id.to_owned()).await {
-                Err(error) if !is_absence(&error) => {
-                    tracing::warn!(error = told(&error), key, "an unfinished upload stays in the bucket");
-                }
-                _ => tracing::info!(key, "gave up an unfinished upload of an earlier run"),
-            }
-        }
-        Ok(())
-    }
-
     /// Does once what the server will rely on.
     async fn check(&self) -> Result<(), object_store::Error> {
         let name = format!("{}-{}", std::process::id(), Timestamp::now().as_microsecond());
@@ -334,6 +339,9 @@ impl Shared {
         let part = self.store.get_range(&key, 2..5).await?;
         let (length, listed) = (self.store.head(&key).await?.size, self.is_listed(&key).await?);
         self.store.delete(&key).await?;
+        if self.compares {
+            self.check_parts(&key).await?;
+        }
         if part != "234" {
             return Err(wrong("a part of an object is not what was asked for"));
         }
@@ -346,6 +354,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether parts with checksums are taken; what is refused is left to whoever looks without.
+    async fn check_parts(&self, key: &Key) -> Result<(), object_store::Error> {
+        let id = self.store.create_multipart(key).await?;
+        let part = self.store.put_part(key, &id, 0, Bytes::from_static(b"0123456789").into()).await;
+        let ended = match part {
+            Ok(part) => self.store.complete_multipart(key, &id, vec![part]).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(()) => self.store.delete(key).await,
+            Err(error) => self.store.abort_multipart(key, &id).await.and(Err(error)),
+        }
+    }
+
     async fn is_listed(&self, key: &Key) -> Result<bool, object_store::Error> {
         let folder = self.below(".keeper/selftest");
         let mut listed = self.store.list(Some(&folder));
@@ -355,28 +377,6 @@ impl Shared {
             }
         }
         Ok(false)
-    }
-}
-
-/// The note of an upload in parts.
-struct Note(PathBuf);
-
-static NOTES: AtomicU64 = AtomicU64::new(0);
-
-impl Note {
-    async fn write(tmp: &FilePath, key: &Key, id: &str, lane: &Lane) -> Result<Self, BlobError> {
-        let number = NOTES.fetch_add(1, Ordering::Relaxed);
-        let path = tmp.join(format!("{NOTE}{}-{number}", std::process::id()));
-        let (text, at) = (format!("{key}\n{id}\n"), path.clone());
-        lane.run(move || std::fs::write(at, text).map_err(refused_write)).await?;
-        Ok(Self(path))
-    }
-
-    async fn remove(self, lane: &Lane) {
-        let removed = lane.run(move || std::fs::remove_file(self.0).map_err(refused_write)).await;
-        if let Err(error) = removed {
-            tracing::warn!(%error, "the note of an upload stays until the next start");
-        }
     }
 }
 

@@ -64,6 +64,7 @@ impl Draft {
             max_uploads_per_credential: 0,
             max_requests_per_second: None,
             storage_reserve: None,
+            max_receiving: None,
             gc_period: Duration::ZERO,
             gc_grace: Duration::ZERO,
             gc_unlink_delay: Duration::ZERO,

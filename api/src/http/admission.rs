@@ -1,7 +1,7 @@
 //! What is let in: how many uploads at once, how slowly a body may come, how many requests in a second.
 //!
-//! An upload needs a turn, one of all and one of its credential. Both are taken at once or none: who waits holds nothing,
-//! so nobody can wait for each other.
+//! An upload needs a turn, one of all and one of its credential, and room on the disk for its bytes. They are taken at once
+//! or none: who waits holds nothing, so nobody can wait for each other.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,6 +62,8 @@ struct Turns {
 #[derive(Default)]
 struct Taken {
     all: usize,
+    /// Under receipt.
+    bytes: u64,
     by: HashMap<Credential, usize>,
 }
 
@@ -91,12 +93,14 @@ impl Credential {
 pub struct Turn {
     turns: Arc<Turns>,
     of: Credential,
+    bytes: u64,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut taken = self.turns.taken();
         taken.all = taken.all.saturating_sub(1);
+        taken.bytes = taken.bytes.saturating_sub(self.bytes);
         if let Some(own) = taken.by.get_mut(&self.of) {
             *own -= 1;
             if *own == 0 {
@@ -130,23 +134,33 @@ impl Admission {
         (self.turns.taken().all, self.waiting.load(Ordering::Relaxed))
     }
 
-    /// From now on no upload begins; those that wait are told.
+    /// From now on no request begins; uploads that wait are told.
     pub fn close(&self) {
         self.stopping.cancel();
     }
 
-    /// A turn to upload; held until the upload has been answered.
+    /// Whether the server is to stop, and takes nothing new.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// A turn to upload so many bytes; held until the upload has been answered.
     ///
     /// # Errors
-    /// `disk_full` and `storage_read_only` while nothing can be written; `overloaded` when too many wait already, or the
-    /// wait was too long; `shutting_down` when the server is to stop.
-    pub async fn turn(&self, who: &Principal) -> Result<Turn, Failure> {
+    /// `disk_full` and `storage_read_only` while nothing can be written, or not so much; `overloaded` when too many wait
+    /// already, or the wait was too long; `shutting_down` when the server is to stop.
+    pub async fn turn(&self, who: &Principal, bytes: u64) -> Result<Turn, Failure> {
         self.storage.check()?;
+        if bytes > self.storage.room().above_reserve {
+            let detail = format!("there is no room on the disk for {bytes} bytes");
+            return Err(Failure::new(&codes::DISK_FULL, detail).retry_after(60));
+        }
         let of = Credential::of(who);
         if self.stopping.is_cancelled() {
             return Err(shutting_down());
         }
-        if let Some(turn) = self.take(&of) {
+        if let Some(turn) = self.take(&of, bytes) {
             return Ok(turn);
         }
         let _place = Place::take(&self.waiting).ok_or_else(|| self.overloaded(&of))?;
@@ -155,7 +169,7 @@ impl Admission {
             let mut given_back = std::pin::pin!(self.turns.given_back.notified());
             // From here on no turn is given back unheard.
             given_back.as_mut().enable();
-            if let Some(turn) = self.take(&of) {
+            if let Some(turn) = self.take(&of, bytes) {
                 return Ok(turn);
             }
             tokio::select! {
@@ -166,7 +180,8 @@ impl Admission {
         }
     }
 
-    fn take(&self, of: &Credential) -> Option<Turn> {
+    fn take(&self, of: &Credential, bytes: u64) -> Option<Turn> {
+        let room = self.storage.room();
         let mut taken = self.turns.taken();
         let own = taken.by.get(of).copied().unwrap_or_default();
         // Strangers are many, and not one for whom eight are enough.
@@ -174,24 +189,35 @@ impl Admission {
         if taken.all >= self.at_once || (is_bound && own >= self.of_each) {
             return None;
         }
+        // One alone may be of any size that the disk has room for.
+        let together = taken.bytes.saturating_add(bytes);
+        if taken.all > 0 && together > room.receiving.min(room.above_reserve) {
+            return None;
+        }
         taken.all += 1;
+        taken.bytes = together;
         taken.by.insert(of.clone(), own + 1);
-        Some(Turn { turns: self.turns.clone(), of: of.clone() })
+        Some(Turn { turns: self.turns.clone(), of: of.clone(), bytes })
     }
 
     fn overloaded(&self, of: &Credential) -> Failure {
-        let own = self.turns.taken().by.get(of).copied().unwrap_or_default();
+        let taken = self.turns.taken();
+        let (own, all) = (taken.by.get(of).copied().unwrap_or_default(), taken.all);
+        drop(taken);
         let detail = if own >= self.of_each {
             format!("{own} uploads with this credential are under way, which is as many as may be at once")
+        } else if all >= self.at_once {
+            format!("{all} uploads are under way, which is as many as may be at once")
         } else {
-            format!("{} uploads are under way, which is as many as may be at once", self.at_once)
+            format!("{all} uploads are under way, with as many bytes as may be received at once")
         };
         Failure::new(&codes::OVERLOADED, detail).retry_after(some_seconds())
     }
 }
 
-fn shutting_down() -> Failure {
-    Failure::new(&codes::SHUTTING_DOWN, "the server is to stop and takes no new upload").retry_after(some_seconds())
+/// What a request gets that comes when the server is to stop.
+pub(super) fn shutting_down() -> Failure {
+    Failure::new(&codes::SHUTTING_DOWN, "the server is to stop and takes nothing new").retry_after(some_seconds())
 }
 
 /// A number of [`AGAIN_SECONDS`], another one each time.

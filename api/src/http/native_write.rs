@@ -77,7 +77,8 @@ impl App {
         check_length(incoming.headers, incoming.version, limit)?;
         let sha256 = stated_sha256(incoming.headers)?;
         let must_be_new = incoming.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*");
-        let _turn = self.admission.turn(incoming.who).await?;
+        let expected = stated_length(incoming.headers).unwrap_or(limit);
+        let _turn = self.admission.turn(incoming.who, expected).await?;
         let began = Instant::now();
         let body = self.paced(incoming.body);
         let staged = match intake.body {

@@ -63,6 +63,11 @@ pub static METRICS: &[Metric] = &[
         &["format", "result"],
         "Files given out while they came from an upstream, by their end",
     ),
+    counter(
+        "keeper_upstream_contradictions_total",
+        &["format", "what"],
+        "What upstreams have otherwise than before, or than somebody vouches for",
+    ),
     counter("keeper_files_copied_total", &["format"], "Files that came from an upstream and are kept"),
     counter("keeper_files_copied_bytes_total", &["format"], "Bytes of files that came from an upstream and are kept"),
     counter("keeper_artifacts_deleted_total", &["format"], "Versions that became tombstones"),

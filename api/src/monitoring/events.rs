@@ -1,6 +1,6 @@
 //! Counts what the services tell.
 
-use keeper_core::events::{Event, Listener, RelayEnd, Served, Step};
+use keeper_core::events::{Contradiction, Event, Listener, RelayEnd, Served, Step};
 use keeper_core::repository::FormatKey;
 use metrics::{Counter, Histogram, counter, histogram};
 
@@ -17,6 +17,7 @@ struct OfFormat {
     copied_bytes: Counter,
     served: [Counter; Served::ALL.len()],
     relayed: [Counter; RelayEnd::ALL.len()],
+    contradicted: [Counter; Contradiction::ALL.len()],
     deleted: Counter,
     steps: [Histogram; Step::ALL.len()],
 }
@@ -52,6 +53,9 @@ impl OfFormat {
             ),
             relayed: RelayEnd::ALL
                 .map(|end| counter!("keeper_relays_total", "format" => format.clone(), "result" => end.as_str())),
+            contradicted: Contradiction::ALL.map(|what| {
+                counter!("keeper_upstream_contradictions_total", "format" => format.clone(), "what" => what.as_str())
+            }),
             deleted: counter!("keeper_artifacts_deleted_total", "format" => format.clone()),
             steps: Step::ALL.map(step),
         }
@@ -87,6 +91,11 @@ impl Listener for Counts {
             Event::Relayed { repository, end } => {
                 if let Some(of) = self.of(&repository.address.format) {
                     of.relayed[end as usize].increment(1);
+                }
+            }
+            Event::Contradicted { repository, what } => {
+                if let Some(of) = self.of(&repository.address.format) {
+                    of.contradicted[what as usize].increment(1);
                 }
             }
             Event::Deleted { repository, .. } => {

@@ -9,7 +9,8 @@
 //! A command lives here and not in its caller: a caller that goes away changes nothing. Here is the door; what goes
 //! through it is in `command`, the task behind it in `task`.
 //!
-//! Bounds: [`QUEUE_COMMANDS`] wait at most, one more is [`StoreError::Busy`].
+//! Bounds: [`QUEUE_COMMANDS`] wait at most, one more is [`StoreError::Busy`]; so is one more behind others while those
+//! wait longer than [`SLUGGISH`], and one whose turn comes later than [`WAIT`].
 
 mod command;
 mod task;
@@ -32,6 +33,12 @@ use super::place::Place;
 /// Commands that wait for the writer. At a hundred groups a second this is far less than the 2 s after which
 /// an answer is worth nothing.
 const QUEUE_COMMANDS: usize = 1_024;
+
+/// Whoever waited longer is told so when his turn comes: the answer is worth nothing to him any more, and his work is what
+/// others wait for. Longer than one group can take.
+const WAIT: Duration = Duration::from_secs(30);
+/// When those who had their turn last waited longer, and others still wait, nobody is taken besides.
+const SLUGGISH: Duration = Duration::from_secs(2);
 
 /// Says why nothing may be written at the moment, if so.
 pub type Gate = Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>;
@@ -93,6 +100,9 @@ impl Writer {
         if let Some(gate) = self.gate.get() {
             gate()?;
         }
+        if self.waiting() > 0 && self.pulse.last_wait() > SLUGGISH {
+            return Err(StoreError::Busy);
+        }
         let (reply, answer) = oneshot::channel();
         let command = Box::new(Waiting::new(work, again, then, reply));
         self.queue.try_send(Queued { command, since: Instant::now() }).map_err(|error| match error {
@@ -125,11 +135,13 @@ impl Writer {
 struct Pulse {
     started: Instant,
     beat_ms: AtomicU64,
+    /// How long the one that waited longest of the last group did.
+    last_wait_ms: AtomicU64,
 }
 
 impl Pulse {
     fn new() -> Self {
-        Self { started: Instant::now(), beat_ms: AtomicU64::new(0) }
+        Self { started: Instant::now(), beat_ms: AtomicU64::new(0), last_wait_ms: AtomicU64::new(0) }
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -138,6 +150,14 @@ impl Pulse {
 
     fn beat(&self) {
         self.beat_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    fn waited(&self, time: Duration) {
+        self.last_wait_ms.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn last_wait(&self) -> Duration {
+        Duration::from_millis(self.last_wait_ms.load(Ordering::Relaxed))
     }
 
     fn silence(&self) -> Duration {

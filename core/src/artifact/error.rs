@@ -38,6 +38,16 @@ pub enum StoreError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl StoreError {
+    /// Whether it says for certain that nothing was changed. Of trouble that is not known, also when it most likely did
+    /// not.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use StoreError::{AlreadyExists, Busy, NotWritable, OverQuota, Retired, TooLate};
+        matches!(self, AlreadyExists | Busy | NotWritable(_) | OverQuota(_) | Retired | TooLate)
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match &error {

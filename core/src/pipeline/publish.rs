@@ -230,7 +230,7 @@ impl Keeper {
     /// Makes the files of a candidate durable, then the rows that name them, and removes what no row came to name.
     ///
     /// # Errors
-    /// Trouble of the storage, or the quota. Nothing of the candidate is kept then.
+    /// Trouble of the storage, or the quota. Nothing of the candidate is kept then, unless the database did not tell.
     pub(super) async fn record(
         &self,
         repository: &Arc<Repository>,
@@ -271,6 +271,11 @@ impl Keeper {
                 self.discard(files.iter().filter_map(stored)).await;
                 let bytes = files.iter().map(|file| file.content.size()).sum();
                 return Err(quota::exceeded(&repository.address, &usage, bytes));
+            }
+            // What is certainly not recorded is not kept either; where that is not certain, the collector finds out.
+            Err(refused) if refused.is_refusal() => {
+                self.discard(files.iter().filter_map(stored)).await;
+                return Err(refused.into());
             }
             outcome => outcome?,
         };

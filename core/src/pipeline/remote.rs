@@ -16,6 +16,8 @@ mod document;
 pub(super) mod fetches;
 mod fill;
 pub(super) mod relay;
+pub(super) mod room;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,7 @@ async fn open(s3: &S3, tmp: &TempDir) -> Result<ObjectBlobs, BlobError> {
         path_style: true,
     };
     let builder = builder(&bucket).with_access_key_id(s3::ACCESS_KEY).with_secret_access_key("secret");
-    ObjectBlobs::over(builder.build().expect("a client"), &bucket.prefix, tmp.path()).await
+    ObjectBlobs::over(builder, &bucket.prefix, tmp.path()).await
 }
 
 async fn opened() -> (S3, TempDir, ObjectBlobs) {
@@ -53,7 +53,8 @@ async fn it_keeps_the_promises_of_a_blob_store() {
 async fn a_large_blob_goes_in_parts_and_is_listed_on_its_shelf() {
     let (s3, tmp, blobs) = opened().await;
     let blob = store(&blobs, LARGE).await.expect("stored");
-    let parts = s3.requests().iter().filter(|request| request.contains("partNumber=")).count();
+    let sent = |request: &&String| request.contains("/sha256/") && request.contains("partNumber=");
+    let parts = s3.requests().iter().filter(sent).count();
     assert_eq!((parts, s3.uploads()), (3, 0));
     assert!(blobs.is_intact(&blob).await.expect("an answer") && is_empty(&tmp));
     let first = u8::from_str_radix(&blob.location.as_str()[..2], 16).expect("digits");
@@ -124,9 +125,57 @@ async fn a_start_gives_up_what_an_earlier_process_left_half_sent() {
 }
 
 #[tokio::test]
+async fn what_the_store_would_not_give_up_is_tried_again() {
+    let (s3, tmp, blobs) = opened().await;
+    let key = Key::from("some/where/sha256/aa/half");
+    let id = blobs.shared.store.create_multipart(&key).await.expect("begun");
+    std::fs::write(tmp.path().join("upload-1-1"), format!("{key}\n{id}\n")).expect("a note");
+    std::fs::write(tmp.path().join("1-1"), "half a file").expect("a file");
+    s3.fail(Fault::before("DELETE", "uploadId=upload", 403, "AccessDenied"));
+    s3.fail(Fault::before("DELETE", "uploadId=upload", 403, "AccessDenied"));
+    let again = open(&s3, &tmp).await.expect("it opens");
+    assert!(tmp.path().join("upload-1-1").exists() && !tmp.path().join("1-1").exists(), "only the note is left");
+    again.shared.give_up_uploads(Duration::from_secs(60)).await.expect("looked");
+    assert_eq!(s3.uploads(), 1, "one that young may be under way");
+    again.shared.give_up_uploads(Duration::ZERO).await.expect("looked");
+    assert_eq!(s3.uploads(), 1, "refused a second time");
+    again.shared.give_up_uploads(Duration::ZERO).await.expect("looked");
+    assert!(s3.uploads() == 0 && is_empty(&tmp));
+}
+
+#[tokio::test]
+async fn bytes_that_change_on_their_way_are_never_stored() {
+    let (s3, tmp, blobs) = opened().await;
+    for (of, length) in [("/sha256/", 10), ("partNumber=2", LARGE)] {
+        s3.fail(Fault::damage("PUT", of));
+        let refused = store(&blobs, length).await.expect_err(of);
+        assert!(refused.to_string().contains("BadDigest"), "{of}: {refused}");
+        assert!(is_empty(&tmp) && s3.keys().is_empty() && s3.uploads() == 0, "{of}: {:?}", s3.keys());
+    }
+}
+
+#[tokio::test]
+async fn of_a_store_without_checksums_at_least_the_length_is_compared() {
+    let (s3, tmp) = (S3::start(), tempfile::tempdir().expect("a folder"));
+    s3.refuse_checksums();
+    let blobs = open(&s3, &tmp).await.expect("it opens");
+    for (of, length) in [("/sha256/", 10), ("partNumber=3", LARGE)] {
+        s3.fail(Fault::shorten("PUT", of));
+        let refused = store(&blobs, length).await.expect_err(of);
+        assert!(refused.to_string().contains("bytes of an object"), "{of}: {refused}");
+        assert!(is_empty(&tmp) && s3.keys().is_empty(), "{of}: {:?}", s3.keys());
+        store(&blobs, length).await.expect("a repetition is stored");
+        s3.keys().iter().for_each(|key| s3.forget(key));
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_cannot_be_used_is_refused_at_start() {
     let (s3, tmp) = (S3::start(), tempfile::tempdir().expect("a folder"));
-    s3.fail(Fault::before("PUT", "selftest", 403, "AccessDenied"));
+    // With a checksum, and without.
+    for _ in 0..2 {
+        s3.fail(Fault::before("PUT", "selftest", 403, "AccessDenied"));
+    }
     let refused = open(&s3, &tmp).await.expect_err("refused");
     assert!(refused.to_string().contains("AccessDenied"), "{refused}");
 }

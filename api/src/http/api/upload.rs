@@ -105,10 +105,11 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     let limit = limit_for(app, &caller.principal).await?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = form::boundary(content_type)?;
-    if stated_length(request.headers()).is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
+    let stated = stated_length(request.headers());
+    if stated.is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
     }
-    let turn = app.admission.turn(&caller.principal).await?;
+    let turn = app.admission.turn(&caller.principal, stated.unwrap_or(limit)).await?;
     let began = Instant::now();
     let body = body.take().map_err(|_| missing())?;
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));

@@ -80,6 +80,9 @@ pub(super) trait Command: Send {
     /// Whether it can be run again.
     fn is_repeatable(&self) -> bool;
 
+    /// Tells the caller why it was not run.
+    fn refuse(self: Box<Self>, why: StoreError);
+
     /// Answers the caller, after the fate of the group is known.
     fn answer(self: Box<Self>, group: Result<(), &Lost>);
 }
@@ -133,6 +136,10 @@ where
 
     fn is_repeatable(&self) -> bool {
         self.work.is_some()
+    }
+
+    fn refuse(self: Box<Self>, why: StoreError) {
+        drop(self.reply.send(Err(why)));
     }
 
     fn answer(self: Box<Self>, group: Result<(), &Lost>) {

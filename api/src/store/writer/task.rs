@@ -12,13 +12,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keeper_core::artifact::StoreError;
 use metrics::{Counter, Histogram, counter, histogram};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::Pulse;
 use super::command::{Command, Lost, Queued, Ran};
+use super::{Pulse, WAIT};
 use crate::store::place::postgres::leaves_in_doubt;
 use crate::store::place::{Fate, Place, Ticket, Turn};
 
@@ -109,9 +110,13 @@ impl Task {
     /// One group: the command that came, and all that wait behind it.
     async fn serve(&mut self, first: Queued) {
         let began = Instant::now();
-        self.figures.wait.record(began.saturating_duration_since(first.since));
-        let mut group = vec![first.command];
+        // The first has waited longest.
+        self.pulse.waited(began.saturating_duration_since(first.since));
+        let mut group: Vec<_> = self.in_time(first, began).into_iter().collect();
         self.gather(&mut group);
+        if group.is_empty() {
+            return;
+        }
         let outcome = self.settle(&mut group).await;
         self.figures.group.record(group.len() as f64);
         self.figures.transaction.record(began.elapsed());
@@ -130,11 +135,22 @@ impl Task {
     fn gather(&mut self, group: &mut Vec<Box<dyn Command>>) {
         let now = Instant::now();
         while group.len() < GROUP_COMMANDS
-            && let Ok(Queued { command, since }) = self.commands.try_recv()
+            && let Ok(queued) = self.commands.try_recv()
         {
-            self.figures.wait.record(now.saturating_duration_since(since));
-            group.push(command);
+            group.extend(self.in_time(queued, now));
         }
+    }
+
+    /// The command, if somebody still waits for it; else it is told that it was too late.
+    fn in_time(&self, queued: Queued, now: Instant) -> Option<Box<dyn Command>> {
+        let waited = now.saturating_duration_since(queued.since);
+        self.figures.wait.record(waited);
+        if waited <= WAIT {
+            return Some(queued.command);
+        }
+        tracing::warn!(?waited, "a change waited too long for its turn and is not made");
+        queued.command.refuse(StoreError::Busy);
+        None
     }
 
     /// Runs a group until its fate is known. Commands that cannot be run a second time leave it when it has to be.

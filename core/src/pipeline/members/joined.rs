@@ -10,10 +10,13 @@ impl Members<'_> {
     /// short would let clients go back to older versions without a word.
     pub(super) async fn joined(&self, route: &Route) -> Result<Answer, Failure> {
         let parts = self.parts().await?;
+        let room = &self.reading.keeper.fetches.room;
+        let _space = room.for_work(parts.iter().map(|part| part.body.len() as u64).sum()).await?;
         let document = match parts.is_empty() {
             true => return self.first_that_has_it(route).await,
             false => self.reading.handler.merge(route, &parts, &AdmitAll)?,
         };
+        let document = Document { body: room.answer(document.body)?, ..document };
         Ok(self.of_document(route, document))
     }
 

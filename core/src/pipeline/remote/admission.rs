@@ -155,13 +155,17 @@ impl Copies {
     /// # Errors
     /// What the format says of them, or the refusal of what they name.
     pub(super) async fn merged(&self, route: &Route, parts: &[Document]) -> Result<Document, Failure> {
-        if self.remote.rules.is_empty() {
-            return self.handler.merge(route, parts, &AdmitAll);
-        }
-        let named = Named::default();
-        self.handler.merge(route, parts, &named)?;
-        let young = self.too_young_of(named).await?;
-        self.handler.merge(route, parts, &ByRules { copies: self, young })
+        let room = &self.keeper.fetches.room;
+        let _space = room.for_work(parts.iter().map(|part| part.body.len() as u64).sum()).await?;
+        let merged = if self.remote.rules.is_empty() {
+            self.handler.merge(route, parts, &AdmitAll)?
+        } else {
+            let named = Named::default();
+            self.handler.merge(route, parts, &named)?;
+            let young = self.too_young_of(named).await?;
+            self.handler.merge(route, parts, &ByRules { copies: self, young })?
+        };
+        Ok(Document { body: room.answer(merged.body)?, ..merged })
     }
 
     /// Of the versions that indexes name, those that are not old enough, and why.

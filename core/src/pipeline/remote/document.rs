@@ -16,7 +16,8 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
 use super::Copies;
-use super::fetches::Wanted;
+use super::fetches::{Found, Wanted};
+use super::fill::{Asked, Trouble};
 use crate::documents::{KeptDocument, Owner};
 use crate::error::Failure;
 use crate::events::Served;
@@ -24,7 +25,7 @@ use crate::format::{AdmitAll, Document, Route};
 use crate::limits::UPSTREAM_INDEX_BYTES;
 use crate::media_type::MediaType;
 use crate::pipeline::read::Keep;
-use crate::upstream::{Fetched, UpstreamError, UpstreamStream};
+use crate::upstream::{Fetched, UpstreamError, UpstreamStream, Validators};
 
 /// Seconds for which the absence of an index is believed.
 const ABSENT_SECONDS: u64 = 60;
@@ -39,69 +40,109 @@ pub(super) struct Index {
 }
 
 impl Copies {
-    /// The upstream's document at a path; `None` when it has none.
+    /// The upstream's document at a path; `None` when it has none. All who ask at once get the same bytes.
     ///
     /// # Errors
     /// The upstream's trouble, when nothing that was kept is young enough.
     pub(super) async fn document(&self, route: &Route, outside: &str) -> Result<Option<Index>, Failure> {
-        let kept = self.kept(outside).await?;
-        let fresh_seconds = u64::from(self.remote.index_seconds);
-        if let Some(kept) = kept.as_ref().filter(|kept| route.stored_only || age_s(kept) < fresh_seconds) {
-            return Ok(Some(self.index_of(kept, Served::Stored)));
+        if route.stored_only {
+            return Ok(self.kept(outside).await?.map(|kept| self.index_of(&kept, Served::Stored)));
         }
         let wanted: Wanted = (self.repository.id, outside.into());
-        if route.stored_only || self.keeper.fetches.absence(&wanted).is_some() {
+        let (copies, route, path) = (self.clone(), route.clone(), outside.to_owned());
+        let work = async move { copies.current(&route, &path).await };
+        let found = self.keeper.fetches.once(wanted, self.hops, work).await?;
+        Ok(found.map(|found| self.index_of(&found.document, found.served)))
+    }
+
+    /// The kept one while it is fresh, else what the upstream says, else the kept one again. It is not in memory while
+    /// the upstream is waited for.
+    async fn current(&self, route: &Route, outside: &str) -> Result<Option<Found>, Failure> {
+        let known = match self.kept(outside).await? {
+            Some(kept) if age_s(&kept) < u64::from(self.remote.index_seconds) => {
+                return Ok(Some(Found { document: kept, served: Served::Stored }));
+            }
+            kept => kept.map(|kept| kept.validators),
+        };
+        if self.keeper.fetches.absence(&(self.repository.id, outside.into())).is_some() {
             return Ok(None);
         }
-        let (copies, route, path) = (self.clone(), route.clone(), outside.to_owned());
-        let work = async move { copies.ask_for(&route, &path).await };
-        let asked = self.keeper.fetches.once(wanted.clone(), self.hops, work).await;
-        match (asked, kept) {
-            (Ok(()), _) => Ok(self.kept(outside).await?.map(|kept| self.index_of(&kept, Served::Fetched))),
-            (Err(_), _) if self.keeper.fetches.absence(&wanted).is_some() => Ok(None),
-            (Err(_), Some(kept)) if age_s(&kept) < u64::from(self.remote.stale_seconds) => {
-                Ok(Some(self.index_of(&kept, Served::Stale)))
-            }
-            (Err(failure), _) => Err(failure),
+        match self.ask_for(route, outside, known.as_ref()).await {
+            Ok(document) => Ok(document.map(|document| Found { document, served: Served::Fetched })),
+            Err(trouble) => match self.kept(outside).await? {
+                Some(document) if age_s(&document) < u64::from(self.remote.stale_seconds) => {
+                    Ok(Some(Found { document, served: Served::Stale }))
+                }
+                _ => Err(trouble),
+            },
         }
     }
 
-    /// Asks the upstream and keeps what it says.
-    async fn ask_for(&self, route: &Route, outside: &str) -> Result<(), Failure> {
-        let _turn = self.keeper.fetches.slot().await?;
-        // Another fetch may have ended between the look at what is kept and the beginning of this one.
-        let fresh_seconds = u64::from(self.remote.index_seconds);
-        if self.kept(outside).await?.is_some_and(|kept| age_s(&kept) < fresh_seconds) {
-            return Ok(());
-        }
+    /// Asks the upstream and keeps what it says; `None` when it says that there is none.
+    async fn ask_for(
+        &self,
+        route: &Route,
+        outside: &str,
+        known: Option<&Validators>,
+    ) -> Result<Option<KeptDocument>, Failure> {
         let sources: Vec<_> = self.remote.chain.sources().iter().collect();
+        let had_one = known.is_some();
         // Of several sources nobody knows whose word is kept.
-        let kept = if sources.len() == 1 { self.kept(outside).await? } else { None };
-        let known = kept.as_ref().map(|kept| &kept.validators);
+        let known = known.filter(|_| sources.len() == 1);
         let asked = self.ask(&sources, outside, known, UPSTREAM_INDEX_BYTES).await;
         let now = Timestamp::now();
         let document = match asked {
-            Ok((_, Fetched::NotModified)) => kept.map(|kept| KeptDocument { fetched_at: now, ..kept }),
-            Ok((_, Fetched::Body { validators, stream, .. })) => {
-                let body = read(stream).await.map_err(|error| self.troubled(outside, error))?;
+            Ok(Asked { fetched: Fetched::NotModified, slot, .. }) => {
+                drop(slot);
+                self.kept(outside).await?.map(|kept| KeptDocument { fetched_at: now, ..kept })
+            }
+            Ok(Asked { fetched: Fetched::Body { validators, announced_bytes, stream, .. }, slot, .. }) => {
+                let body = match self.read(stream, announced_bytes).await {
+                    Ok(body) => body,
+                    Err(Trouble::Upstream(error)) => return Err(self.troubled(outside, error)),
+                    Err(Trouble::Here(failure)) => return Err(failure),
+                };
+                drop(slot);
+                let _space = self.keeper.fetches.room.for_work(body.len() as u64).await?;
                 self.handler.merge(route, &[as_document(body.clone())], &AdmitAll)?;
                 Some(KeptDocument { body, validators, fetched_at: now })
             }
-            Err(error) if error.is_absence() => {
+            Err(Trouble::Upstream(error)) if error.is_absence() => {
                 let gone = error == UpstreamError::Gone;
                 self.keeper.fetches.note_absence((self.repository.id, outside.into()), gone, ABSENT_SECONDS);
-                return Err(error.into());
+                if let Some(package) = route.package.as_ref().filter(|_| had_one) {
+                    self.tell_of_missing(package.as_str(), outside).await;
+                }
+                return Ok(None);
             }
-            Err(error) => return Err(self.troubled(outside, error)),
+            Err(Trouble::Upstream(error)) => return Err(self.troubled(outside, error)),
+            Err(Trouble::Here(failure)) => return Err(failure),
         };
         let document = document.ok_or_else(|| {
             self.troubled(outside, UpstreamError::Invalid("\"not modified\" to a first question".to_owned()))
         })?;
-        Ok(self.keeper.ports.documents.keep(&self.owner(), outside, document).await?)
+        self.keeper.ports.documents.keep(&self.owner(), outside, document.clone()).await?;
+        Ok(Some(document))
     }
 
+    /// What is kept; of its length nothing is known before, so there is room for the longest until it is here.
     async fn kept(&self, outside: &str) -> Result<Option<KeptDocument>, Failure> {
-        Ok(self.keeper.ports.documents.recall(&self.owner(), outside).await?)
+        let space = self.keeper.fetches.room.for_document(UPSTREAM_INDEX_BYTES).await?;
+        let kept = self.keeper.ports.documents.recall(&self.owner(), outside).await?;
+        Ok(kept.map(|kept| KeptDocument { body: space.holding(kept.body), ..kept }))
+    }
+
+    /// The bytes of an index. Room for them is taken as they come, twice, for they are moved when they grow.
+    async fn read(&self, mut stream: UpstreamStream, announced: Option<u64>) -> Result<Bytes, Trouble> {
+        let mut space = self.keeper.fetches.room.for_coming(announced.unwrap_or(0))?;
+        let mut body = BytesMut::with_capacity(usize::try_from(announced.unwrap_or(0)).unwrap_or(0));
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk?;
+            let length = body.len() + chunk.len();
+            space.grow_to(if length > body.capacity() { 2 * length } else { length } as u64)?;
+            body.extend_from_slice(&chunk);
+        }
+        Ok(space.holding(body.freeze()))
     }
 
     pub(super) fn owner(&self) -> Owner {
@@ -125,12 +166,4 @@ fn as_document(body: Bytes) -> Document {
 /// Whole seconds since it was fetched; a clock that went back makes it new.
 fn age_s(kept: &KeptDocument) -> u64 {
     u64::try_from(Timestamp::now().duration_since(kept.fetched_at).as_secs()).unwrap_or(0)
-}
-
-async fn read(mut stream: UpstreamStream) -> Result<Bytes, UpstreamError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk?);
-    }
-    Ok(body.freeze())
 }

@@ -14,13 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::relay::Relay;
+use super::room::Room;
+use super::slots::Slots;
+use crate::documents::KeptDocument;
 use crate::error::{Failure, codes};
-use crate::limits::{ABSENCES_IN_MEMORY, FETCHES_AT_ONCE, WAITERS_PER_FETCH};
+use crate::events::Served;
+use crate::limits::{ABSENCES_IN_MEMORY, WAITERS_PER_FETCH};
 use crate::repository::RepositoryId;
 use crate::upstream::UpstreamError;
+
+/// How often it is told that an upstream has something no more.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is fetched: for which repository, and the upstream's path.
 pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
@@ -28,11 +35,18 @@ pub(in crate::pipeline) type Wanted = (RepositoryId, Box<str>);
 /// A fetch: what for, and how many servers like this one the request has passed.
 type Way = (Wanted, u32);
 
+/// What a fetch of a document found, for all who waited: they share its bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) document: KeptDocument,
+    pub(super) served: Served,
+}
+
 /// How far a fetch is.
 #[derive(Debug, Clone, Default)]
 struct Course {
     relay: Option<Relay>,
-    outcome: Option<Result<(), Failure>>,
+    outcome: Option<Result<Option<Found>, Failure>>,
 }
 
 /// By which a fetch offers what it fetches.
@@ -49,7 +63,10 @@ impl Offering {
 pub(in crate::pipeline) struct Fetches {
     flights: Mutex<HashMap<Way, Flight>>,
     absences: Cache<Wanted, Absence>,
-    slots: Semaphore,
+    /// What upstreams had and have no more, as far as that was told.
+    missing: Cache<Wanted, ()>,
+    pub(super) slots: Slots,
+    pub(in crate::pipeline) room: Room,
 }
 
 struct Flight {
@@ -69,25 +86,30 @@ impl Default for Fetches {
         Self {
             flights: Mutex::default(),
             absences: Cache::builder().max_capacity(ABSENCES_IN_MEMORY).build(),
-            slots: Semaphore::new(FETCHES_AT_ONCE),
+            missing: Cache::builder().max_capacity(ABSENCES_IN_MEMORY).time_to_live(DAY).build(),
+            slots: Slots::default(),
+            room: Room::default(),
         }
     }
 }
 
 impl Fetches {
-    /// Waits for the fetch of this thing, which `work` does if nobody does it yet, for a request that has passed so many
-    /// servers.
+    /// Waits for the fetch of this document, which `work` does if nobody does it yet, for a request that has passed so
+    /// many servers. `None` when there is none.
     ///
     /// # Errors
     /// What the fetch ended with; `overloaded` when too many wait.
-    pub(super) async fn once<W>(self: &Arc<Self>, what: Wanted, hops: u32, work: W) -> Result<(), Failure>
+    pub(super) async fn once<W>(self: &Arc<Self>, what: Wanted, hops: u32, work: W) -> Result<Option<Found>, Failure>
     where
-        W: Future<Output = Result<(), Failure>> + Send + 'static,
+        W: Future<Output = Result<Option<Found>, Failure>> + Send + 'static,
     {
-        self.once_or_relay(what, hops, false, |_| work).await.map(drop)
+        let mut course = self.join((what, hops), |_| work)?;
+        let ended = course.wait_for(|course| course.outcome.is_some()).await.map(|course| course.outcome.clone());
+        ended.ok().flatten().unwrap_or_else(|| Err(abnormal()))
     }
 
-    /// The same; with `may_relay` it waits no longer than until the fetch offers what it fetches, and gives that.
+    /// The same for a file, which is stored when this returns; with `may_relay` it waits no longer than until the fetch
+    /// offers what it fetches, and gives that.
     pub(super) async fn once_or_relay<W>(
         self: &Arc<Self>,
         what: Wanted,
@@ -98,13 +120,17 @@ impl Fetches {
     where
         W: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let mut course = self.join((what, hops), work)?;
+        let stored = |offering| {
+            let work = work(offering);
+            async { work.await.map(|()| None) }
+        };
+        let mut course = self.join((what, hops), stored)?;
         let told = |course: &Course| course.outcome.is_some() || may_relay && course.relay.is_some();
         let course = course.wait_for(told).await.map(|course| course.clone());
         match course.map(|course| (course.outcome, course.relay)) {
-            Ok((Some(outcome), _)) => outcome.map(|()| None),
+            Ok((Some(outcome), _)) => outcome.map(|_stored| None),
             Ok((None, relay)) => Ok(relay),
-            Err(_) => Err(UpstreamError::Failed("the fetch ended abnormally".to_owned()).into()),
+            Err(_) => Err(abnormal()),
         }
     }
 
@@ -114,7 +140,7 @@ impl Fetches {
         work: impl FnOnce(Offering) -> W,
     ) -> Result<watch::Receiver<Course>, Failure>
     where
-        W: Future<Output = Result<(), Failure>> + Send + 'static,
+        W: Future<Output = Result<Option<Found>, Failure>> + Send + 'static,
     {
         let mut flights = self.locked();
         if let Some(flight) = flights.get_mut(&what) {
@@ -137,16 +163,6 @@ impl Fetches {
         Ok(course)
     }
 
-    /// A turn among all fetches; waits for one.
-    ///
-    /// # Errors
-    /// `overloaded` when there is none for ten seconds.
-    pub(super) async fn slot(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
-        let overloaded = || Failure::new(&codes::OVERLOADED, codes::OVERLOADED.title).retry_after(5);
-        let turn = tokio::time::timeout(Duration::from_secs(10), self.slots.acquire()).await;
-        turn.ok().and_then(Result::ok).ok_or_else(overloaded)
-    }
-
     /// Remembers that there is no such thing.
     pub(super) fn note_absence(&self, what: Wanted, gone: bool, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds);
@@ -157,6 +173,11 @@ impl Fetches {
     pub(super) fn absence(&self, what: &Wanted) -> Option<bool> {
         let absence = self.absences.get(what)?;
         (Instant::now() < absence.until).then_some(absence.gone)
+    }
+
+    /// Whether it was not told today that an upstream has this no more.
+    pub(super) fn is_missed_anew(&self, what: Wanted) -> bool {
+        self.missing.entry(what).or_insert(()).is_fresh()
     }
 
     /// Forgets all absences that a repository was told of.
@@ -170,6 +191,10 @@ impl Fetches {
     fn locked(&self) -> MutexGuard<'_, HashMap<Way, Flight>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn abnormal() -> Failure {
+    UpstreamError::Failed("the fetch ended abnormally".to_owned()).into()
 }
 
 /// Takes a fetch out of the table however it ends.
@@ -209,7 +234,7 @@ mod tests {
                         let work = async move {
                             begun.fetch_add(1, Ordering::SeqCst);
                             go.notified().await;
-                            Ok(())
+                            Ok(None)
                         };
                         fetches.once(wanted("a"), 0, work).await
                     })
@@ -225,6 +250,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_who_waited_have_the_same_bytes() {
+        let (fetches, go) = (Arc::new(Fetches::default()), Arc::new(Notify::new()));
+        let waiters: Vec<_> = (0..5)
+            .map(|_| {
+                let (fetches, go) = (fetches.clone(), go.clone());
+                let work = async move {
+                    go.notified().await;
+                    let body = vec![b'x'; 100].into();
+                    let document =
+                        KeptDocument { body, validators: Default::default(), fetched_at: Default::default() };
+                    Ok(Some(Found { document, served: Served::Fetched }))
+                };
+                tokio::spawn(async move { fetches.once(wanted("a"), 0, work).await })
+            })
+            .collect();
+        while fetches.locked().get(&(wanted("a"), 0)).is_none_or(|flight| flight.joined < 5) {
+            tokio::task::yield_now().await;
+        }
+        go.notify_one();
+        let bodies: Vec<_> = join_all(waiters)
+            .await
+            .into_iter()
+            .map(|ended| ended.expect("a task").expect("no trouble").expect("a document").document.body)
+            .collect();
+        assert!(bodies.iter().all(|body| body.as_ptr() == bodies[0].as_ptr()), "nobody has a copy of his own");
+    }
+
+    #[tokio::test]
     async fn a_fetch_goes_on_when_those_who_wait_have_left() {
         let (fetches, done) = (Arc::new(Fetches::default()), Arc::new(Notify::new()));
         let (inner, go) = (done.clone(), Arc::new(Notify::new()));
@@ -232,7 +285,7 @@ mod tests {
         let work = async move {
             gone.notified().await;
             inner.notify_one();
-            Ok(())
+            Ok(None)
         };
         let left = tokio::time::timeout(Duration::ZERO, fetches.once(wanted("a"), 0, work)).await;
         assert!(left.is_err(), "nobody waits any more");
@@ -244,7 +297,7 @@ mod tests {
     async fn a_request_that_came_round_does_not_wait_for_itself() {
         let fetches = Arc::new(Fetches::default());
         let inner = fetches.clone();
-        let round = async move { inner.once(wanted("a"), 2, async { Ok(()) }).await };
+        let round = async move { inner.once(wanted("a"), 2, async { Ok(None) }).await };
         assert!(fetches.once(wanted("a"), 0, round).await.is_ok());
     }
 
@@ -253,7 +306,7 @@ mod tests {
         let fetches = Arc::new(Fetches::default());
         let broken = fetches.once(wanted("a"), 0, async { panic!("a fault") }).await;
         assert_eq!(broken.expect_err("trouble").code().name, "upstream_error");
-        assert!(fetches.once(wanted("a"), 0, async { Ok(()) }).await.is_ok());
+        assert!(fetches.once(wanted("a"), 0, async { Ok(None) }).await.is_ok());
     }
 
     #[test]

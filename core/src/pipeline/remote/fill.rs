@@ -16,11 +16,12 @@ use serde_json::Value;
 use super::Copies;
 use super::fetches::{Offering, Wanted};
 use super::relay::{Relay, Relaying, relay};
+use super::slots::Slot;
 use crate::artifact::{Artifact, ArtifactState, Coordinate, FilePath, PublishOutcome, VersionName};
 use crate::audit::{NewAuditRow, Outcome};
 use crate::blob::StagedBlob;
 use crate::error::{Failure, codes};
-use crate::events::{Event, RelayEnd};
+use crate::events::{Contradiction, Event, RelayEnd};
 use crate::format::{Confirmation, Recorded, RepositoryView as _, Route, Want};
 use crate::limits::RELAY_FROM_BYTES;
 use crate::media_type::MediaType;
@@ -31,9 +32,6 @@ use crate::upstream::{Fetched, UpstreamError, UpstreamRequest, UpstreamStream, V
 
 /// The field of a copy's metadata that names the source it came from.
 pub(in crate::pipeline) const SOURCE: &str = "copied_from";
-
-/// What the audit calls it when an upstream has other bytes than it had.
-const CHANGED: &str = "upstream_changed";
 
 /// Seconds for which the absence of a version is believed.
 const ABSENT_SECONDS: u64 = 5 * 60;
@@ -77,14 +75,14 @@ impl Copies {
     }
 
     /// Asks sources in order: absence leads to the next one, trouble only where the chain says so. Trouble of one is
-    /// never turned into an absence by the others.
+    /// never turned into an absence by the others. The turn of the exchange is the caller's, until the bytes are here.
     pub(super) async fn ask<'s>(
         &self,
         sources: &[&'s ChainSource],
         outside: &str,
         known: Option<&Validators>,
         limit_bytes: u64,
-    ) -> Result<(&'s ChainSource, Fetched), UpstreamError> {
+    ) -> Result<Asked<'s>, Trouble> {
         let (mut gone, mut trouble) = (false, None);
         for source in sources {
             let request = UpstreamRequest {
@@ -96,16 +94,18 @@ impl Copies {
                 limit_bytes,
                 hops: self.hops.saturating_add(1),
             };
+            // One turn for each source: the one before has given its own back.
+            let slot = self.keeper.fetches.slots.of(source.url.as_url()).await?;
             match self.keeper.ports.upstreams.fetch(&request).await {
-                Ok(fetched) => return Ok((source, fetched)),
+                Ok(fetched) => return Ok(Asked { source, fetched, slot }),
                 Err(UpstreamError::Forbidden(_)) if self.remote.forbidden_as_not_found => {}
                 Err(UpstreamError::Absent) => {}
                 Err(UpstreamError::Gone) => gone = true,
                 Err(error) if source.then == Then::OnTrouble => trouble = trouble.or(Some(error)),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(trouble.unwrap_or(if gone { UpstreamError::Gone } else { UpstreamError::Absent }))
+        Err(trouble.unwrap_or(if gone { UpstreamError::Gone } else { UpstreamError::Absent }).into())
     }
 
     fn recorded_as(&self, outcome: PublishOutcome, what: &Coordinate, path: &FilePath) -> Result<(), Failure> {
@@ -149,21 +149,39 @@ impl Copies {
     }
 
     /// What speaks of other bytes than were published is told to the audit.
-    async fn tell_of(&self, what: &Coordinate, action: &str, failure: &Failure) {
+    async fn tell_of(&self, what: &Coordinate, contradiction: Contradiction, failure: &Failure) {
         tracing::error!(
             repository.name = %self.repository.address, package.name = %what.package, package.version = %what.version,
             error.code = failure.code().name, "an upstream's file was refused: {failure}"
         );
+        self.tell(&what.to_string(), contradiction, Outcome::Denied, &failure.first().detail).await;
+    }
+
+    /// That the upstream has no more what it had; what is here stays. Told once a day.
+    pub(super) async fn tell_of_missing(&self, what: &str, outside: &str) {
+        if !self.keeper.fetches.is_missed_anew((self.repository.id, outside.into())) {
+            return;
+        }
+        tracing::warn!(
+            repository.name = %self.repository.address, upstream.path = outside,
+            "the upstream has no more what it had: {what}"
+        );
+        let detail = format!("the upstream has no {outside} any more; what is stored is served");
+        self.tell(what, Contradiction::Missing, Outcome::Done, &detail).await;
+    }
+
+    async fn tell(&self, what: &str, contradiction: Contradiction, outcome: Outcome, reason: &str) {
+        self.keeper.ports.listener.hear(&Event::Contradicted { repository: &self.repository, what: contradiction });
         let row = NewAuditRow {
             at: Timestamp::now(),
             by: keeper_itself(),
-            action: action.to_owned(),
+            action: contradiction.as_str().to_owned(),
             resource: format!("{} {what}", self.repository.address),
-            outcome: Outcome::Denied,
-            detail: serde_json::json!({ "reason": failure.first().detail }).to_string(),
+            outcome,
+            detail: serde_json::json!({ "reason": reason }).to_string(),
         };
         if let Err(error) = self.keeper.ports.audit.record(vec![row]).await {
-            tracing::error!(%error, "the audit could not be told of a refused file");
+            tracing::error!(%error, "the audit could not be told of what an upstream contradicts");
         }
     }
 
@@ -212,7 +230,6 @@ impl Filling {
     async fn kept(&self, offering: &Offering, relayed: &mut Option<Relayed>) -> Result<(), Failure> {
         let began = Instant::now();
         let Self { copies, what, path, outside, .. } = self;
-        let _turn = copies.keeper.fetches.slot().await?;
         // Another fetch may have ended between the look at what is stored and the beginning of this one.
         if let Some(found) = copies.keeper.ports.artifacts.file(copies.repository.id, path).await?
             && !found.file.content.stored().is_some_and(|copy| copies.keeper.ports.damage.is_known(&copy.location))
@@ -227,6 +244,9 @@ impl Filling {
                 let known = copies.versions(&what.package).await?.is_some();
                 let seconds = if known { ABSENT_SOON_SECONDS } else { ABSENT_SECONDS };
                 copies.keeper.fetches.note_absence((copies.repository.id, outside.as_str().into()), gone, seconds);
+                if there.as_ref().is_some_and(|there| there.state == ArtifactState::Active) {
+                    copies.tell_of_missing(&what.to_string(), outside).await;
+                }
                 return Err(copies.nowhere(what, gone).await?);
             }
             Err(Trouble::Upstream(error)) => return Err(copies.troubled(outside, error)),
@@ -234,8 +254,10 @@ impl Filling {
         };
         let outcome = match self.checked_and_kept(stage, &recorded(there), &source, began, relayed).await {
             Err(failure) => {
-                if [&codes::UPSTREAM_CHECKSUM_MISMATCH, &codes::UPSTREAM_UNVERIFIED].contains(&failure.code()) {
-                    copies.tell_of(what, failure.code().name, &failure).await;
+                if *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH {
+                    copies.tell_of(what, Contradiction::Checksum, &failure).await;
+                } else if *failure.code() == codes::UPSTREAM_UNVERIFIED {
+                    copies.tell_of(what, Contradiction::Unverified, &failure).await;
                 }
                 return Err(failure);
             }
@@ -245,7 +267,7 @@ impl Filling {
         match (&recorded, relayed) {
             (Ok(()), Some(relayed)) => relayed.end = RelayEnd::Kept,
             (Err(failure), _) if *failure.code() == codes::UPSTREAM_CHECKSUM_MISMATCH => {
-                copies.tell_of(what, CHANGED, failure).await;
+                copies.tell_of(what, Contradiction::Changed, failure).await;
             }
             _ => {}
         }
@@ -264,7 +286,8 @@ impl Filling {
         let first = there.and_then(|there| there.metadata.get(SOURCE)?.as_str());
         let mut sources: Vec<_> = copies.remote.chain.sources().iter().collect();
         sources.sort_by_key(|source| first.is_some_and(|first| source.url.to_string() != first));
-        let (source, fetched) = copies.ask(&sources, outside, None, *limit_bytes).await?;
+        // The turn ends with the bytes: what is judged and kept of them waits for others.
+        let Asked { source, fetched, slot: _slot } = copies.ask(&sources, outside, None, *limit_bytes).await?;
         let source = source.url.to_string();
         let Fetched::Body { announced_bytes, stream, .. } = fetched else {
             return Err(UpstreamError::Invalid("\"not modified\" to a first question".to_owned()).into());
@@ -372,8 +395,15 @@ fn recorded(there: Option<Artifact>) -> Recorded {
     there.map(|there| Recorded { checksums: there.checksums, metadata: there.metadata }).unwrap_or_default()
 }
 
+/// Who answered, what, and the turn in which he does.
+pub(super) struct Asked<'s> {
+    pub(super) source: &'s ChainSource,
+    pub(super) fetched: Fetched,
+    pub(super) slot: Slot,
+}
+
 /// What went wrong on the way of the bytes.
-enum Trouble {
+pub(super) enum Trouble {
     Upstream(UpstreamError),
     Here(Failure),
 }

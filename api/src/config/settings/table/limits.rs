@@ -121,6 +121,16 @@ pub(super) static LIMITS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "max_receiving",
+        kind: Kind::Size,
+        group: Group::Limits,
+        unset: "16 GiB, or half of what is free where that is less",
+        example: "4GiB",
+        help: "Bytes of all uploads under way together; one that says no length counts as its limit",
+        read: |draft, text| value::size(text).map(|bytes| draft.config.max_receiving = Some(bytes)),
+        ..BLANK
+    },
+    Setting {
         name: "gc_period",
         group: Group::Limits,
         default: Some("6h"),
