@@ -1,5 +1,6 @@
-//! The files for systemd, nginx and containers, given to those who read them. Containers are not run here: of their files
-//! only the form is judged, and that what they name is there.
+//! The files for systemd and nginx, given to those who read them. Those for containers are in `containers`.
+
+mod containers;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -148,39 +149,4 @@ fn nginx_with_a_prefix_takes_it_away_and_nothing_else() {
     let page = http::get(&format!("{public}/")).expect(200).text();
     assert!(page.contains("/keeper/"), "the pages ask below the prefix: {page}");
     http::get(&public).expect(308);
-}
-
-/// The values of a key anywhere in a file of YAML, one a line as `compose` files have them.
-fn values<'t>(yaml: &'t str, key: &str) -> Vec<&'t str> {
-    let values = yaml.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(':'));
-    values.map(str::trim).collect()
-}
-
-#[test]
-fn the_files_for_containers_are_yaml_and_name_files_that_are_there() {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for name in ["compose.yaml", "compose.scaled.yaml"] {
-        let path = top.join("docs/deploy").join(name);
-        let script = "import sys, yaml\nmade = yaml.safe_load(open(sys.argv[1]))\n\
-                      assert made['services'], made\n\
-                      for one in made['services'].values(): assert one.get('image') or one.get('build'), one\n";
-        run(Command::new(&python).args(["-c", script]).arg(&path)).succeeded();
-        let text = docs(&format!("deploy/{name}"));
-        for (context, dockerfile) in values(&text, "context").into_iter().zip(values(&text, "dockerfile")) {
-            assert!(top.join("docs/deploy").join(context).join(dockerfile).is_file(), "{name}: {context}/{dockerfile}");
-        }
-        // Settings that the program knows, and none that it only warns of.
-        let known = keeper_api::config::settings::all().map(|setting| setting.variable());
-        let known: Vec<_> = known.collect();
-        for line in text.lines().map(str::trim).filter(|line| line.starts_with("KEEPER_")) {
-            let variable = line.split(':').next().unwrap_or(line);
-            assert!(known.iter().any(|known| known == variable), "{name}: {variable}");
-        }
-    }
-    assert!(top.join("docs/deploy/nginx.conf").is_file());
-    let dockerfile = docs("deploy/Dockerfile");
-    let toolchain = fs::read_to_string(top.join("rust-toolchain.toml")).expect("a file of the project");
-    let version = dockerfile.split("FROM rust:").nth(1).and_then(|rest| rest.split('-').next()).expect("an image");
-    assert!(toolchain.contains(&format!("\"{version}")), "the Dockerfile builds with {version}: {toolchain}");
 }
