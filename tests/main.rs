@@ -36,6 +36,7 @@ mod monitoring;
 mod openapi;
 mod operations;
 mod private_over_https;
+mod provenance;
 mod reading;
 mod remote;
 mod remote_administration;

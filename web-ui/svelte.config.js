@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import adapter from '@sveltejs/adapter-static';
 import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 import { fold } from './scripts/fold.js';
+import { askForFonts } from './scripts/fonts.js';
 
 /** Where the build goes; the Rust crate's build script says it. */
 const out = process.env.WEB_UI_OUT ?? 'build';
@@ -29,6 +30,7 @@ const folded = {
 	async adapt(builder) {
 		await pages.adapt(builder);
 		fold(out);
+		askForFonts(out);
 		await builder.compress(out);
 	},
 };

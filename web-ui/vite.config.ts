@@ -5,9 +5,10 @@ import { defineConfig } from 'vitest/config';
 /** `npm run dev` shows the pages over the data of this server. */
 const server = process.env.KEEPER_DEV_SERVER ?? 'http://127.0.0.1:8080';
 
-/** Where a first visit begins: the framework, the frame around all pages with the page of failures, and the start page. */
+/** Where a first visit begins: the framework, the frame around all pages with the page of failures, the start page, and the
+ * list of a repository, which is where links from elsewhere lead most. */
 const FIRST = [/kit\/src\/runtime\/client\/entry\.js$/, /client-optimized\/app\.js$/];
-const START_PAGE = /src\/routes\/\+(layout|error|page)\.(svelte|ts)$/;
+const START_PAGES = /src\/routes\/(r\/\[format\]\/\[repo\]\/(\(list\)\/)?)?\+(layout|error|page)\.(svelte|ts)$/;
 /** What several other pages need is one file, too. */
 const SHARED = { name: 'shared', test: /src\/lib\/(api|components|formats|[a-z.]+\.ts)/, minShareCount: 2 };
 type Module = { importers: readonly string[]; importedIds: readonly string[] };
@@ -20,7 +21,7 @@ function firstVisit(id: string, graph: Graph): string | null {
 		if (seen.has(one)) return false;
 		seen.add(one);
 		const { importers = [], importedIds = [] } = graph.getModuleInfo(one) ?? {};
-		const begins = FIRST.some((start) => start.test(one)) || importedIds.some((other) => START_PAGE.test(other));
+		const begins = FIRST.some((start) => start.test(one)) || importedIds.some((other) => START_PAGES.test(other));
 		return begins || importers.some(needed);
 	};
 	return needed(id) ? 'first' : null;
@@ -33,7 +34,7 @@ export default defineConfig({
 		// The policy of the server allows neither `data:` addresses nor inline scripts.
 		assetsInlineLimit: 0,
 		modulePreload: { polyfill: false },
-		// What a first visit to the start page runs is one file; `scripts/fold.js` takes away what would only lead to it.
+		// What a first visit to one of these pages runs is one file; `scripts/fold.js` takes away what would only lead to it.
 		rolldownOptions: { output: { codeSplitting: { groups: [{ name: firstVisit }, SHARED] } } },
 	},
 	server: { proxy: { '/api': server, '/go': server, '/generic': server } },

@@ -149,6 +149,37 @@ impl Runner {
     }
 }
 
+impl Runner {
+    /// Does something that needs no lease, and writes down how it went as the last run of a job of this name; beside
+    /// another of its name it is not written down. It goes on whatever becomes of the record.
+    pub async fn noted<T>(
+        &self,
+        name: &str,
+        work: impl Future<Output = T>,
+        told: impl FnOnce(&T) -> Result<String, String>,
+    ) -> T {
+        let (holder, now) = (Uuid::now_v7().to_string(), Timestamp::now());
+        let begun = self.store.begin(name, &holder, now, after(now, LEASE)).await;
+        let (mut work, mut beat) = (pin!(work), tokio::time::interval(LEASE / 3));
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                _ = beat.tick(), if matches!(begun, Ok(true)) => {
+                    let _it_is_a_record_only = self.store.extend(name, &holder, after(Timestamp::now(), LEASE)).await;
+                }
+            }
+        };
+        let noted = match begun {
+            Ok(true) => self.store.end(name, &holder, Timestamp::now(), told(&done)).await,
+            other => other.map(drop),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(job = name, %error, "how it went was not written down");
+        }
+        done
+    }
+}
+
 fn after(now: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     now.saturating_add(duration).unwrap_or(Timestamp::MAX)
@@ -201,6 +232,26 @@ mod tests {
         runner.finish().await;
         let [record] = &store.jobs().await.expect("jobs")[..] else { panic!("one job") };
         assert_eq!((record.outcome.as_str(), record.failed, record.lease_until), ("run 2", false, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_needs_no_lease_is_written_down_and_done_whatever_becomes_of_the_record() {
+        let store = Arc::new(MemoryStore::new());
+        let runner = Runner::new(store.clone());
+        let work = async {
+            tokio::time::sleep(LEASE * 10).await;
+            7
+        };
+        let beside = async {
+            tokio::time::sleep(LEASE * 5).await;
+            runner.noted("look", async { 8 }, |_| Ok("the other".to_owned())).await
+        };
+        let done = tokio::join!(runner.noted("look", work, |done| Err(format!("{done} faults"))), beside);
+        assert_eq!(done, (7, 8));
+        let [record] = &store.jobs().await.expect("jobs")[..] else { panic!("one job") };
+        assert_eq!((record.outcome.as_str(), record.failed, record.lease_until), ("7 faults", true, None));
+        store.fail_after(0);
+        assert_eq!(runner.noted("look", async { 9 }, |_| Ok(String::new())).await, 9);
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,6 +52,7 @@ mod ledger;
 mod listing;
 mod packages;
 mod place;
+mod provenance;
 mod publishing;
 mod removal;
 mod repositories;
@@ -416,6 +417,14 @@ mod tests {
         let store = folder.open().await;
         let local = super::fixture::repository(&store, "local").await;
         contract::retention_store(&store, &store, local.id).await;
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_promises_of_provenance() {
+        let folder = Folder::new();
+        let store = folder.open().await;
+        let local = super::fixture::repository(&store, "local").await;
+        contract::provenance_store(&store, &store, &store, local.id).await;
     }
 
     #[tokio::test]

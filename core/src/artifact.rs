@@ -16,6 +16,7 @@ use crate::blob::{BlobInfo, BlobLocation};
 use crate::catalog::About;
 use crate::digest::Digest;
 use crate::media_type::MediaType;
+use crate::provenance::Way;
 use crate::repository::{Actor, RepositoryId};
 
 mod amendment;
@@ -295,6 +296,8 @@ pub struct Publication {
     pub published_at: Timestamp,
     /// Who publishes.
     pub by: Actor,
+    /// In which way it came in, for the record only.
+    pub way: Way,
 }
 
 impl Publication {

@@ -34,6 +34,7 @@ pub mod path;
 pub mod pipeline;
 pub mod plugin;
 pub mod policy;
+pub mod provenance;
 pub mod quota;
 pub mod redaction;
 pub mod removal;

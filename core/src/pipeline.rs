@@ -14,6 +14,7 @@ mod help;
 mod hosted;
 mod members;
 mod native;
+mod provenance;
 mod publish;
 mod read;
 mod refresh;
@@ -49,6 +50,7 @@ use crate::lifecycle::LifecycleStore;
 use crate::limits::{ANSWER_CACHE_BYTES, SUMMARY_CACHE_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
+use crate::provenance::ProvenanceStore;
 use crate::repository::{Repository, RepositoryId, RepositoryStore};
 use crate::upstream::{Authorities, Upstreams};
 use crate::uses::Uses;
@@ -87,6 +89,8 @@ pub struct Ports {
     pub lifecycle: Arc<dyn LifecycleStore>,
     /// Who did what.
     pub audit: Arc<dyn AuditStore>,
+    /// Where versions come from.
+    pub provenance: Arc<dyn ProvenanceStore>,
     /// What came from elsewhere and is no content.
     pub documents: Arc<dyn DocumentStore>,
     /// The sources of remote repositories.

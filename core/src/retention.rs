@@ -16,6 +16,7 @@ use crate::access::Pattern;
 use crate::artifact::{ArtifactId, ArtifactState, Coordinate, PackageName, StoreError, VersionName};
 use crate::limits::RETENTION_RULES;
 use crate::repository::{Actor, RepositoryId};
+use crate::uses::Use;
 
 /// A day as a number since 1970.
 pub type Day = i64;
@@ -231,7 +232,7 @@ pub trait RetentionStore: Send + Sync {
     ) -> Result<Vec<Doomed>, StoreError>;
 
     /// Writes down the days on which versions were used; a day before the one that is known changes nothing.
-    async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError>;
+    async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]

@@ -14,6 +14,16 @@ fn damaged(server: &Server) -> Value {
     server.api("GET", "/api/status", None).expect(200).json()["damaged"].clone()
 }
 
+/// All files of all versions, with what the last look at them came to.
+fn files(server: &Server) -> Vec<Value> {
+    let page = server.api("GET", "/api/artifacts", None).expect(200).json();
+    let of = |artifact: &Value| {
+        let path = format!("/api/artifacts/{}/files", artifact["id"].as_str().expect("an id"));
+        server.api("GET", &path, None).expect(200).json()["items"].as_array().expect("files").clone()
+    };
+    page["items"].as_array().expect("artifacts").iter().flat_map(of).collect()
+}
+
 /// What the last run of the scrubber came to.
 fn outcome(server: &Server) -> String {
     let status = server.api("GET", "/api/status", None).expect(200).json();
@@ -50,6 +60,14 @@ fn a_byte_that_flips_is_found_in_the_background_told_once_and_forgotten_when_it_
     assert!(fs::read(&path).expect("nothing is removed") == rotten);
     wait::until("the run has ended", || outcome(&server).ends_with(" 1 new faults"));
     assert_eq!(damaged(&server)["count"], 1, "the other two are fine");
+    let states = files(&server);
+    assert_eq!(states.len(), 9, "three files of each: {states:?}");
+    let broken: Vec<_> = states.iter().filter(|file| file["matches"] != true).collect();
+    assert!(states.iter().all(|file| file["checked_at"].is_string()), "{states:?}");
+    assert!(
+        matches!(&broken[..], [one] if one["matches"] == false && one["sha256"] == *digest && one["fault"]["code"] == "blob_corrupt"),
+        "{broken:?}"
+    );
 
     // Known already: it is not told again.
     server.stop();
@@ -62,6 +80,7 @@ fn a_byte_that_flips_is_found_in_the_background_told_once_and_forgotten_when_it_
     crate::harness::database::sql(&server, "UPDATE blobs SET checked_at = 1");
     server.start_again();
     wait::until("it is mended", || damaged(&server)["count"] == 0);
+    assert!(files(&server).iter().all(|file| file["matches"] == true && file["fault"].is_null()));
     server.command("verify").succeeded();
 }
 
@@ -69,6 +88,8 @@ fn a_byte_that_flips_is_found_in_the_background_told_once_and_forgotten_when_it_
 fn it_is_switched_off_by_a_rate_of_nothing() {
     let server = server(&[("KEEPER_SCRUB_RATE", "0")]);
     publish(&server, "example.com/m", 0, 0).expect(201);
+    let unread: Vec<_> = files(&server).into_iter().filter(|file| file["matches"].is_null()).collect();
+    assert!(matches!(&unread[..], [one] if one["checked_at"].is_null()), "the zip; the others are in rows: {unread:?}");
     let status = server.api("GET", "/api/status", None).expect(200).json();
     assert!(status["jobs"].as_array().expect("jobs").iter().all(|job| job["name"] != "scrub"), "{status}");
 }

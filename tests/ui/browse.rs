@@ -1,13 +1,19 @@
 //! Finding, reading and copying in the browser.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
-use super::{plain_file, publish, scenario, server};
+use super::{plain_file, publish, scenario, server, server_with};
 use crate::harness::archives;
+use crate::harness::http;
 use crate::harness::machine::Machine;
+use crate::harness::random::Random;
 use crate::harness::raw_form::RawForm;
+use crate::harness::refusal;
 use crate::harness::server::Server;
 use crate::harness::upload::Form;
+use crate::harness::wait;
 
 const M: &str = "github.com/yourcompany/mymodule";
 const README: &str =
@@ -29,6 +35,40 @@ fn with_module() -> Server {
 #[test]
 fn a_package_opened_by_its_address_is_all_there() {
     scenario(&with_module(), "browse/deepLink", &json!({"name": M, "version": "v1.1.0", "older": "v1.0.0"}));
+}
+
+#[test]
+fn a_package_says_where_it_comes_from_and_whether_its_bytes_are_what_they_were() {
+    let mut server = server_with(&[("KEEPER_SCRUB_RATE", "0")]);
+    let noise = Random::seeded(1).bytes(20_000);
+    let go_mod = format!("module {M}\n\ngo 1.21\n");
+    let archive = archives::zip(&[("go.mod", go_mod.as_bytes()), ("m.go", b"package m\n"), ("noise.bin", &noise)]);
+    let form = Form::go(archive).with("name", M).with("version", "v1.0.0").with("origin_url", "https://git.example/m");
+    form.send(&server).expect(201);
+    let path = format!("/r/go/local/p/{M}@v1.0.0");
+    let facts = |says: &[&str], zip: &str| json!({"path": path, "login": "admin", "token": "bootstrap", "says": says, "sums": ["matched", "matched", zip]});
+    let says = ["by admin", "POST /api/artifacts", "https://git.example/m", "as stated by the publisher", "none yet"];
+    scenario(&server, "browse/provenance", &facts(&says, "not checked yet"));
+    http::get(&format!("{}/{M}/@v/v1.0.0.zip", server.go("local"))).expect(200);
+    server.stop();
+    let blob = refusal::files(&server.data().join("blobs")).into_iter().next().expect("the zip");
+    std::fs::set_permissions(&blob, std::fs::Permissions::from_mode(0o640)).expect("writable");
+    let mut rotten = std::fs::read(&blob).expect("the zip");
+    rotten[10_000] ^= 1;
+    std::fs::write(&blob, &rotten).expect("the zip");
+    server.set("KEEPER_SCRUB_RATE", "64MiB");
+    server.start_again();
+    let status = || server.api("GET", "/api/status", None).expect(200).json();
+    wait::until("the damage is found", || status()["damaged"]["count"] == 1);
+    server.command("verify").failed();
+    let copy = server.data().with_file_name("copy");
+    server.command(&format!("backup --to {}", copy.display())).failed();
+    scenario(&server, "browse/provenance", &facts(&["the last one on"], "does not match"));
+    scenario(
+        &server,
+        "people/system",
+        &json!({"says": ["1 faults in 3 files", "last backup"], "damaged": "blob_corrupt"}),
+    );
 }
 
 #[test]

@@ -32,6 +32,8 @@ fn a_copy_of_an_upstream_and_one_address_for_everything_are_made_in_the_browser(
         machine.go(&project, &format!("get {module}")).succeeded();
     }
     machine.go(&project, "get example.com/evil@v1.0.0").failed().says(&["see the incident of March"]);
+    let made = server.api("GET", "/api/repositories/go/fast", None).json();
+    assert_eq!(made["upstream"]["redirect_hosts"], json!(["storage.example.com", "*.cdn.example.com"]));
     let sent = data_encoding::BASE64.encode(b"ann:hunter2hunter2").to_lowercase();
     let heads = down.heads();
     assert!(

@@ -89,7 +89,7 @@ fn a_server_that_comes_back_is_used_again_without_a_reload() {
 /// only it needs as well.
 #[test]
 fn a_first_visit_asks_for_little() {
-    let pages = json!([["/", 9, 1], ["/r/go/local", 16, 2], [format!("/r/go/local/p/{M}"), 24, 4]]);
+    let pages = json!([["/", 8, 1], ["/r/go/local", 10, 1], [format!("/r/go/local/p/{M}"), 23, 4]]);
     scenario(&with_module(), "serving/requests", &json!({"pages": pages}));
 }
 

@@ -19,6 +19,7 @@ mod me;
 mod package_views;
 mod packages;
 mod paging;
+mod provenance;
 mod quotas;
 mod repositories;
 mod retention;
@@ -93,7 +94,7 @@ macro_rules! operations {
     };
 }
 operations! {
-    { artifacts::Artifacts, files::Files, packages::Packages, repositories::Repositories }
+    { artifacts::Artifacts, files::Files, provenance::Origins, packages::Packages, repositories::Repositories }
     { formats::Formats, help::Help, explain::Explain }
     { quotas::Quotas, retention::Retention, status::Status, audit::Audit }
     { session::Sessions, me::Me, tokens::Tokens, users::Users, groups::Groups, grants::Grants }

@@ -15,6 +15,7 @@ use keeper_core::blob::{BlobError, StagedBlob};
 use keeper_core::error::{Failure, codes};
 use keeper_core::format::{Document, Done, FormatHandler, FormatRequest, Intake, Outcome, UploadBody, Want};
 use keeper_core::pipeline::{NativeWrite, Upload};
+use keeper_core::provenance::Way;
 use keeper_core::repository::FormatKey;
 use poem::{Body, Response};
 
@@ -109,6 +110,7 @@ impl App {
             origin_ref: None,
             sha256,
             fields,
+            way: Way::Client,
             began,
         };
         let published = self.keeper.publish(incoming.who, incoming.facts.actor(incoming.who), upload).await?;

@@ -26,6 +26,11 @@ pub(super) fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// Whether a script of a page asks, and not somebody who downloads.
+pub(super) fn is_a_pages(headers: &HeaderMap) -> bool {
+    headers.contains_key(&X_KEEPER_REQUEST)
+}
+
 /// Judges a changing request with a cookie.
 ///
 /// # Errors

@@ -18,6 +18,10 @@ use crate::backup::{self, Manifest};
 use crate::config::Config;
 use crate::store::Store;
 
+/// The names of their records.
+const BACKUP: &str = "backup";
+const VERIFY: &str = "verify";
+
 /// Collector and verifier of one data folder.
 #[derive(Clone)]
 pub struct Upkeep {
@@ -95,6 +99,7 @@ impl Upkeep {
             let made = backup::make(&self.store, &*self.blobs, to, base).await;
             made.map_err(|error| Failure::new(&codes::INTERNAL, error.to_string()))
         };
+        let make = self.runner.noted(BACKUP, make, backed_up);
         let told = |manifest: &Manifest| Some(format!("a backup was made, of {} stored files", manifest.blobs));
         match self.runner.once(collect::NAME, make, told).await {
             Ok(Some(manifest)) => Ok(manifest),
@@ -116,7 +121,32 @@ impl Upkeep {
     /// # Errors
     /// Why it did not end, for the operator.
     pub async fn verify(&self, scope: Scope, listener: &dyn Listener) -> Result<Verified, String> {
-        self.verifier.run(scope, listener).await.map_err(|error| in_full(&error))
+        let run = self.verifier.run(scope, listener);
+        let ran = self.runner.noted(VERIFY, run, |ran| verified(ran, scope.quick)).await;
+        ran.map_err(|error| in_full(&error))
+    }
+}
+
+/// What is written down of a backup.
+fn backed_up(made: &Result<Manifest, Failure>) -> Result<String, String> {
+    match made {
+        Ok(Manifest { blobs, bytes, .. }) => Ok(format!("{blobs} stored files of {bytes} bytes")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What is written down of a verification: one that found faults, or was stopped, did not go well.
+fn verified(ran: &Result<Verified, Failure>, quick: bool) -> Result<String, String> {
+    let Verified { blobs, bytes, files, faults, stopped, .. } = match ran {
+        Ok(verified) => verified,
+        Err(error) => return Err(error.to_string()),
+    };
+    let read = if quick { "not read".to_owned() } else { format!("{bytes} bytes read") };
+    let seen = format!("in {files} files, {blobs} of them stored by themselves ({read})");
+    match (faults, stopped) {
+        (0, false) => Ok(format!("no faults {seen}")),
+        (_, false) => Err(format!("{faults} faults {seen}")),
+        (_, true) => Err(format!("stopped before its end; {faults} faults so far {seen}")),
     }
 }
 

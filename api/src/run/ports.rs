@@ -29,6 +29,7 @@ pub(super) fn ports(
         identity: store.clone(),
         lifecycle: store.clone(),
         audit: store.clone(),
+        provenance: store.clone(),
         documents: store.clone(),
         upstreams: Arc::new(network.clone()),
         authorities: Arc::new(network.clone()),

@@ -16,6 +16,7 @@ use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::catalog::About;
 use keeper_core::digest::Digest;
 use keeper_core::media_type::MediaType;
+use keeper_core::provenance::Way;
 use keeper_core::repository::{
     Actor, Deletion, FormatKey, Repository, RepositoryAddress, RepositoryDetails, RepositoryName, RepositoryStore,
     Settings,
@@ -161,6 +162,7 @@ pub(super) fn publication(package: &str, version: &str) -> Publication {
         began: Instant::now(),
         published_at: Timestamp::now(),
         by: Actor { login: "alice".into(), ..Actor::default() },
+        way: Way::Api,
         coordinate,
     }
 }

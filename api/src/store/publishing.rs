@@ -380,7 +380,7 @@ fn told(what: &Publication) -> Value {
     let labels: Vec<_> = what.labels.iter().map(|(kind, name)| format!("{} {name}", kind_word(*kind))).collect();
     json!({
         "id": what.id.to_string(), "content": what.content.0, "upload": what.upload_digest.to_hex(),
-        "files": digests(&what.files), "labels": labels,
+        "files": digests(&what.files), "labels": labels, "way": what.way.as_str(),
     })
 }
 

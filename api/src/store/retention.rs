@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keeper_core::artifact::{ArtifactId, Coordinate, PackageName, StoreError};
+use keeper_core::artifact::{ArtifactId, PackageName, StoreError};
 use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
-use keeper_core::retention::{Candidate, Day, Doomed, PackageVersions, RetentionStore, Rules, SetRules};
+use keeper_core::retention::{Candidate, Day, Doomed, PackageVersions, RetentionStore, Rules, SetRules, day_of};
+use keeper_core::uses::Use;
 use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::burial::bury;
 use super::publishing::{Ended, next_generation};
-use super::sql::{all, corrupt, execute, failed, one, timestamp};
+use super::sql::{all, corrupt, execute, failed, micros, one, timestamp};
 use super::usage::{later_than, number};
 use super::{Store, audit, rows};
 
@@ -65,7 +66,7 @@ impl RetentionStore for Store {
         Ok(ended.answer)
     }
 
-    async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
+    async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError> {
         for part in uses.chunks(USES) {
             let part = part.to_vec();
             self.writer.submit(move |on| Box::pin(record_uses(on, part)), |()| ()).await?;
@@ -201,11 +202,15 @@ async fn apply(
 const ONE: &str = "repository = $1 AND version = $3 AND state <> 'deleted' \
     AND package = (SELECT id FROM packages WHERE repository = $1 AND name = $2)";
 
-async fn record_uses(on: &impl ConnectionTrait, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
-    let statement =
-        format!("UPDATE artifacts SET last_used_on = $4 WHERE {ONE} AND (last_used_on IS NULL OR last_used_on < $4)");
-    for (of, what, day) in uses {
-        let values = [of.0.into(), what.package.as_str().into(), what.version.as_str().into(), day.into()];
+/// The first use is the one that is written where none was yet: it costs no statement of its own.
+async fn record_uses(on: &impl ConnectionTrait, uses: Vec<Use>) -> Result<(), StoreError> {
+    let statement = format!(
+        "UPDATE artifacts SET first_used_at = CASE WHEN last_used_on IS NULL THEN $5 ELSE first_used_at END, \
+         last_used_on = $4 WHERE {ONE} AND (last_used_on IS NULL OR last_used_on < $4)"
+    );
+    for (of, what, at) in uses {
+        let (package, version) = (what.package.as_str(), what.version.as_str());
+        let values = [of.0.into(), package.into(), version.into(), day_of(at).into(), micros(at).into()];
         execute(on, &statement, values).await?;
     }
     Ok(())

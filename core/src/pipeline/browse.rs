@@ -63,15 +63,24 @@ impl Keeper {
         Ok(summary)
     }
 
-    /// A file of an artifact, by the name that it has there, through the same gate as on the format's own path.
+    /// A file of an artifact, by the name that it has there, through the same gate as on the format's own path. It is a
+    /// use of the version when it is downloaded, and none when somebody only looks at it.
     ///
     /// # Errors
     /// `artifact_not_found`, `file_not_found`, `deleted`, `blocked`.
-    pub async fn file_of(&self, who: &Principal, id: ArtifactId, name: &str) -> Result<Answer, Failure> {
+    pub async fn file_of(
+        &self,
+        who: &Principal,
+        id: ArtifactId,
+        name: &str,
+        downloaded: bool,
+    ) -> Result<Answer, Failure> {
         let (repository, artifact) = self.artifact(who, id).await?;
         let coordinate = artifact.coordinate.clone();
         let answer = served(&repository, artifact, |file| file == name)?;
-        self.note_use(repository.id, &coordinate);
+        if downloaded {
+            self.note_use(repository.id, &coordinate);
+        }
         Ok(answer)
     }
 }

@@ -27,6 +27,7 @@ use crate::failpoint;
 use crate::format::{Claim, FormatHandler, InspectError, Inspection, Recorded, UpstreamFile};
 use crate::integrity;
 use crate::policy;
+use crate::provenance::Way;
 use crate::quota;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryName};
 
@@ -59,6 +60,8 @@ pub struct Upload {
     pub sha256: Option<Digest>,
     /// The format's own fields.
     pub fields: BTreeMap<String, String>,
+    /// In which way it comes.
+    pub way: Way,
     /// When its first byte came, by the monotonic clock.
     pub began: Instant,
 }
@@ -91,6 +94,7 @@ pub(super) struct Sent {
     origin_url: Option<String>,
     origin_ref: Option<String>,
     fields: BTreeMap<String, String>,
+    way: Option<Way>,
 }
 
 /// What an upstream was asked for.
@@ -107,6 +111,8 @@ pub(super) struct Candidate {
     upload_digest: Digest,
     /// Whether they are a copy of what an upstream has.
     pub(super) copied: bool,
+    /// In which way they came.
+    pub(super) way: Way,
 }
 
 impl Keeper {
@@ -121,8 +127,8 @@ impl Keeper {
         self.step_ended(&repository, Step::Receive, began);
         let inspecting = Instant::now();
         check_bytes(&upload)?;
-        let Upload { file, name, version, labels, origin_url, origin_ref, fields, .. } = upload;
-        let sent = Sent { name, version, labels, origin_url, origin_ref, fields };
+        let Upload { file, name, version, labels, origin_url, origin_ref, fields, way, .. } = upload;
+        let sent = Sent { name, version, labels, origin_url, origin_ref, fields, way: Some(way) };
         let inspected = self.inspect(&handler, &repository, file, Subject::Uploaded(Box::new(sent))).await;
         self.step_ended(&repository, Step::Inspect, inspecting);
         let mut candidate = inspected?;
@@ -187,7 +193,8 @@ impl Keeper {
                 spool.finish(file)?;
                 Ok(inspection)
             });
-            finished.map(|inspection| Candidate { inspection, spool, upload_digest, copied })
+            let way = sent.way.unwrap_or(Way::Upstream);
+            finished.map(|inspection| Candidate { inspection, spool, upload_digest, copied, way })
         };
         tokio::task::spawn_blocking(work)
             .await
@@ -239,7 +246,7 @@ impl Keeper {
         began: Instant,
         by: Actor,
     ) -> Result<PublishOutcome, Failure> {
-        let Candidate { inspection, spool, upload_digest, copied } = candidate;
+        let Candidate { inspection, spool, upload_digest, copied, way } = candidate;
         let committing = Instant::now();
         let files = spool.commit().await?;
         self.step_ended(repository, Step::Commit, committing);
@@ -263,6 +270,7 @@ impl Keeper {
             began,
             published_at: Timestamp::now(),
             by,
+            way,
         };
         let recording = Instant::now();
         failpoint!("F6");

@@ -21,6 +21,7 @@ use crate::error::{Failure, codes};
 use crate::events::Event;
 use crate::format::{FormatHandler, Inspection, Recorded, Takeover};
 use crate::policy;
+use crate::provenance::Way;
 use crate::repository::{Actor, Repository, RepositoryAddress};
 
 /// A version that has come, staged.
@@ -146,6 +147,7 @@ impl Keeper {
         candidate.inspection = takeover.whole(inspections)?;
         // A tombstone stays one: this is a publication, and no copy that comes back.
         candidate.copied = false;
+        candidate.way = Way::Import;
         Ok(candidate)
     }
 }

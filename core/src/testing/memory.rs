@@ -17,6 +17,7 @@ mod jobs;
 mod ledger;
 mod packages;
 mod people;
+mod provenance;
 mod quotas;
 mod removal;
 mod repositories;
@@ -109,6 +110,13 @@ mod tests {
         let store = MemoryStore::new();
         let (one, _) = two_repositories(&store).await;
         contract::retention_store(&store, &store, one).await;
+    }
+
+    #[tokio::test]
+    async fn provenance_keeps_its_contract() {
+        let store = MemoryStore::new();
+        let (one, _) = two_repositories(&store).await;
+        contract::provenance_store(&store, &store, &store, one).await;
     }
 
     #[tokio::test]

@@ -27,6 +27,11 @@ export function many(value: number, one: string, several = `${one}s`): string {
 	return `${count(value)} ${value === 1 ? one : several}`;
 }
 
+/** A word as a label begins: `module` is `Module`. */
+export function capitalised(word: string): string {
+	return word.slice(0, 1).toUpperCase() + word.slice(1);
+}
+
 /** A day in UTC: `2026-11-20`. */
 export function day(time: string): string {
 	return time.slice(0, 10);

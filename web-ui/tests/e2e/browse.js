@@ -30,6 +30,27 @@ export async function deepLink(browser, { name, version, older }) {
 	holds(there.y + there.height <= 844, 'the line is on the first screen of a phone');
 }
 
+/** Whence a version comes, who came for it first, and whether its bytes are what they were. */
+export async function provenance(browser, { path, token, says, sums, login }) {
+	const page = await browser.open(path, { as: login });
+	await wholePage(page);
+	const section = page.locator('#provenance');
+	const told = await section.locator('.log').first().innerText();
+	for (const words of [`with token ${token}`, ...says]) holds(told.includes(words), `${words} is not in: ${told}`);
+	const found = await page.locator('#sums .check').allInnerTexts();
+	same(
+		found.map((text) => text.split(/\s+(recomputed|found)/)[0].trim()),
+		sums,
+		'what the recomputation came to',
+	);
+	await browser.look(page, 'where a version comes from');
+	const stranger = await browser.open(path);
+	await wholePage(stranger);
+	const shown = await stranger.locator('#provenance').innerText();
+	holds(!shown.includes(token) && !shown.includes('request'), `a stranger sees the token: ${shown}`);
+	holds(!/127\.0\.0\.1|::1/.test(shown), `a stranger sees an address: ${shown}`);
+}
+
 /** Every page that anyone may open stands, in every theme and width. */
 export async function pages(browser, { paths }) {
 	for (const path of paths) {

@@ -1,5 +1,5 @@
 // Signing in, tokens, rights, conflicts, the audit.
-import { holds, same, settled, textOf, visit } from './browser.js';
+import { holds, same, settled, textOf, visit, wholePage } from './browser.js';
 
 /** A server may sign its own certificate. */
 const SELF_SIGNED = { ignoreHTTPSErrors: true };
@@ -207,4 +207,14 @@ export async function audit(browser, { done, refused }) {
 			lines.some((line) => line.action === action),
 			`the export holds ${action}`,
 		);
+}
+
+/** The page of the server tells of damage, and how the last verification and backup went. */
+export async function system(browser, { says, damaged }) {
+	const page = await browser.open('/admin/system', { as: 'admin' });
+	const told = await page.locator('#care').innerText();
+	for (const words of says) holds(told.includes(words), `${words} is not in: ${told}`);
+	await page.locator('#damaged tbody').getByText(damaged).waitFor();
+	await wholePage(page);
+	await browser.look(page, 'the system with a damaged file');
 }

@@ -20,6 +20,13 @@ export async function made(browser, { chain, login, password }) {
 	await page.getByRole('button', { name: 'Make it' }).click();
 	await page.locator('.field .err', { hasText: 'allow_http' }).waitFor();
 	await page.getByLabel('Plain http to it is allowed').check();
+	await field('Redirects may lead').selectOption('named');
+	await field('Hosts of redirects').fill('storage.example.com\nhttps://not.a.host');
+	await page.getByRole('button', { name: 'Make it' }).click();
+	const hosts = page.locator('.field', { has: field('Hosts of redirects') });
+	await hosts.locator('.err', { hasText: 'not.a.host' }).waitFor();
+	await browser.look(page, 'a host that is none');
+	await field('Hosts of redirects').fill('storage.example.com, *.cdn.example.com');
 	await page.getByRole('button', { name: 'Make it' }).click();
 	await page.waitForURL('**/r/go/fast');
 	await page.getByText('Nothing fetched yet.').waitFor();
@@ -90,6 +97,8 @@ export async function kept(browser, { module, secret }) {
 	await page.getByText(`The next question about ${module} goes to the upstream.`).waitFor();
 
 	const field = (name) => page.getByLabel(name, { exact: true });
+	same(await field('Redirects may lead').inputValue(), 'named', 'where redirects may lead');
+	same(await field('Hosts of redirects').inputValue(), 'storage.example.com\n*.cdn.example.com', 'the hosts');
 	same(await field('Refused').inputValue(), 'example.com/evil >=v1.0.0 # see the incident of March', 'the rules');
 	const other = await browser.open(path, { as: 'admin' });
 	await other.getByLabel('Lists are believed for, seconds').fill('5');

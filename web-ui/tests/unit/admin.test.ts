@@ -38,6 +38,20 @@ describe('a repository', () => {
 	});
 });
 
+describe('where redirects of an upstream may lead', () => {
+	const made = (redirects: 'any' | 'own' | 'named', redirect_hosts = '') => {
+		const draft = emptyDraft('remote');
+		draft.upstream = { ...draft.upstream, url: 'https://a', redirects, redirect_hosts };
+		return toCreate('go', 'up', draft);
+	};
+	it('is anywhere, nowhere else, or to named hosts', () => {
+		expect(made('any', 'left.over')).toMatchObject({ upstream: { url: 'https://a' } });
+		expect(made('any', 'left.over').upstream).not.toHaveProperty('redirect_hosts');
+		expect(made('own', 'left.over')).toMatchObject({ upstream: { redirect_hosts: [] } });
+		expect(made('named', 'a.b\n *.c.d,')).toMatchObject({ upstream: { redirect_hosts: ['a.b', '*.c.d'] } });
+	});
+});
+
 describe('an upstream', () => {
 	const rule = { packages: 'a.b/*', versions: '>=v1.0.0 <v2.0.0', reason: 'see #7' };
 	const remote = {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fold } from '../../scripts/fold.js';
+import { askForFonts } from '../../scripts/fonts.js';
 
 /** A build of these files, as the bundler writes it. */
 function build(files: Record<string, string>): string {
@@ -50,5 +51,19 @@ describe('a build', () => {
 	it('is refused when something still asks for what went', () => {
 		const dist = build({ ...files, [`${at}/chunks/Y.js`]: 'later(`../nodes/0.B.js`);' });
 		expect(() => fold(dist)).toThrow('0.B.js');
+	});
+});
+
+describe('the page of a build', () => {
+	it('asks for the fonts before any script has run', () => {
+		const link =
+			'<link href="/_app/immutable/assets/mono.X.woff2" rel="preload" as="font" type="font/woff2" crossorigin>';
+		const dist = build({
+			'index.html': '<html>\n\t<head>\n\t</head>\n</html>',
+			[`${at}/assets/mono.X.woff2`]: '',
+			[`${at}/assets/first.Y.css`]: '',
+		});
+		expect(askForFonts(dist)).toBe(1);
+		expect(readFileSync(join(dist, 'index.html'), 'utf8')).toContain(`${link}\n\t</head>`);
 	});
 });

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use keeper_core::artifact::Artifact;
+use keeper_core::artifact::{Artifact, ArtifactFile};
 use keeper_core::error::{Failure, codes};
 use keeper_core::media_type::MediaType;
 use keeper_core::pipeline::{Answer, served};
+use keeper_core::provenance::Look;
 use poem::http::Method;
 use poem::http::header::CONTENT_DISPOSITION;
 use poem::web::Data;
@@ -23,21 +24,58 @@ use super::artifacts::parse_id;
 use super::caller::Caller;
 use super::cursor::NextCursor;
 use super::listing::{self, default_limit, shorten};
-use super::views::FileView;
+use super::views::{FileView, time};
 use crate::archive;
 use crate::http::disposition::attachment;
-use crate::http::{App, Refused, markdown, response};
+use crate::http::{App, Refused, markdown, origin, response};
 
 /// Bytes of an entry that are shown as text.
 const TEXT_BYTES: u64 = 256 * 1024;
 
 pub(super) struct Files;
 
+/// A file of an artifact, and what the last look at its bytes came to.
+#[derive(Object)]
+struct CheckedFileView {
+    #[oai(flatten)]
+    file: FileView,
+    /// Whether its bytes had its SHA-256 when they were read again last. Absent while nobody has looked yet: the server
+    /// reads all stored files in the background, each within days (`KEEPER_SCRUB_RATE`).
+    #[oai(skip_serializing_if_is_none)]
+    matches: Option<bool>,
+    /// When they were read again last; of bytes that do not match, when that was found.
+    #[oai(skip_serializing_if_is_none)]
+    checked_at: Option<String>,
+    /// What is wrong with them.
+    #[oai(skip_serializing_if_is_none)]
+    fault: Option<FaultView>,
+}
+
+/// What is wrong with stored bytes.
+#[derive(Object)]
+struct FaultView {
+    /// `blob_corrupt`, `blob_missing` or `file_corrupt`.
+    code: String,
+    /// What was found.
+    detail: String,
+}
+
+impl CheckedFileView {
+    fn of(file: FileView, look: Option<Look>) -> Self {
+        let (matches, at, fault) = match look {
+            None => (None, None, None),
+            Some(Look::Matched(at)) => (Some(true), Some(at), None),
+            Some(Look::Broken(code, detail, at)) => (Some(false), Some(at), Some(FaultView { code, detail })),
+        };
+        Self { file, matches, checked_at: at.map(time), fault }
+    }
+}
+
 /// The files of an artifact.
 #[derive(Object)]
 struct FilePage {
     /// In order of their names.
-    items: Vec<FileView>,
+    items: Vec<CheckedFileView>,
     /// Give it as `cursor` to get the next page; `null` on the last one.
     next_cursor: NextCursor,
 }
@@ -99,6 +137,8 @@ struct ReadmeView {
 #[OpenApi(tag = "Group::Artifacts")]
 impl Files {
     /// List the files of an artifact.
+    ///
+    /// Each with what the last recomputation of its digest came to.
     #[oai(path = "/artifacts/:id/files", method = "get", operation_id = "list_artifact_files")]
     async fn list(
         &self,
@@ -120,14 +160,19 @@ impl Files {
         let (repository, artifact) = app.keeper.artifact(&caller.principal, id).await?;
         let page = listing::page(artifact.files, |file| file.name.clone(), after.as_deref(), limit);
         let next_cursor = NextCursor::of(&page, |last| filter.seal_bytes(last.name.as_bytes()));
-        let view = |file| FileView::of(file, &repository.address, &caller.facts.base_url);
+        let mut looks = app.keeper.looks(id, &page.items).await?;
+        let view = |file: ArtifactFile| {
+            let look = looks.remove(&file.name);
+            CheckedFileView::of(FileView::of(file, &repository.address, &caller.facts.base_url), look)
+        };
         Ok(Json(FilePage { items: page.items.into_iter().map(view).collect(), next_cursor }))
     }
 
     /// Download a file of an artifact.
     ///
     /// As an attachment under its own name; ranges and conditions are honoured. A file whose name has a folder is
-    /// named in the query of `/artifacts/{id}/file`.
+    /// named in the query of `/artifacts/{id}/file`. With the header `X-Keeper-Request`, which the pages send when they
+    /// show a file, it is no download of the version.
     #[oai(path = "/artifacts/:id/files/:file", method = "get", operation_id = "download_artifact_file")]
     async fn download(
         &self,
@@ -234,7 +279,9 @@ impl Files {
 }
 
 async fn download(app: &App, caller: &Caller, id: &str, name: &str, request: &Request) -> Result<Download, Refused> {
-    let answer = app.keeper.file_of(&caller.principal, parse_id(id)?, name).await?;
+    // The pages show a file, too: nobody uses a version by reading of it.
+    let downloaded = !origin::is_a_pages(request.headers());
+    let answer = app.keeper.file_of(&caller.principal, parse_id(id)?, name, downloaded).await?;
     let head = request.method() == Method::HEAD;
     let mut response = response::respond(&app.keeper, &answer, request.headers(), head).await?;
     response.headers_mut().insert(CONTENT_DISPOSITION, attachment(name));

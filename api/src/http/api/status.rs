@@ -112,7 +112,8 @@ struct DamagedFileView {
 /// A background job.
 #[derive(Object)]
 struct JobView {
-    /// Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`.
+    /// Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`; `backup` and `verify` for the last run of
+    /// these commands.
     name: String,
     /// Whether it is running.
     running: bool,

@@ -9,6 +9,7 @@ use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::pipeline::Upload;
 use keeper_core::plugin::Registry;
+use keeper_core::provenance::Way;
 use keeper_core::repository::RepositoryName;
 use poem::http::header::CONTENT_TYPE;
 use poem::{Request, RequestBody};
@@ -222,6 +223,7 @@ fn assemble(form: Form, registry: &Registry, began: Instant) -> Result<Upload, F
         origin_ref: fields.remove("origin_ref"),
         sha256,
         fields: fields.into_iter().filter(|(name, _)| own.contains(&name.as_str())).collect(),
+        way: Way::Api,
         began,
     })
 }

@@ -37,7 +37,7 @@ pub(super) async fn extend(
     let names: Vec<_> = what.labels.iter().filter(|(kind, _)| *kind == LabelKind::Name).map(|(_, name)| name).collect();
     let detail = json!({
         "id": there.id.to_string(), "content": there.content.0, "upload": what.upload_digest.to_hex(),
-        "added": added, "names": names,
+        "added": added, "names": names, "way": what.way.as_str(),
     });
     audit::record(on, &what.by, "publish", format!("{address} {}", what.coordinate), detail).await?;
     next_generation(on, of).await?;

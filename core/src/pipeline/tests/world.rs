@@ -18,6 +18,7 @@ use crate::format::{FormatHandler, FormatRequest};
 use crate::limits::INLINE_BYTES;
 use crate::pipeline::{Answer, Deletion, Keeper, Ports, Published, ReadOptions, Resolution, Upload};
 use crate::plugin::Registry;
+use crate::provenance::Way;
 use crate::repository::{
     Actor, FormatKey, Repository, RepositoryDetails, RepositoryId, RepositoryName, RepositoryStore,
 };
@@ -57,6 +58,7 @@ impl World {
             identity: store.clone(),
             lifecycle: store.clone(),
             audit: store.clone(),
+            provenance: store.clone(),
             listener: Arc::new(Nobody),
             documents: store.clone(),
             upstreams: Arc::new(upstreams.clone()),
@@ -154,6 +156,7 @@ impl World {
             origin_url: None,
             origin_ref: None,
             sha256: None,
+            way: Way::Api,
             fields: BTreeMap::new(),
             began: Instant::now(),
         }

@@ -17,6 +17,7 @@ use crate::blob::{BlobInfo, BlobLocation};
 use crate::catalog::About;
 use crate::digest::Digest;
 use crate::media_type::MediaType;
+use crate::provenance::Way;
 use crate::repository::{Actor, Deletion, FormatKey, RepositoryAddress, RepositoryDetails, RepositoryName, Settings};
 use crate::source::Source;
 
@@ -75,6 +76,7 @@ pub fn publication(package: &str, version: &str, content: &str) -> Publication {
         began: Instant::now(),
         published_at: Timestamp::from_second(1_700_000_000).expect("a time"),
         by: Actor { login: "publisher".to_owned(), ..Actor::default() },
+        way: Way::Api,
     }
 }
 

@@ -33,7 +33,8 @@ pub async fn retention_store(retention: &dyn RetentionStore, artifacts: &dyn Art
     assert!(versions.iter().all(|one| one.bytes > 0 && !one.pinned && one.last_used_on.is_none()), "{versions:?}");
 
     pin(artifacts, of, &coordinate(name, "v1"), true).await;
-    let uses = |day| vec![(of, coordinate(name, "v2"), day), (of, coordinate(name, "v99"), day)];
+    let noon = |day: i64| Timestamp::from_second(day * 86_400 + 43_200).expect("a time");
+    let uses = |day| vec![(of, coordinate(name, "v2"), noon(day)), (of, coordinate(name, "v99"), noon(day))];
     for day in [100, 99] {
         retention.record_uses(uses(day)).await.expect("recorded");
     }

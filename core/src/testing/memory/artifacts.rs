@@ -313,7 +313,7 @@ impl Rows {
         let (coordinate, labels, sort_key) = (what.coordinate.clone(), what.labels.clone(), what.sort_key.clone());
         let family = what.family.clone();
         let artifact = what.into_artifact(of, files);
-        let row = VersionRow { artifact: artifact.clone(), family, sort_key, last_used_on: None };
+        let row = VersionRow { artifact: artifact.clone(), family, sort_key, first_used_at: None, last_used_on: None };
         let Coordinate { package, version } = coordinate.clone();
         self.versions.insert((of, package, version), row);
         self.point(of, &coordinate, &labels);

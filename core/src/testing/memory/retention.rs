@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::quotas::after;
 use super::store::{MemoryStore, Rows};
-use crate::artifact::{ArtifactState, Coordinate, PackageName, StoreError};
+use crate::artifact::{ArtifactState, PackageName, StoreError};
 use crate::repository::{Actor, RepositoryId};
-use crate::retention::{Candidate, Day, Doomed, PackageVersions, RetentionStore, Rules, SetRules};
+use crate::retention::{Candidate, Day, Doomed, PackageVersions, RetentionStore, Rules, SetRules, day_of};
+use crate::uses::Use;
 
 #[async_trait]
 impl RetentionStore for MemoryStore {
@@ -70,11 +71,12 @@ impl RetentionStore for MemoryStore {
         Ok(doomed)
     }
 
-    async fn record_uses(&self, uses: Vec<(RepositoryId, Coordinate, Day)>) -> Result<(), StoreError> {
+    async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError> {
         let mut rows = self.call()?;
-        for (of, what, day) in uses {
+        for (of, what, at) in uses {
             if let Some(row) = rows.version(of, &what) {
-                row.last_used_on = row.last_used_on.max(Some(day));
+                row.first_used_at = row.first_used_at.or(Some(at));
+                row.last_used_on = row.last_used_on.max(Some(day_of(at)));
             }
         }
         Ok(())

@@ -65,6 +65,7 @@ pub(super) struct VersionRow {
     pub(super) artifact: Artifact,
     pub(super) family: PackageName,
     pub(super) sort_key: SortKey,
+    pub(super) first_used_at: Option<Timestamp>,
     pub(super) last_used_on: Option<Day>,
 }
 

@@ -8,10 +8,16 @@ import type { AdmissionRule, Upstream, UpstreamChange } from '$lib/api/types';
 /** What is done with the credentials that the server keeps. */
 export type Secret = 'keep' | 'login' | 'token' | 'remove';
 
+/** Where redirects may lead: anywhere, nowhere but to the source's own host, or to named hosts besides. */
+export type Redirects = 'any' | 'own' | 'named';
+
 export type UpstreamDraft = {
 	url: string;
 	allow_http: boolean;
 	forbidden_as_not_found: boolean;
+	redirects: Redirects;
+	/** Hosts, one in a line. */
+	redirect_hosts: string;
 	index_seconds: string;
 	stale_seconds: string;
 	/** Rules as lines: `PATTERN [BOUNDS] [# REASON]`. */
@@ -31,6 +37,8 @@ export function emptyUpstream(): UpstreamDraft {
 		url: '',
 		allow_http: false,
 		forbidden_as_not_found: false,
+		redirects: 'any',
+		redirect_hosts: '',
 		index_seconds: '',
 		stale_seconds: '',
 		deny: '',
@@ -44,12 +52,14 @@ export function emptyUpstream(): UpstreamDraft {
 }
 
 export function upstreamOf(upstream: Upstream): UpstreamDraft {
-	const { url, allow_http, forbidden_as_not_found, index_seconds, stale_seconds, rules } = upstream;
+	const { url, allow_http, forbidden_as_not_found, redirect_hosts, index_seconds, stale_seconds, rules } = upstream;
 	return {
 		...emptyUpstream(),
 		url,
 		allow_http,
 		forbidden_as_not_found,
+		redirects: redirect_hosts ? (redirect_hosts.length ? 'named' : 'own') : 'any',
+		redirect_hosts: redirect_hosts?.join('\n') ?? '',
 		index_seconds: String(index_seconds),
 		stale_seconds: String(stale_seconds),
 		deny: rules.deny.map(lineOf).join('\n'),
@@ -74,6 +84,8 @@ export function toUpstreamChange(before: UpstreamDraft, after: UpstreamDraft): U
 	for (const key of ['allow_http', 'forbidden_as_not_found'] as const) {
 		if (after[key] !== before[key]) change[key] = after[key];
 	}
+	const [hosts, hostsBefore] = [hostsOf(after), hostsOf(before)];
+	if (JSON.stringify(hosts) !== JSON.stringify(hostsBefore)) change.redirect_hosts = hosts;
 	for (const key of ['index_seconds', 'stale_seconds'] as const) {
 		if (after[key] !== before[key]) change[key] = after[key] === '' ? null : Number(after[key]);
 	}
@@ -87,6 +99,12 @@ export function toUpstreamChange(before: UpstreamDraft, after: UpstreamDraft): U
 	if (credentials !== undefined) change.credentials = credentials;
 	// The document has no way to say that a part may be `null` in a change.
 	return change as UpstreamChange;
+}
+
+/** The hosts that redirects may lead to besides the source's own; `null` for any. */
+function hostsOf({ redirects, redirect_hosts }: UpstreamDraft): string[] | null {
+	if (redirects === 'any') return null;
+	return redirects === 'own' ? [] : redirect_hosts.split(/[\s,]+/).filter(Boolean);
 }
 
 function credentialsOf({ secret, username, password, token }: UpstreamDraft) {

@@ -67,7 +67,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the files of an artifact. */
+        /**
+         * List the files of an artifact.
+         * @description Each with what the last recomputation of its digest came to.
+         */
         get: operations["list_artifact_files"];
         put?: never;
         post?: never;
@@ -87,7 +90,8 @@ export interface paths {
         /**
          * Download a file of an artifact.
          * @description As an attachment under its own name; ranges and conditions are honoured. A file whose name has a folder is
-         *     named in the query of `/artifacts/{id}/file`.
+         *     named in the query of `/artifacts/{id}/file`. With the header `X-Keeper-Request`, which the pages send when they
+         *     show a file, it is no download of the version.
          */
         get: operations["download_artifact_file"];
         put?: never;
@@ -151,6 +155,26 @@ export interface paths {
          * @description As its format found it. Markdown comes rendered and cleaned; other texts as they are.
          */
         get: operations["get_artifact_readme"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/artifacts/{id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read where an artifact comes from.
+         * @description From where its publisher called is told to administrators only, by the audit.
+         */
+        get: operations["get_artifact_provenance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1232,6 +1256,51 @@ export interface components {
             fault: string;
         };
         /**
+         * CheckedFileView
+         * @description A file of an artifact, and what the last look at its bytes came to.
+         */
+        CheckedFileView: {
+            /**
+             * @description Its name within the artifact.
+             * @example v1.0.0.zip
+             */
+            name: string;
+            /**
+             * Format: uint64
+             * @description Its length in bytes.
+             * @example 12345
+             */
+            size: number;
+            /**
+             * @description The SHA-256 of its bytes in hexadecimal digits.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            sha256: string;
+            /**
+             * @description What it is served as.
+             * @example application/zip
+             */
+            content_type: string;
+            /**
+             * @description Where it is downloaded.
+             * @example https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip
+             */
+            url: string;
+            /**
+             * @description Whether its bytes had its SHA-256 when they were read again last. Absent while nobody has looked yet: the server
+             *     reads all stored files in the background, each within days (`KEEPER_SCRUB_RATE`).
+             * @example true
+             */
+            matches?: boolean;
+            /**
+             * @description When they were read again last; of bytes that do not match, when that was found.
+             * @example 2026-11-22T10:00:00Z
+             */
+            checked_at?: string;
+            /** @description What is wrong with them. */
+            fault?: components["schemas"]["FaultView"] & unknown;
+        };
+        /**
          * ContentsView
          * @description A folder or a file inside an archive.
          */
@@ -1682,12 +1751,28 @@ export interface components {
             hint?: string;
         };
         /**
+         * FaultView
+         * @description What is wrong with stored bytes.
+         */
+        FaultView: {
+            /**
+             * @description `blob_corrupt`, `blob_missing` or `file_corrupt`.
+             * @example blob_corrupt
+             */
+            code: string;
+            /**
+             * @description What was found.
+             * @example its bytes have another digest
+             */
+            detail: string;
+        };
+        /**
          * FilePage
          * @description The files of an artifact.
          */
         FilePage: {
             /** @description In order of their names. */
-            items: components["schemas"]["FileView"][];
+            items: components["schemas"]["CheckedFileView"][];
             /**
              * @description Give it as `cursor` to get the next page; `null` on the last one.
              * @example AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B
@@ -1963,7 +2048,8 @@ export interface components {
          */
         JobView: {
             /**
-             * @description Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`.
+             * @description Its name: `gc`, `last_use`, `repository_removal`, `retention`, `scrub`; `backup` and `verify` for the last run of
+             *     these commands.
              * @example gc
              */
             name: string;
@@ -2493,6 +2579,52 @@ export interface components {
              * @example sub/link
              */
             path?: string;
+        };
+        /**
+         * ProvenanceView
+         * @description Where a version comes from. What its upload was told is in `warnings` of the artifact, what its publisher stated of its
+         *     origin in `metadata`.
+         */
+        ProvenanceView: {
+            /**
+             * @description When it was accepted.
+             * @example 2026-11-22T10:00:00Z
+             */
+            published_at: string;
+            /**
+             * @description Who published it; `system` for the server itself.
+             * @example ci-robot
+             */
+            published_by: string;
+            /**
+             * @description In which way it came: `api` (`POST /api/artifacts`, also by the pages), `client` (what its format offers clients,
+             *     for example `PUT`), `import` (`artifact-keeper import`), or `upstream` (a copy, made when somebody asked for it).
+             *     Absent for what an older program took in.
+             * @example api
+             */
+            way?: string;
+            /** @description The token that was used; absent for a session, and for callers who are not signed in. */
+            token?: components["schemas"]["UsedTokenView"] & unknown;
+            /**
+             * @description The session that was used, by the end of its id; absent for callers who are not signed in.
+             * @example 1f0c9a2e
+             */
+            session?: string;
+            /**
+             * @description The request that brought it, as it stands in the audit; absent for callers who are not signed in.
+             * @example 7Q2M9K4T1XWB
+             */
+            request_id?: string;
+            /**
+             * @description When it was downloaded first. Absent while nobody has, and for a first download before this was written down.
+             * @example 2026-11-22T10:05:00Z
+             */
+            first_download_at?: string;
+            /**
+             * @description The day on which it was downloaded last; written down now and then (`KEEPER_LAST_USE_PERIOD`).
+             * @example 2026-11-30
+             */
+            last_download_on?: string;
         };
         /**
          * QuotaView
@@ -3397,6 +3529,22 @@ export interface components {
             rules: components["schemas"]["AdmissionView"] & unknown;
             /** @description How each source of the chain fares. */
             sources: components["schemas"]["SourceView"][];
+        };
+        /**
+         * UsedTokenView
+         * @description A token, by what may be shown of it.
+         */
+        UsedTokenView: {
+            /**
+             * @description Its first characters.
+             * @example akp_Ab12
+             */
+            display: string;
+            /**
+             * @description What it is for. Absent when that is not known any more.
+             * @example ci-ledger
+             */
+            name?: string;
         };
         /**
          * UserChangeBody
@@ -4741,7 +4889,13 @@ export interface operations {
                      *           "size": 12345,
                      *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *           "content_type": "application/zip",
-                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip"
+                     *           "url": "https://registry.example.com/go/local/github.com/yourcompany/mymodule/@v/v1.0.0.zip",
+                     *           "matches": true,
+                     *           "checked_at": "2026-11-22T10:00:00Z",
+                     *           "fault": {
+                     *             "code": "blob_corrupt",
+                     *             "detail": "its bytes have another digest"
+                     *           }
                      *         }
                      *       ],
                      *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
@@ -4997,6 +5151,60 @@ export interface operations {
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["ReadmeView"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            410: components["responses"]["Refused410"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_artifact_provenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its id.
+                 * @example 0199a3b4-5c6d-7e8f-9a0b-1c2d3e4f5a6b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description Where a version comes from. What its upload was told is in `warnings` of the artifact, what its publisher stated of its
+             *     origin in `metadata`.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "published_at": "2026-11-22T10:00:00Z",
+                     *       "published_by": "ci-robot",
+                     *       "way": "api",
+                     *       "token": {
+                     *         "display": "akp_Ab12",
+                     *         "name": "ci-ledger"
+                     *       },
+                     *       "session": "1f0c9a2e",
+                     *       "request_id": "7Q2M9K4T1XWB",
+                     *       "first_download_at": "2026-11-22T10:05:00Z",
+                     *       "last_download_on": "2026-11-30"
+                     *     }
+                     */
+                    "application/json; charset=utf-8": components["schemas"]["ProvenanceView"];
                 };
             };
             400: components["responses"]["Refused400"];

@@ -7,6 +7,7 @@ export type AdmissionRule = Schemas['AdmissionRule'];
 export type Artifact = Schemas['ArtifactView'];
 export type ArtifactFile = Schemas['FileView'];
 export type AuditEntry = Schemas['AuditEntry'];
+export type CheckedFile = Schemas['CheckedFileView'];
 export type Contents = Schemas['ContentsView'];
 export type CreatedToken = Schemas['CreatedToken'];
 export type Dependent = Schemas['DependentView'];

@@ -15,6 +15,8 @@ export type Facts = {
 	files?: number;
 	bytes?: number;
 	timeSource?: string;
+	/** The upstream, or the other place, that it was copied from. */
+	copiedFrom?: string;
 	origin: Origin;
 };
 
@@ -31,12 +33,32 @@ export function factsOf({ metadata }: Pick<Artifact, 'metadata'>): Facts {
 		files: number(fields.files),
 		bytes: number(fields.size_bytes),
 		timeSource: text(fields.time_source),
+		copiedFrom: text(fields.copied_from),
 		origin: {
 			url: text(origin.URL),
 			ref: text(origin.Ref),
 			commit: text(fields.commit) ?? text(origin.Hash),
 		},
 	};
+}
+
+/** In which way a version came, as words and the call that did it; nothing for a way that is not known. */
+export function wayOf(
+	{ format, repository }: Pick<Artifact, 'format' | 'repository'>,
+	way: string | undefined,
+): { words: string; call: string } | undefined {
+	switch (way) {
+		case 'api':
+			return { words: 'through', call: 'POST /api/artifacts' };
+		case 'client':
+			return { words: 'by a client at', call: `/${format}/${repository}/` };
+		case 'import':
+			return { words: 'taken over with', call: 'artifact-keeper import' };
+		case 'upstream':
+			return { words: 'when somebody asked', call: `/${format}/${repository}/` };
+		default:
+			return undefined;
+	}
 }
 
 function record(value: unknown): Fields {
