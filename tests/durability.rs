@@ -158,5 +158,6 @@ fn publish_marked(host: &str, number: u32) -> Acknowledged {
     let large = files.filter(|file| file["size"].as_u64().is_some_and(|size| size > 32 * 1024));
     let blobs: Vec<_> = large.map(|file| file["sha256"].as_str().expect("a digest").to_owned()).collect();
     assert_eq!(blobs.len(), usize::from(length > 100), "{artifact}");
-    Acknowledged { port, mark, blobs }
+    let id = artifact["id"].as_str().expect("an id").to_owned();
+    Acknowledged { port, mark, blobs, id }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::harness::database::sql;
 use crate::harness::http;
+use crate::harness::is_long;
 use crate::harness::people::{self, Credential};
 use crate::harness::server::Server;
 use crate::harness::wait;
@@ -110,6 +111,33 @@ fn of_many_at_both_exactly_one_gets_a_version() {
     }
     let audit = pair.servers()[0].api("GET", "/api/audit?action=publish&limit=100", None).expect(200).json();
     assert_eq!(audit["items"].as_array().map(Vec::len), Some(ROUNDS as usize), "one row for each change");
+    pair.assert_sound();
+}
+
+#[test]
+fn nobody_of_many_at_both_gets_a_deleted_version() {
+    const CLIENTS: usize = 8;
+    let pair = Pair::start(&[]);
+    for round in 0..if is_long() { 100 } else { 10 } {
+        let version = format!("v1.{round}.0");
+        let made = publish(&pair.servers()[0], "example.com/wanted", &version, round).expect(201);
+        pair.servers()[1].api("DELETE", &format!("/api/artifacts/{}", made.text("id")), None).expect(204);
+        let barrier = Barrier::new(CLIENTS);
+        let answers: Vec<_> = thread::scope(|scope| {
+            let clients = (0..CLIENTS).map(|client| {
+                let (version, barrier, server) = (&version, &barrier, &pair.servers()[client % 2]);
+                scope.spawn(move || {
+                    // Half of them with the very bytes that were there.
+                    let archive = module(round + 1_000 * (client as u64 / 2 % 2));
+                    barrier.wait();
+                    FORM.of("example.com/wanted", version, archive).send(server)
+                })
+            });
+            let clients: Vec<_> = clients.collect();
+            clients.into_iter().map(|client| client.join().expect("a client")).collect()
+        });
+        assert!(answers.iter().all(|answer| answer.status == 410), "{answers:?}");
+    }
     pair.assert_sound();
 }
 

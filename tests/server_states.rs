@@ -140,6 +140,16 @@ fn a_bucket_that_does_not_answer_is_trouble_and_no_absence() {
     s3.fail(Fault::before("HEAD", "/sha256/", 403, "AccessDenied"));
     until("the server says that it is not ready", || ready(&server, "").1["storage"] == "failed");
     until("and that it is", || ready(&server, "").0 == 200);
+    // Nobody listens there at all.
+    s3.go_down();
+    problem("L5 refused", &module("v1.1.0").send(&server), 503, &["storage_unavailable"]);
+    let refused = http::get(&format!("{}/example.com/m/@v/v1.0.0.zip", server.go("local")));
+    assert_eq!((refused.status, refused.header("x-error-code")), (503, Some("storage_unavailable")), "L5 refused");
+    let absent = http::get(&format!("{}/example.com/absent/@v/v1.0.0.zip", server.go("local")));
+    assert_eq!(absent.status, 404, "what is not there needs no bucket");
+    s3.come_back();
+    until("it is served again", || zip(&server, "v1.0.0") == 200);
+    module("v1.1.0").send(&server).expect(201);
 }
 
 #[test]

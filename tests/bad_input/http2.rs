@@ -122,3 +122,64 @@ fn a_flood_of_frames_ends_its_connection_and_no_other() {
     let _end = other.read_to_end(&mut answer);
     assert_eq!(parse(&answer).map(|answer| answer.status), Some(200), "A26: a connection beside");
 }
+
+/// A header that no table has: its name is sent as it is.
+fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+    let length = |text: &[u8]| u8::try_from(text.len()).expect("a short text");
+    [&[0x00, length(name)], name, &[length(value)], value].concat()
+}
+
+/// Sends a faulty request and then a good one on the same connection: the first is reset as an error of the protocol, the
+/// second is answered.
+fn assert_only_its_stream_is_reset(row: &str, server: &Server, faulty: &[u8]) {
+    const PROTOCOL_ERROR: [u8; 4] = [0, 0, 0, 1];
+    let mut stream = secured(server, b"h2");
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(SETTINGS, 0, 0, b"")].concat();
+    let good = request(server, GET, END_HEADERS | END_STREAM, 3);
+    stream.write_all(&[&preface, faulty, &good].concat()).unwrap_or_else(|error| panic!("{row}: {error}"));
+    let (mut is_reset, mut is_answered) = (false, false);
+    while !(is_reset && is_answered) {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap_or_else(|error| {
+            panic!("{row}: {error}, reset: {is_reset}, the next answered: {is_answered}");
+        });
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).unwrap_or_else(|error| panic!("{row}: {error}"));
+        match (head[3], head[8]) {
+            (RST_STREAM, 1) => {
+                assert_eq!(payload, PROTOCOL_ERROR, "{row}");
+                is_reset = true;
+            }
+            (HEADERS, 3) => is_answered = true,
+            (RST_STREAM, 3) => panic!("{row}: the good request is reset, too"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_request_that_breaks_the_protocol_costs_its_stream_and_not_its_connection() {
+    let server = server();
+    let with = |method: [u8; 3], flags: u8, header: &[u8]| {
+        let good = request(&server, method, flags, 1);
+        frame(HEADERS, flags, 1, &[&good[9..], header].concat())
+    };
+    let of_length = with(POST, END_HEADERS, &literal(b"content-length", b"5"));
+    let rows = [
+        ("L21 less data than its length", [&of_length[..], &frame(DATA, END_STREAM, 1, b"abc")].concat()),
+        ("L21 more data than its length", [&of_length[..], &frame(DATA, END_STREAM, 1, b"abcdefgh")].concat()),
+        ("L21 connection", with(GET, END_HEADERS | END_STREAM, &literal(b"connection", b"close"))),
+        ("L21 transfer-encoding", with(GET, END_HEADERS | END_STREAM, &literal(b"transfer-encoding", b"chunked"))),
+    ];
+    for (row, faulty) in rows {
+        assert_only_its_stream_is_reset(row, &server, &faulty);
+    }
+    // Such a name is no header at all to the library that reads them: it ends the connection, which RFC 9113, 5.4.2
+    // leaves to it.
+    let mut other = secured(&server, b"http/1.1");
+    let upper = with(GET, END_HEADERS | END_STREAM, &literal(b"X-Upper", b"x"));
+    flood("L21 an upper-case name", &server, std::iter::once(upper));
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.host());
+    other.write_all(request.as_bytes()).expect("L21: a connection beside");
+    unharmed(&server, "L21");
+}

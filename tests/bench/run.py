@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 
 import copies
+import crowd
 import growth
 import reads
 import ui
@@ -36,6 +37,7 @@ RUNS = {
     "miss": copies.miss,
     "stampede": copies.stampede,
     "go": copies.go,
+    "crowd": crowd.crowd,
     "ui": ui.ui,
 }
 

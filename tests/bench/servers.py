@@ -116,6 +116,9 @@ class Keeper:
         """Makes go/<name>, a copy of what this upstream has; without further settings sums are checked nowhere but here."""
         repository = {"format": "go", "name": name, "kind": "remote", "anonymous_read": True,
                       "upstream": {"url": url, "allow_http": True}, "settings": settings or {"checksum_database": "off", "verify": "off"}}
+        self.repository(repository)
+
+    def repository(self, repository):
         subprocess.run([*self.curl, "-H", AUTHORIZATION, "-H", "Content-Type: application/json", "-d", json.dumps(repository),
                         f"{self.url}/api/repositories"], capture_output=True, check=True)
 

@@ -1,5 +1,7 @@
-//! The power is cut at any line of the log: what was acknowledged before is there, whatever had not been flushed.
+//! The power is cut at any line of the log: what was acknowledged before is there, whatever had not been flushed; and
+//! what was deleted stays so, whatever the collector was doing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,14 +12,19 @@ use std::thread;
 use super::replay::Disk;
 use super::trace::{Acknowledged, Event};
 use super::{QUIET, publish_marked};
-use crate::harness::exchange::ask;
+use crate::faults::files::AT_ONCE;
+use crate::harness::exchange::{Exchange, ask};
 use crate::harness::is_long;
 use crate::harness::random::Random;
 use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 
 const CLIENTS: usize = 4;
+/// Before a part of them is deleted and collected, and in all.
+const BEFORE: u32 = 40;
 const PUBLICATIONS: u32 = 60;
+/// One of so many of the first is deleted.
+const DELETED: usize = 4;
 
 /// Everything that happened on a disk, and what it held before.
 struct Recording {
@@ -27,12 +34,27 @@ struct Recording {
     data: Vec<u8>,
     /// What was acknowledged, and at which line.
     acknowledged: Vec<(usize, Acknowledged)>,
+    /// The line at which a deletion was, by the mark of what it deleted.
+    deleted: BTreeMap<String, usize>,
+}
+
+/// Deletes one on a connection of its own; gives the client's port.
+fn delete(host: &str, one: &Acknowledged) -> u16 {
+    let mut exchange = Exchange::with(host).expect("the server runs");
+    let port = exchange.port;
+    let head = format!(
+        "DELETE /api/artifacts/{} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nConnection: close\r\n\r\n",
+        one.id
+    );
+    exchange.send(head.as_bytes()).expect("the server runs");
+    exchange.answer().expect("an answer").expect(204);
+    port
 }
 
 impl Recording {
     fn make() -> Self {
         let shim = Shim::build();
-        let mut server = Server::with(&[QUIET, ON_SQLITE]);
+        let mut server = Server::with(&[&AT_ONCE[..], &[QUIET, ON_SQLITE]].concat());
         server.stop();
         let (honest, lying) = (Disk::of(&server.data(), true), Disk::of(&server.data(), false));
         shim.stand_before(&mut server);
@@ -40,17 +62,36 @@ impl Recording {
         server.set("SHIM_DATA", &shim.path("data").display().to_string());
         server.start_again();
         let (next, told) = (AtomicU32::new(0), Mutex::new(Vec::new()));
+        let publish_up_to = |last: u32| {
+            thread::scope(|scope| {
+                for _ in 0..CLIENTS {
+                    scope.spawn(|| {
+                        while let Ok(number) = next.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |number| {
+                            (number < last).then_some(number + 1)
+                        }) {
+                            let one = publish_marked(server.host(), number);
+                            told.lock().expect("no client panics inside").push(one);
+                        }
+                    });
+                }
+            });
+        };
+        publish_up_to(BEFORE);
+        let gone: Vec<_> = told
+            .lock()
+            .expect("no client panics inside")
+            .iter()
+            .step_by(DELETED)
+            .map(|one| (delete(server.host(), one), one.mark.clone()))
+            .collect();
+        let collected = || {
+            let collected = server.command("gc --json --confirm").succeeded();
+            let told: serde_json::Value = serde_json::from_str(collected.stdout()).expect("JSON");
+            assert!(told["unlinked"]["blobs"].as_u64() > Some(0), "{told}");
+        };
         thread::scope(|scope| {
-            for _ in 0..CLIENTS {
-                scope.spawn(|| {
-                    while let number = next.fetch_add(1, Ordering::SeqCst)
-                        && number < PUBLICATIONS
-                    {
-                        let one = publish_marked(server.host(), number);
-                        told.lock().expect("no client panics inside").push(one);
-                    }
-                });
-            }
+            scope.spawn(collected);
+            publish_up_to(PUBLICATIONS);
         });
         server.kill();
         let log = fs::read_to_string(shim.path("log")).expect("the recorder has written text");
@@ -65,7 +106,13 @@ impl Recording {
             let (at, _) = answers.next_back().expect("its answer is in the log");
             acknowledged.push((at, one));
         }
-        Self { honest, lying, events, data, acknowledged }
+        let at = |(port, mark): (u16, String)| {
+            let port = port.to_string();
+            let is_answer = |event: &Event| event.is_answer() && event.first == port && event.is_done_without_content();
+            (mark, events.iter().rposition(is_answer).expect("its answer is in the log"))
+        };
+        let deleted = gone.into_iter().map(at).collect();
+        Self { honest, lying, events, data, acknowledged, deleted }
     }
 
     /// What is on a disk when the power is cut before a line.
@@ -84,8 +131,15 @@ impl Recording {
             for ending in ["info", "mod", "zip"] {
                 let path = format!("/go/local/example.com/{}-{number}/@v/v1.0.0.{ending}", one.mark);
                 let answer = ask(server.host(), "GET", &path, Some(ADMIN_TOKEN)).expect("it runs");
-                let allowed = answer.status == 200 || (*told >= at && answer.status == 404);
-                assert!(allowed, "cut at {at}, told at {told}: {path}: {} {}", answer.status, answer.text());
+                let deleted = self.deleted.get(&one.mark);
+                let allowed = match answer.status {
+                    200 => deleted.is_none_or(|deleted| *deleted >= at),
+                    404 => *told >= at,
+                    410 => deleted.is_some(),
+                    _ => false,
+                };
+                let said = (answer.status, answer.header("x-error-code"));
+                assert!(allowed, "cut at {at}, told at {told}, deleted at {deleted:?}: {path}: {said:?}");
             }
         }
         server.command("verify").succeeded();
@@ -97,7 +151,7 @@ impl Recording {
 fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
     let mut chance = Random::of("power cut");
     let recording = Recording::make();
-    let images = if is_long() { 1_000 } else { 16 };
+    let images = if is_long() { 5_000 } else { 24 };
     let mut server = Server::with(&[QUIET, ON_SQLITE]);
     server.stop();
     let place = |chance: &mut Random| {

@@ -53,6 +53,8 @@ pub(crate) struct Acknowledged {
     pub(crate) mark: String,
     /// The digests of the files that must be blobs.
     pub(crate) blobs: Vec<String>,
+    /// Its id in the API.
+    pub(crate) id: String,
 }
 
 /// One line.
@@ -95,6 +97,11 @@ impl Event {
     /// Whether it is the answer that something was made.
     pub(crate) fn is_created(&self) -> bool {
         self.second.starts_with("HTTP/1.1 201")
+    }
+
+    /// Whether it is the answer that something is gone.
+    pub(crate) fn is_done_without_content(&self) -> bool {
+        self.second.starts_with("HTTP/1.1 204")
     }
 
     /// Whether it is an answer.

@@ -2,8 +2,11 @@
 //! body that ends cleanly and short; and what is published again is healed.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files::{AT_ONCE, Client, QUIET, path, with_files};
 use crate::harness::http::{self, Response};
@@ -131,4 +134,30 @@ fn nothing_is_acknowledged_that_rests_on_an_older_copy_which_has_rotted_unseen()
         assert!(client.read(name, 0).expect("it runs").expect(200).body == content, "{name}");
     }
     server.command("verify").succeeded();
+}
+
+#[test]
+fn a_download_whose_bytes_are_cut_in_the_middle_never_ends_as_if_it_were_whole() {
+    // More than the buffers of both sides together hold.
+    const LONG: usize = 32 << 20;
+    let server = with_files(Server::with(&[&AT_ONCE[..], &[QUIET]].concat()));
+    let content = Random::seeded(0).bytes(LONG);
+    Client::of(&server).publish("m", 0, &content).expect("it runs").expect(201);
+    let copy = copy_of(&server, &content);
+    let mut stream = TcpStream::connect(server.host()).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout above zero");
+    let get = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", path("m", 0), server.host());
+    stream.write_all(get.as_bytes()).expect("it listens");
+    let mut read = vec![0; 64 * 1024];
+    stream.read_exact(&mut read).expect("it has begun");
+    assert!(read.starts_with(b"HTTP/1.1 200"), "it has begun well");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o640)).expect("ours");
+    fs::OpenOptions::new().write(true).open(&copy).expect("ours").set_len(LONG as u64 - 1_000).expect("ours");
+    // Then the connection ends, with or without an error: less came than was announced.
+    let ended = stream.read_to_end(&mut read);
+    assert!(read.len() < LONG, "{ended:?}: {} bytes", read.len());
+    let said = ended.err().map(|error| error.kind());
+    assert!(said.is_none_or(|kind| kind == std::io::ErrorKind::ConnectionReset), "{said:?}");
+    let refused = Client::of(&server).read("m", 0).expect("it runs");
+    assert_eq!((refused.status, refused.header("x-error-code")), (500, Some("blob_corrupt")));
 }

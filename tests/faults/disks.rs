@@ -42,6 +42,18 @@ fn a_full_disk_refuses_uploads_serves_all_reads_takes_deletions_and_recovers() {
     };
     assert_eq!((refused.status, refused.header("x-error-code")), (507, Some("disk_full")), "{}", refused.text());
     assert!(there.len() > 8, "{} versions have filled it", there.len());
+    // What is smaller may still fit, until nothing does; then deletions must still be taken.
+    let (mut large, mut version) = (512 * 1024, 2_000);
+    while large >= 32 * 1024 {
+        let content = Random::seeded(version).bytes(large);
+        let answer = client.publish("m", version, &content).expect("it is told");
+        match answer.status {
+            201 => drop(there.insert(version, content)),
+            507 => large /= 2,
+            _ => panic!("{large} bytes: {}", answer.text()),
+        }
+        version += 1;
+    }
     assert_served(&mut client, &there, "full");
     assert_eq!(http::get(&format!("{}/livez", server.url)).status, 200);
     wait::until("nothing of the refused one stays", || unfinished(&server).is_empty());

@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -35,6 +36,10 @@ struct State {
     faults: Vec<Fault>,
     book: Vec<String>,
     refuses_checksums: bool,
+    is_down: bool,
+    /// So many parts are taken; the next ones wait.
+    parts_left: Option<usize>,
+    is_held: bool,
 }
 
 /// The next request like this gets this answer.
@@ -85,14 +90,28 @@ impl S3 {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound listener"));
         let state: Arc<Mutex<State>> = Arc::default();
-        let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || converse(&stream, &state));
-            }
-        });
+        listen(listener, &state);
         Self { url, state }
+    }
+
+    fn address(&self) -> &str {
+        &self.url["http://".len()..]
+    }
+
+    /// From now on nobody listens there, and nobody is answered any more.
+    pub(crate) fn go_down(&self) {
+        self.state().is_down = true;
+        // It sees that when somebody comes.
+        drop(TcpStream::connect(self.address()));
+        while TcpStream::connect(self.address()).is_ok() {
+            thread::yield_now();
+        }
+    }
+
+    /// It is there again, with all that it had.
+    pub(crate) fn come_back(&self) {
+        self.state().is_down = false;
+        listen(TcpListener::bind(self.address()).expect("its own port"), &self.state);
     }
 
     /// What a server needs to use it, for files below a prefix.
@@ -124,6 +143,22 @@ impl S3 {
     /// From now on it does not know what a checksum is, as some stores do not.
     pub(crate) fn refuse_checksums(&self) {
         self.state().refuses_checksums = true;
+    }
+
+    /// So many parts are taken from now on, and whoever sends another waits until [`let_go`](Self::let_go).
+    pub(crate) fn hold_after_parts(&self, parts: usize) {
+        self.state().parts_left = Some(parts);
+    }
+
+    /// Whether somebody waits.
+    pub(crate) fn is_held(&self) -> bool {
+        self.state().is_held
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        (state.parts_left, state.is_held) = (None, false);
     }
 
     /// The keys of all objects.
@@ -209,9 +244,28 @@ impl Answer {
     }
 }
 
+fn listen(listener: TcpListener, state: &Arc<Mutex<State>>) {
+    let state = Arc::clone(state);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if state.lock().expect("no thread panics").is_down {
+                return;
+            }
+            let state = Arc::clone(&state);
+            thread::spawn(move || converse(&stream, &state));
+        }
+    });
+}
+
 fn converse(stream: &TcpStream, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = Request::read(&mut reader) {
+        if state.lock().expect("no thread panics").is_down {
+            return;
+        }
+        while request.target.contains("partNumber=") && state.lock().expect("no thread panics").holds() {
+            thread::sleep(Duration::from_millis(5));
+        }
         let Answer(status, headers, body) = state.lock().expect("no thread panics").serve(&request);
         let mut head = format!("HTTP/1.1 {status} Answer\r\n");
         for (name, value) in headers {
@@ -229,6 +283,19 @@ fn converse(stream: &TcpStream, state: &Mutex<State>) {
 }
 
 impl State {
+    /// Whether the next part has to wait.
+    fn holds(&mut self) -> bool {
+        match &mut self.parts_left {
+            None => return false,
+            Some(0) => self.is_held = true,
+            Some(left) => {
+                *left -= 1;
+                return false;
+            }
+        }
+        true
+    }
+
     fn serve(&mut self, request: &Request) -> Answer {
         self.book.push(format!("{} {}", request.method, request.target));
         if !request.header("authorization").is_some_and(|text| text.contains(ACCESS_KEY)) {

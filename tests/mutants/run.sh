@@ -3,7 +3,8 @@
 #
 # The patches beside this file put all faults into one program, each behind a question for KEEPER_MUTANT. It is built from
 # a copy of the tree, with the dependencies that are built already. First all tests must pass with the program as
-# patched and no fault chosen; then each must fail with its own. table.txt says which is which.
+# patched and no fault chosen; then each must fail with its own, and for the right reason: table.txt says which is which,
+# and what the test must say when it fails. A time that is over or a server that did not start is no catch.
 #
 # Usage: run.sh [PART OF A MUTANT'S NAME]
 set -euo pipefail
@@ -38,6 +39,7 @@ rows=()
 tests=()
 while read -r mutant test what; do
   case $mutant in '#'* | '') continue ;; esac
+  case $what in *' | '*) ;; *) echo "table.txt does not say how $mutant is noticed" >&2; exit 1 ;; esac
   case $mutant in *"$only"*) rows+=("$mutant $test $what") && tests+=("$test") ;; esac
 done < tests/mutants/table.txt
 [ ${#rows[@]} -gt 0 ] || { echo "no mutant is called $only" >&2; exit 1; }
@@ -54,12 +56,19 @@ KEEPER_MUTANT=none run "${tests[@]}" > "$logs/none.log" 2>&1 || {
 survived=0
 for row in "${rows[@]}"; do
   read -r mutant test what <<< "$row"
+  said=${what##* | }
+  what=${what%% | *}
   if KEEPER_MUTANT=$mutant run "$test" > "$logs/$mutant.log" 2>&1; then
     verdict=SURVIVED
     survived=1
-  else
+  elif grep -A 1 '^thread .* panicked at' "$logs/$mutant.log" | grep -qE -- "$said"; then
     verdict=caught
+  else
+    verdict=UNCLEAR
+    survived=1
+    echo "$mutant: the test failed, and did not say: $said" >&2
+    grep -A 1 '^thread .* panicked at' "$logs/$mutant.log" | cut -c1-300 >&2 || tail -5 "$logs/$mutant.log" >&2
   fi
-  printf '%-10s %-9s %-55s %s\n' "$mutant" "$verdict" "$what" "$test"
+  printf '%-10s %-9s %-55s %s\n' "$mutant" "$verdict" "${what%"${what##*[! ]}"}" "$test"
 done
 exit $survived

@@ -153,4 +153,10 @@ fn a_file_that_an_artifact_lacks_is_not_found_in_the_api() {
     let id = page["items"][0]["id"].as_str().expect("an id");
     let answer = scene.server.api("GET", &format!("/api/artifacts/{id}/files/nope"), None);
     problem("L15", &answer, 404, &["file_not_found"]);
+    for path in ["../x", "..", "a/../../x", "/etc/passwd", "./x", "..%5Cx", "%2e%2e/x"] {
+        let answer = scene.server.api("GET", &format!("/api/artifacts/{id}/contents?path={path}"), None);
+        problem("L15 contents", &answer, 400, &["invalid_field"]);
+    }
+    let answer = scene.server.api("GET", &format!("/api/artifacts/{id}/contents?path=..x/"), None);
+    assert_eq!(answer.status, 404, "two dots in a name are no way up: {}", answer.text());
 }

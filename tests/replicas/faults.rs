@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::pair::{Pair, publish};
+use super::pair::{FORM, Pair, large, publish};
 use super::proxy::{Last, Proxy};
 use crate::harness::http;
 use crate::harness::is_long;
@@ -184,6 +184,22 @@ fn a_database_that_takes_no_connection_is_trouble_and_never_an_absence() {
 }
 
 #[test]
+fn a_database_with_too_many_connections_is_trouble_and_never_an_absence() {
+    let address = postgres::shared().database();
+    let name = postgres::name(&address);
+    let execute = |statement: &str| drop(postgres::shared().execute("postgres", statement));
+    // The owner of everything has no limit, so the servers are somebody else.
+    let visitor = format!("visitor_{name}");
+    execute(&format!("CREATE ROLE {visitor} LOGIN"));
+    execute(&format!("ALTER DATABASE {name} OWNER TO {visitor}"));
+    let pair = Pair::on(&address.replace("user=keeper", &format!("user={visitor}")), &[]);
+    let limit = |number: i32| format!("ALTER DATABASE {name} CONNECTION LIMIT {number}");
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    let goes = || [limit(0).as_str(), &end].into_iter().for_each(execute);
+    assert_trouble_and_return(&pair, goes, || execute(&limit(-1)));
+}
+
+#[test]
 fn a_bucket_that_fails_in_every_way_loses_nothing_and_keeps_nothing_for_ever() {
     let rounds = if is_long() { 2_000 } else { 200 };
     let mut chance = Random::of("bucket");
@@ -205,7 +221,30 @@ fn a_bucket_that_fails_in_every_way_loses_nothing_and_keeps_nothing_for_ever() {
         Fault::before("HEAD", "/sha256/", 403, "AccessDenied"),
         Fault::before("DELETE", "/sha256/", 403, "AccessDenied"),
     ];
+    // Of what is so long that it goes in parts.
+    let of_parts = [
+        Fault::before("PUT", "partNumber=2", 403, "AccessDenied"),
+        Fault::after("PUT", "partNumber=1", 500, "InternalError"),
+        Fault::damage("PUT", "partNumber=3"),
+        Fault::before("POST", "uploadId=", 400, "InvalidPart"),
+        Fault::after("POST", "uploadId=", 400, "InvalidRequest"),
+    ];
     let mut acknowledged = BTreeMap::new();
+    for (round, fault) in (0..).zip(of_parts) {
+        pair.s3().heal();
+        pair.s3().fail(fault.clone());
+        let name = format!("example.com/large{round}");
+        let answer = FORM.of(&name, "v1.0.0", large(round)).send(&pair.servers()[usize::from(round % 2 == 1)]);
+        match answer.status {
+            201 => drop(acknowledged.insert(name, answer.text("id").to_owned())),
+            503 => assert_eq!(pair.s3().uploads(), 0, "{round}: it is given up at once"),
+            _ => panic!("{answer}"),
+        }
+    }
+    pair.s3().heal();
+    pair.kill_while_sending(0, large(9));
+    let parts = pair.s3().requests().iter().filter(|request| request.contains("partNumber=")).count();
+    assert!(parts > 10 && acknowledged.len() >= 2, "{parts} parts, {} kept", acknowledged.len());
     for round in 0..rounds {
         pair.s3().heal();
         pair.s3().fail(chance.one_of(&faults).expect("some").clone());

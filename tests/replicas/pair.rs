@@ -64,6 +64,23 @@ impl Pair {
         server.start_again();
     }
 
+    /// Takes one away when the first part of a long archive has come, and starts it again.
+    pub(super) fn kill_while_sending(&mut self, which: usize, archive: Vec<u8>) {
+        let (url, server, s3) = (self.servers[which].url.clone(), &mut self.servers[which], &self.s3);
+        let form = FORM.of("example.com/killed", "v1.0.0", archive);
+        s3.hold_after_parts(1);
+        thread::scope(|scope| {
+            let client = scope.spawn(move || form.send_to(&url));
+            wait::until("one part is there", || s3.uploads() == 1 && s3.is_held());
+            server.kill();
+            s3.let_go();
+            let _unanswered = client.join();
+        });
+        assert_eq!(s3.uploads(), 1, "nobody has ended it");
+        server.start_again();
+        assert_eq!(s3.uploads(), 0, "the start has");
+    }
+
     /// One of them, to stop and start.
     pub(super) fn server(&mut self, at: usize) -> &mut Server {
         &mut self.servers[at]
@@ -132,6 +149,11 @@ impl Forms {
 /// An archive of incompressible bytes, different for each number, too large to live in its row.
 pub(super) fn module(number: u64) -> Vec<u8> {
     archives::zip(&[("noise.bin", &Random::seeded(number).bytes(20_000))])
+}
+
+/// The same, so long that it goes to a bucket in parts.
+pub(super) fn large(number: u64) -> Vec<u8> {
+    archives::stored(&[("noise.bin", &Random::seeded(number).bytes(17 << 20))])
 }
 
 /// Publishes to `go/local`.

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::pair::{FORM, Pair, module, try_get};
+use crate::harness::goproxy::Module;
 use crate::harness::http;
 use crate::harness::is_long;
+use crate::harness::scripted::Scripted;
 use crate::harness::wait;
 
 /// Between two questions to each server.
@@ -104,7 +108,15 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream) {
 #[test]
 fn behind_a_balancer_no_request_fails_while_one_server_after_the_other_is_restarted() {
     let restarts = if is_long() { 50 } else { 8 };
-    let mut pair = Pair::start(&[("KEEPER_SHUTDOWN_DELAY", "400ms")]);
+    let mut pair = Pair::start(&[("KEEPER_SHUTDOWN_DELAY", "400ms"), ("KEEPER_NETWORK_ALLOW", "127.0.0.1")]);
+    let upstream = Scripted::start();
+    pair.servers()[0].create_repository(&json!({
+        "format": "go", "name": "mirror", "kind": "remote", "anonymous_read": true,
+        "upstream": { "url": upstream.url, "allow_http": true },
+        "settings": { "checksum_database": "off", "verify": "off" },
+    }));
+    let known = format!("{}/go/mirror/", pair.servers()[1].url);
+    wait::until("the other knows it, too", || http::get(&known).status == 200);
     let balancer = Balancer::before(pair.servers().iter().map(|server| server.url.clone()).collect());
     let (stop, next) = (AtomicBool::new(false), AtomicU64::new(0));
     let acknowledged: Mutex<Vec<u64>> = Mutex::default();
@@ -118,6 +130,11 @@ fn behind_a_balancer_no_request_fails_while_one_server_after_the_other_is_restar
                     acknowledged.lock().expect("no panic").push(number);
                     let zip = format!("{}/go/local/{name}/@v/v1.0.0.zip", balancer.url);
                     assert!(!http::get(&zip).expect(200).body.is_empty());
+                    // And what neither has yet.
+                    let fetched = Module::new(&format!("example.com/fetched{number}"), "v1.0.0");
+                    upstream.offer(&[&fetched]);
+                    let zip = format!("{}/go/mirror{}", balancer.url, fetched.at("zip"));
+                    assert!(http::get(&zip).expect(200).body == fetched.zip(), "{number}");
                 }
             })
         });

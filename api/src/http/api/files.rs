@@ -233,6 +233,7 @@ impl Files {
         let answer = served(&repository, artifact, |name| name == file)?;
         let listing = app.archives.listing(&app.keeper, &answer).await?;
         let path = path.0.unwrap_or_else(|| archive::root(&listing).to_owned());
+        refuse_climbing(&path)?;
         if listing.contains_key(&path) {
             return Ok(Json(text_of(&app, &answer, file, path).await?));
         }
@@ -313,6 +314,15 @@ fn archive_of(artifact: &Artifact, named: Option<String>) -> Result<String, Fail
 fn no_entry(path: &str) -> Failure {
     let detail = format!("the archive has no entry {:?}", shorten(path));
     Failure::new(&codes::FILE_NOT_FOUND, detail).field("path").hint("A folder's path ends with a slash.")
+}
+
+/// What leads upwards or to the root of a disk is no place in an archive, and nobody who asks for it means one.
+fn refuse_climbing(path: &str) -> Result<(), Failure> {
+    if path.starts_with('/') || path.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        let detail = "a path within the archive does not begin with / and has no . or .. in it";
+        return Err(Failure::new(&codes::INVALID_FIELD, detail).field("path"));
+    }
+    Ok(())
 }
 
 async fn text_of(app: &App, answer: &Answer, file: String, path: String) -> Result<ContentsView, Failure> {
