@@ -108,7 +108,7 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream) {
 #[test]
 fn behind_a_balancer_no_request_fails_while_one_server_after_the_other_is_restarted() {
     let restarts = if is_long() { 50 } else { 8 };
-    let mut pair = Pair::start(&[("KEEPER_SHUTDOWN_DELAY", "400ms"), ("KEEPER_NETWORK_ALLOW", "127.0.0.1")]);
+    let mut pair = Pair::start(&[("KEEPER_SHUTDOWN_DELAY", "1500ms"), ("KEEPER_NETWORK_ALLOW", "127.0.0.1")]);
     let upstream = Scripted::start();
     pair.servers()[0].create_repository(&json!({
         "format": "go", "name": "mirror", "kind": "remote", "anonymous_read": true,
