@@ -28,10 +28,7 @@ const LABELS_PER_ANSWER: i64 = 100;
 #[async_trait]
 impl ArtifactStore for Store {
     fn generation(&self, of: RepositoryId) -> u64 {
-        if self.is_behind() {
-            self.catalog.doubt(of);
-        }
-        self.catalog.generation(of)
+        if self.is_behind() { self.catalog.doubt(of) } else { self.catalog.generation(of) }
     }
 
     async fn file(&self, of: RepositoryId, path: &FilePath) -> Result<Option<FoundFile>, StoreError> {
@@ -154,7 +151,7 @@ impl ArtifactStore for Store {
     }
 
     async fn publish(&self, of: RepositoryId, what: Publication) -> Result<PublishOutcome, StoreError> {
-        let address = self.catalog.address(of)?;
+        let address = self.address(of).await?;
         let then = self.follow(of);
         let ended =
             self.writer.submit_again(move |on| Box::pin(publishing::publish(on, of, address, what)), then).await?;
@@ -168,7 +165,7 @@ impl ArtifactStore for Store {
         name: &str,
         by: &Actor,
     ) -> Result<Option<Artifact>, StoreError> {
-        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let (address, what, by) = (self.address(of).await?, what.clone(), by.clone());
         let (name, then) = (name.to_owned(), self.follow(of));
         let ended = self
             .writer
@@ -185,7 +182,7 @@ impl ArtifactStore for Store {
         reason: &str,
         by: &Actor,
     ) -> Result<Option<Amended>, StoreError> {
-        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let (address, what, by) = (self.address(of).await?, what.clone(), by.clone());
         let (expected, reason, then) = (expected.map(str::to_owned), reason.to_owned(), self.follow(of));
         let ended = self
             .writer
@@ -201,7 +198,7 @@ impl ArtifactStore for Store {
         change: Amendment,
         by: &Actor,
     ) -> Result<Option<Amended>, StoreError> {
-        let (address, what, by) = (self.catalog.address(of)?, what.clone(), by.clone());
+        let (address, what, by) = (self.address(of).await?, what.clone(), by.clone());
         let then = self.follow(of);
         let ended = self
             .writer

@@ -20,6 +20,7 @@ use keeper_core::repository::{Repository, RepositoryAddress, RepositoryId};
 #[derive(Debug)]
 pub(super) struct Catalog {
     now: ArcSwap<Snapshot>,
+    doubts: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ pub(super) type Generated = (Arc<Repository>, u64);
 
 impl Catalog {
     pub(super) fn new(all: Vec<Generated>) -> Self {
-        let catalog = Self { now: ArcSwap::default() };
+        let catalog = Self { now: ArcSwap::default(), doubts: AtomicU64::new(0) };
         catalog.replace(all);
         catalog
     }
@@ -81,11 +82,13 @@ impl Catalog {
         }
     }
 
-    /// What is remembered of a repository may be older than the database.
-    pub(super) fn doubt(&self, of: RepositoryId) {
+    /// What is remembered of a repository may be older than the database. The number that it has now nobody has had.
+    pub(super) fn doubt(&self, of: RepositoryId) -> u64 {
         if let Some(entry) = self.now.load().by_id.get(&of) {
             entry.age();
         }
+        // One that is not known here may be there all the same.
+        u64::MAX - self.doubts.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The records have changed: these are all of them, in order of address. A record with another revision or number

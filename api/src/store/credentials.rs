@@ -48,7 +48,7 @@ impl Store {
         sealed: Option<Vec<u8>>,
         by: &Actor,
     ) -> Result<(), StoreError> {
-        let (resource, by) = (self.catalog.address(of)?.to_string(), by.clone());
+        let (resource, by) = (self.address(of).await?.to_string(), by.clone());
         self.writer.submit(move |on| Box::pin(keep(on, of, resource, sealed, by)), |()| ()).await
     }
 }

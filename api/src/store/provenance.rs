@@ -41,7 +41,7 @@ impl ProvenanceStore for Store {
 impl Store {
     /// The row of the audit that tells of a publication: it was written when the version was accepted or just after it.
     async fn publication(&self, of: &Artifact) -> Result<Option<PublicationRow>, StoreError> {
-        let address = self.catalog.address(of.repository)?;
+        let address = self.address(of.repository).await?;
         let values = [
             of.coordinate.package.as_str().into(),
             micros(of.published_at).into(),

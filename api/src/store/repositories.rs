@@ -219,6 +219,20 @@ pub(super) async fn loaded(
 const SELECT: &str = "SELECT id, format, name, kind, description, anonymous_read, default_upload, deletion, settings, \
                       created_at, revision, generation, source FROM repositories";
 
+impl Store {
+    /// The address of a repository, for the audit.
+    pub(super) async fn address(&self, of: RepositoryId) -> Result<RepositoryAddress, StoreError> {
+        match self.catalog.address(of) {
+            Err(StoreError::Retired) if self.is_behind() => {
+                let found = loaded(&self.readers, "state = 'active' AND id = $1", vec![of.0.into()]).await?;
+                let (repository, _) = found.into_iter().next().ok_or(StoreError::Retired)?;
+                Ok(repository.address.clone())
+            }
+            known => known,
+        }
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     id: i64,

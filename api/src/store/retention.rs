@@ -34,7 +34,7 @@ impl RetentionStore for Store {
         expected: Option<i64>,
         by: &Actor,
     ) -> Result<bool, StoreError> {
-        let (address, by) = (self.catalog.address(of)?, by.clone());
+        let (address, by) = (self.address(of).await?, by.clone());
         self.writer.submit(move |on| Box::pin(set_rules(on, of, address, rules, expected, by)), |_| ()).await
     }
 
@@ -61,7 +61,7 @@ impl RetentionStore for Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Doomed>, StoreError> {
-        let (address, then) = (self.catalog.address(of)?, self.follow(of));
+        let (address, then) = (self.address(of).await?, self.follow(of));
         let ended = self.writer.submit(move |on| Box::pin(apply(on, of, address, package, now, limit)), then).await?;
         Ok(ended.answer)
     }

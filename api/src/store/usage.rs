@@ -29,7 +29,7 @@ impl QuotaStore for Store {
         expected: Option<i64>,
         by: &Actor,
     ) -> Result<Option<Usage>, StoreError> {
-        let (address, by) = (self.catalog.address(of)?, by.clone());
+        let (address, by) = (self.address(of).await?, by.clone());
         self.writer.submit(move |on| Box::pin(set(on, of, address, quota, expected, by)), |_| ()).await
     }
 }
