@@ -173,7 +173,7 @@ fn what_is_unwise_is_warned_of() {
     let ended = Start::new().unprivileged().run();
     assert!(!ended.text.contains("running as root"), "J24 by a user: {}", ended.text);
 
-    Start::new().files(1_024).run().runs("J25", &["\"WARN\"", "1024 files", "at most 384 connections", "LimitNOFILE"]);
+    Start::new().files(448).run().runs("J25", &["\"WARN\"", "448 files", "at most 96 connections", "LimitNOFILE"]);
 
     let open = || Start::new().with("KEEPER_LISTEN", "0.0.0.0:0");
     let words = "plain http";

@@ -323,10 +323,10 @@ impl State {
         let said = request.headers.iter().find(|(name, _)| name.starts_with("x-amz-checksum-"));
         match said {
             Some(_) if self.refuses_checksums => return Answer::error(400, "InvalidArgument"),
-            Some((name, sum)) if name == "x-amz-checksum-sha256" => {
-                if *sum != BASE64.encode(&Sha256::digest(&request.body)) {
-                    return Answer::error(400, "BadDigest");
-                }
+            Some((name, sum))
+                if name == "x-amz-checksum-sha256" && *sum != BASE64.encode(&Sha256::digest(&request.body)) =>
+            {
+                return Answer::error(400, "BadDigest");
             }
             _ => {}
         }

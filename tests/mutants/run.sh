@@ -53,6 +53,15 @@ KEEPER_MUTANT=none run "${tests[@]}" > "$logs/none.log" 2>&1 || {
   exit 1
 }
 
+# The message of a panic is on the line below its place.
+messages() { grep -a -A 1 '^thread .* panicked at' "$logs/$1.log"; }
+says() {
+  case $2 in
+    'log: '*) grep -aqE -- "${2#log: }" "$logs/$1.log" ;;
+    *) messages "$1" | grep -aqE -- "$2" ;;
+  esac
+}
+
 survived=0
 for row in "${rows[@]}"; do
   read -r mutant test what <<< "$row"
@@ -61,13 +70,13 @@ for row in "${rows[@]}"; do
   if KEEPER_MUTANT=$mutant run "$test" > "$logs/$mutant.log" 2>&1; then
     verdict=SURVIVED
     survived=1
-  elif grep -A 1 '^thread .* panicked at' "$logs/$mutant.log" | grep -qE -- "$said"; then
+  elif says "$mutant" "$said"; then
     verdict=caught
   else
     verdict=UNCLEAR
     survived=1
     echo "$mutant: the test failed, and did not say: $said" >&2
-    grep -A 1 '^thread .* panicked at' "$logs/$mutant.log" | cut -c1-300 >&2 || tail -5 "$logs/$mutant.log" >&2
+    messages "$mutant" | cut -c1-300 >&2 || tail -5 "$logs/$mutant.log" >&2
   fi
   printf '%-10s %-9s %-55s %s\n' "$mutant" "$verdict" "${what%"${what##*[! ]}"}" "$test"
 done
