@@ -80,6 +80,9 @@ pub(super) trait Command: Send {
     /// Whether it can be run again.
     fn is_repeatable(&self) -> bool;
 
+    /// What its work came to, when that was a refusal.
+    fn refusal(&self) -> Option<&StoreError>;
+
     /// Answers the caller, after the fate of the group is known.
     fn answer(self: Box<Self>, group: Result<(), &Lost>);
 }
@@ -133,6 +136,10 @@ where
 
     fn is_repeatable(&self) -> bool {
         self.work.is_some()
+    }
+
+    fn refusal(&self) -> Option<&StoreError> {
+        self.result.as_ref()?.as_ref().err()
     }
 
     fn answer(self: Box<Self>, group: Result<(), &Lost>) {
