@@ -8,7 +8,8 @@
 //! ranges                H  parts and conditions
 //! lists                 I  limits, cursors, words, times, ids
 //! people                   users, groups and sessions that are there already or are not there
-//! configuration, start  J  what stops the program before it serves, and what is only warned of
+//! configuration, start, database
+//!                       J  what stops the program before it serves, and what is only warned of
 //! ```
 //!
 //! A row names its case (`A7`), the request and the answer. What all refusals have in common is judged for each
@@ -18,6 +19,7 @@ mod administration;
 mod attempt;
 mod configuration;
 mod credentials;
+mod database;
 mod http;
 mod http2;
 mod lists;

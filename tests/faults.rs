@@ -11,6 +11,7 @@
 //! clock    a wall clock that is wrong
 //! crowd    clients that are too slow or too many
 //! readers  readers during everything else
+//! panics   the task that commits dies
 //! soak     all of it for long
 //! ```
 //!
@@ -23,6 +24,7 @@ mod crowd;
 mod damage;
 mod disks;
 pub(crate) mod files;
+mod panics;
 mod points;
 mod readers;
 mod soak;

@@ -5,6 +5,8 @@ mod leases;
 mod pair;
 mod proxy;
 mod rolling;
+mod secrets;
+mod silence;
 mod standby;
 
 use std::sync::Barrier;

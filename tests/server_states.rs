@@ -1,10 +1,10 @@
 //! The states that a server can be in, and what it says in each: disk full or read-only, database or bucket gone, too
 //! many at once. Reading goes on wherever it can, and nothing is told to be absent.
 //!
-//! The rest of this part of the table (`errors.md` of the design calls its rows L1 to L21) has its tests where its
-//! subject is: L6 `reading::states`, L8 `hostile`, L9, L10 `uploads_refused`, L11, L12 `lifecycle`, L13 `access`, L15
+//! The rest of this part of the table (its rows are called L1 to L21) has its tests where its subject is: L6 `reading::states`, L8 `hostile`, L9, L10 `uploads_refused`, L11, L12 `lifecycle`, L13 `access`, L15
 //! `reading::served`, L16 `generic`, L17, L21 `bad_input`, L19 `catalog`, L20 `archives`.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::archives;
 use crate::harness::command::run;
+use crate::harness::database::value;
 use crate::harness::exchange::Exchange;
 use crate::harness::http::{self, Response};
 use crate::harness::people;
@@ -21,7 +22,7 @@ use crate::harness::postgres::{self, Database};
 use crate::harness::raw_form::{self, RawForm};
 use crate::harness::refusal::{LOG, Refusals, problem};
 use crate::harness::s3::{Fault, S3};
-use crate::harness::server::{ADMIN_TOKEN, Server};
+use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::wait::until;
 
 fn module(version: &str) -> RawForm {
@@ -378,4 +379,42 @@ fn a_hang_up_changes_the_log_and_names_what_needs_a_restart() {
     server.hang_up();
     until("faults are told", || server.output().contains("the configuration is not taken up"));
     assert!(http::get(&format!("{}/livez", server.url)).status == 200 && zip_is_logged());
+}
+
+/// Where the first page of a table is in the file, and how long a page is.
+fn page_of(server: &Server, table: &str) -> (u64, u64) {
+    let number = |question: &str| value(server, question).trim().parse::<u64>().expect("a number");
+    let root = number(&format!("SELECT rootpage FROM sqlite_master WHERE name = '{table}'"));
+    let length = number("PRAGMA page_size");
+    ((root - 1) * length, length)
+}
+
+#[test]
+fn a_database_that_is_damaged_takes_no_change_and_is_read_as_far_as_it_goes() {
+    let mut server = Server::with(&[ON_SQLITE]);
+    let publish = |server: &Server, version: &str| module(version).send(server);
+    publish(&server, "v1.0.0").expect(201);
+    server.stop();
+    let (at, length) = page_of(&server, "files");
+    let path = server.data().join("keeper.db");
+    let whole = fs::read(&path).expect("a database");
+    let mut damaged = whole.clone();
+    damaged[at as usize..(at + length) as usize].fill(0x5a);
+    fs::write(&path, damaged).expect("ours");
+    server.start_again();
+    problem("damaged", &publish(&server, "v1.1.0"), 503, &["database_unavailable"]);
+    let (status, said) = ready(&server, "");
+    assert_eq!((status, &said["database_because"], &said["writes"]), (503, &json!("damaged"), &json!("off")));
+    // Nothing else is written either, though its pages may be sound.
+    let more = json!({"format": "go", "name": "more", "kind": "hosted"});
+    let refused = server.api("POST", "/api/repositories", Some(&more));
+    problem("damaged", &refused, 503, &["database_unavailable"]);
+    server.api("GET", "/api/repositories", None).expect(200);
+    assert_eq!(zip(&server, "v1.0.0"), 503, "trouble, and no absence");
+    http::get(&format!("{}/livez", server.url)).expect(200);
+    assert!(server.output().contains("the database file is damaged"), "{}", server.output());
+    server.stop();
+    fs::write(&path, whole).expect("ours");
+    server.start_again();
+    publish(&server, "v1.1.0").expect(201);
 }

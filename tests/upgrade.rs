@@ -203,12 +203,14 @@ fn postgres_of(version: &str) -> Database {
     database
 }
 
-fn on_postgres(database: &Database, version: &str) -> Server {
+/// A server on it, with a folder of stored files that others may see, too.
+fn on_postgres(database: &Database, version: &str, shared: &Path) -> Server {
     let fill = |data: &Path| {
         fs::create_dir(data).expect("a fresh folder");
         unpack(&format!("{version}.blobs.tar.gz"), data);
     };
-    Server::upon(fill, &[("KEEPER_DATABASE_URL", database.address())])
+    let storage = format!("file://{}/blobs", shared.display());
+    Server::upon(fill, &[("KEEPER_DATABASE_URL", database.address()), ("KEEPER_STORAGE_URL", &storage)])
 }
 
 #[test]
@@ -220,7 +222,9 @@ fn two_servers_that_start_at_once_upgrade_once() {
 
 fn upgrade_at_once(version: &str) {
     let database = postgres_of(version);
-    let mut servers = [on_postgres(&database, version), on_postgres(&database, version)];
+    let shared = tempfile::tempdir().expect("a folder");
+    unpack(&format!("{version}.blobs.tar.gz"), shared.path());
+    let mut servers = [(); 2].map(|()| on_postgres(&database, version, shared.path()));
     thread::scope(|scope| {
         for server in &mut servers {
             scope.spawn(|| server.start_again());

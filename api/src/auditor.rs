@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::supervise::Supervisor;
+
 /// How long a row waits for its seal.
 const SEAL_EVERY: Duration = Duration::from_secs(10);
 /// How long a refusal waits for its row; the longest time for which a crash can lose one.
@@ -30,9 +32,12 @@ pub(crate) struct Auditor {
 
 impl Auditor {
     /// Starts it.
-    pub(crate) fn start(store: Arc<dyn AuditStore>, denials: Arc<Denials>) -> Self {
+    pub(crate) fn start(store: Arc<dyn AuditStore>, denials: Arc<Denials>, supervisor: Supervisor) -> Self {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(store, denials, stop.clone()));
+        let (end, work) = (stop.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            supervisor.keep("audit", end, || run(store.clone(), denials.clone(), work.clone())).await;
+        });
         Self { stop, task }
     }
 
@@ -106,7 +111,7 @@ mod tests {
                 Denial { by: &by, action: "publish", resource: "go/local", code: "publish_denied", message: "" };
             denials.note(&denial, Timestamp::now());
         };
-        let auditor = Auditor::start(store.clone(), denials.clone());
+        let auditor = Auditor::start(store.clone(), denials.clone(), Supervisor::default());
         refuse();
         tokio::time::sleep(FLUSH_EVERY + SEAL_EVERY * 2).await;
         refuse();

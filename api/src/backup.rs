@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! <copy>/
-//!   MANIFEST.json     what it is, and the digest of the database; written last
+//!   MANIFEST.json     what it is, and the digests of the database and of the list; written last
 //!   keeper.db         the database at one moment (SQLite only; of PostgreSQL, pg_dump makes the copy)
+//!   blobs.list        the stored files that it names, one line each ([`files`])
 //!   blobs/sha256/9f/9f86…0a08.k3v5w7x2m1
 //! ```
+//!
+//! The key of secrets is not in it: whoever finds a copy shall not find out how to prove himself elsewhere.
 //!
 //! Order: the database first, then what it names. While a copy is made the collector does not run, so nothing that the
 //! copied database names can go away; what is published meanwhile is more than is needed and does no harm. A copy is
@@ -19,28 +22,28 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
-use keeper_core::blob::{BlobError, BlobInfo, BlobLocation};
+use keeper_core::blob::BlobError;
 use keeper_core::digest::{Digest, Hasher};
-use keeper_core::ledger::{BlobLedger, WalkableBlobs};
+use keeper_core::ledger::WalkableBlobs;
 use keeper_core::limits::IO_CHUNK_BYTES;
 use keeper_core::plugin::Registry;
 use serde::{Deserialize, Serialize};
 
 use crate::blobs::Restorable;
 use crate::config::DatabasePlace;
+use crate::secrets::SecretsKey;
 use crate::store::{OpenError, Reserved, Store};
+use crate::upstream::unopened;
 
+mod files;
 pub mod journal;
 
 /// The shape of a copy that this program writes and reads.
 const SHAPE: u32 = 1;
 const MANIFEST: &str = "MANIFEST.json";
 const DATABASE: &str = "keeper.db";
-/// Rows of blobs that are read at once.
-const ENTRIES: u32 = 500;
 
 /// What a copy is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,18 +57,36 @@ pub struct Manifest {
     pub instance: String,
     /// The copied database; absent when it is one of PostgreSQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub database: Option<DatabaseCopy>,
+    pub database: Option<CopiedFile>,
     /// The last row of the audit that is certainly in it.
     pub last_audit_row: i64,
     /// Stored files.
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// The list of them; older copies have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<CopiedFile>,
+    /// Stored files that the database names and that could not be copied.
+    #[serde(default)]
+    pub faults: u64,
+    /// Which, the first thousand of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faulty: Vec<BlobFault>,
 }
 
-/// A copied database.
+/// A stored file that could not be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatabaseCopy {
+pub struct BlobFault {
+    /// Where it should be.
+    pub blob: String,
+    /// `missing` or `damaged`.
+    pub fault: String,
+}
+
+/// A file of the copy that everything else depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedFile {
     /// Its length.
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal digits.
@@ -124,7 +145,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError + '_ {
 }
 
 /// Makes a copy at `to`, which is not there yet. Files that an earlier copy `base` has are linked from there when both
-/// are on one file system. The caller keeps the collector from running.
+/// are on one file system. Stored files that are missing or damaged are left out and named. The caller keeps the
+/// collector from running.
 ///
 /// # Errors
 /// [`BackupError`]; then nothing has the name `to`.
@@ -140,22 +162,21 @@ pub async fn make(
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = to.with_file_name(name);
-    fs::create_dir_all(&partial).map_err(at(&partial))?;
+    let folder = partial.clone();
+    on_disk(&partial, move || fs::create_dir_all(folder)).await?;
     let made_at = Timestamp::now();
     let last_audit_row = store.last_audit_row().await?;
     let database = copy_database(store, &partial.join(DATABASE)).await?;
-    let (mut count, mut bytes) = (0, 0);
-    let mut after = None;
-    loop {
-        let entries = store.entries(after, ENTRIES).await?;
-        let Some(last) = entries.last() else { break };
-        after = Some(last.blob.location.digest());
-        for entry in entries {
-            copy_blob(blobs, &entry.blob, &partial, base).await?;
-            count += 1;
-            bytes += entry.blob.size;
+    // What the copied database names, and not what the one has by now that goes on.
+    let copied = match &database {
+        None => files::copy_all(store, blobs, &partial, base).await?,
+        Some(_) => {
+            let names = Store::open_frozen(&DatabasePlace::File(partial.join(DATABASE)).address()).await?;
+            let copied = files::copy_all(&names, blobs, &partial, base).await;
+            names.close().await;
+            copied?
         }
-    }
+    };
     let manifest = Manifest {
         shape: SHAPE,
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
@@ -163,35 +184,49 @@ pub async fn make(
         instance: store.instance().to_string(),
         database,
         last_audit_row,
-        blobs: count,
-        bytes,
+        blobs: copied.blobs,
+        bytes: copied.bytes,
+        list: copied.list,
+        faults: copied.faults,
+        faulty: copied.faulty,
     };
-    write_manifest(&partial, &manifest)?;
-    fs::rename(&partial, to).map_err(at(to))?;
-    sync_parent(to)?;
+    let (from, end, told) = (partial.clone(), to.to_owned(), manifest.clone());
+    let named = tokio::task::spawn_blocking(move || {
+        write_manifest(&from, &told)?;
+        fs::rename(&from, &end).map_err(at(&end))?;
+        sync_parent(&end)
+    });
+    named.await.unwrap_or_else(|error| Err(at(to)(io::Error::other(error))))?;
     Ok(manifest)
 }
 
-async fn copy_database(store: &Store, to: &Path) -> Result<Option<DatabaseCopy>, BackupError> {
-    match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(to)(error)),
-        _ => {}
-    }
+/// Does what waits for the disk where nobody else waits for it.
+async fn on_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, BackupError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at(path))
+}
+
+async fn copy_database(store: &Store, to: &Path) -> Result<Option<CopiedFile>, BackupError> {
+    let old = to.to_owned();
+    on_disk(to, move || match fs::remove_file(old) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })
+    .await?;
     if !store.copy_to(to).await? {
         return Ok(None);
     }
-    let (path, read) = (to.to_owned(), to.to_owned());
-    let hashed = tokio::task::spawn_blocking(move || {
+    let read = to.to_owned();
+    let hashed = on_disk(to, move || {
         let file = File::open(&read)?;
         file.sync_all()?;
         hash(file)
     });
-    let (bytes, digest) = joined(hashed.await).map_err(at(&path))?;
-    Ok(Some(DatabaseCopy { bytes, sha256: digest.to_hex() }))
-}
-
-fn joined<T>(result: Result<io::Result<T>, tokio::task::JoinError>) -> io::Result<T> {
-    result.unwrap_or_else(|error| Err(io::Error::other(error)))
+    let (bytes, digest) = hashed.await?;
+    Ok(Some(CopiedFile { bytes, sha256: digest.to_hex() }))
 }
 
 fn hash(mut file: impl io::Read) -> io::Result<(u64, Digest)> {
@@ -203,46 +238,6 @@ fn hash(mut file: impl io::Read) -> io::Result<(u64, Digest)> {
         }
         hasher.update(&chunk[..length]);
     }
-}
-
-/// Where a stored file is in a copy.
-fn place(copy: &Path, of: &BlobLocation) -> PathBuf {
-    copy.join("blobs").join("sha256").join(&of.digest().to_hex()[..2]).join(of.as_str())
-}
-
-async fn copy_blob(
-    blobs: &dyn WalkableBlobs,
-    blob: &BlobInfo,
-    copy: &Path,
-    base: Option<&Path>,
-) -> Result<(), BackupError> {
-    let target = place(copy, &blob.location);
-    if target.metadata().is_ok_and(|metadata| metadata.len() == blob.size) {
-        return Ok(());
-    }
-    let folder = target.parent().unwrap_or(copy);
-    fs::create_dir_all(folder).map_err(at(folder))?;
-    let earlier = base.map(|base| place(base, &blob.location));
-    let linked = earlier.filter(|earlier| earlier.metadata().is_ok_and(|metadata| metadata.len() == blob.size));
-    if linked.is_some_and(|earlier| fs::hard_link(earlier, &target).is_ok()) {
-        return Ok(());
-    }
-    let unfinished = target.with_extension("unfinished");
-    let (mut file, mut hasher) = (File::create(&unfinished).map_err(at(&unfinished))?, Hasher::default());
-    let mut bytes = blobs.open(blob, None).await?;
-    while let Some(chunk) = bytes.try_next().await? {
-        hasher.update(&chunk);
-        let write = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
-        file = joined(write.await).map_err(at(&unfinished))?;
-    }
-    if hasher.digest() != blob.location.digest() {
-        let found = hasher.digest();
-        return Err(BlobError::Corrupt(blob.location.as_str().to_owned(), format!("its digest is {found}")).into());
-    }
-    let sync = tokio::task::spawn_blocking(move || file.sync_all());
-    joined(sync.await).map_err(at(&unfinished))?;
-    fs::rename(&unfinished, &target).map_err(at(&target))?;
-    sync_parent(&target)
 }
 
 fn write_manifest(copy: &Path, manifest: &Manifest) -> Result<(), BackupError> {
@@ -285,9 +280,20 @@ pub struct Reserve<'a> {
     pub from: &'a Path,
 }
 
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// What the copy says of itself.
+    pub manifest: Manifest,
+    /// Numbers that are kept for what the copy has not.
+    pub reserved: Reserved,
+    /// Repositories whose upstreams' credentials the key here does not open.
+    pub sealed: Vec<String>,
+}
+
 /// Puts the files of a copy into a blob store, and its database, if it has one, where none is yet. Files first: a kill
 /// in between leaves a folder without a database, and a repeat goes on. A database of PostgreSQL is there already, from
-/// its dump, and is put right.
+/// its dump, and is put right. `key` is the file of the key of secrets, which is not part of a copy.
 ///
 /// # Errors
 /// [`BackupError`]; then there is no database, or that of PostgreSQL is as it was.
@@ -296,12 +302,14 @@ pub async fn restore(
     blobs: Arc<dyn Restorable>,
     database: &DatabasePlace,
     reserve: Option<Reserve<'_>>,
-) -> Result<(Manifest, Reserved), BackupError> {
+    key: &Path,
+) -> Result<Restored, BackupError> {
     let not_whole = |what: String| BackupError::NotWhole { path: copy.to_owned(), what };
     let manifest = manifest(copy)?;
     if let Some(file) = database.file().filter(|file| file.exists()) {
         return Err(BackupError::NotEmpty(file.to_owned()));
     }
+    let key = SecretsKey::read(key).map_err(at(key))?;
     match (&manifest.database, database.file()) {
         (Some(expected), _) => {
             let path = copy.join(DATABASE);
@@ -314,15 +322,12 @@ pub async fn restore(
         (None, Some(_)) => return Err(not_whole("its database is one of PostgreSQL; set KEEPER_DATABASE_URL".into())),
         (None, None) => {}
     }
-    let restored = restore_blobs(copy, &*blobs).await?;
-    if restored < manifest.blobs {
-        return Err(not_whole(format!("it has {restored} stored files of {}", manifest.blobs)));
-    }
-    let reserved = match database.file() {
-        Some(file) => restore_database(&copy.join(DATABASE), file, reserve).await?,
-        None => put_right(&database.address(), Some(&manifest), reserve).await?,
+    files::restore_all(copy, &*blobs, &manifest).await?;
+    let (reserved, sealed) = match database.file() {
+        Some(file) => restore_database(&copy.join(DATABASE), file, reserve, key.as_ref()).await?,
+        None => put_right(&database.address(), Some(&manifest), reserve, key.as_ref()).await?,
     };
-    Ok((manifest, reserved))
+    Ok(Restored { manifest, reserved, sealed })
 }
 
 /// What a database that is an older one has to be told.
@@ -330,7 +335,8 @@ async fn put_right(
     address: &str,
     expected: Option<&Manifest>,
     reserve: Option<Reserve<'_>>,
-) -> Result<Reserved, BackupError> {
+    key: Option<&SecretsKey>,
+) -> Result<(Reserved, Vec<String>), BackupError> {
     let store = Store::open(address).await?;
     let work = async {
         let found = store.instance().to_string();
@@ -338,38 +344,24 @@ async fn put_right(
             return Err(BackupError::OtherData { found, expected: expected.instance.clone() });
         }
         store.after_restore().await?;
-        match reserve {
-            Some(Reserve { registry, from }) => journal::reserve(&store, registry, from).await,
-            None => Ok(Reserved::default()),
-        }
+        let reserved = match reserve {
+            Some(Reserve { registry, from }) => journal::reserve(&store, registry, from).await?,
+            None => Reserved::default(),
+        };
+        let sealed = unopened(&store, key).await?.iter().map(|repository| repository.address.to_string()).collect();
+        Ok((reserved, sealed))
     };
     let done = work.await;
     store.close().await;
     done
 }
 
-async fn restore_blobs(copy: &Path, blobs: &dyn Restorable) -> Result<u64, BackupError> {
-    let mut restored = 0;
-    for shelf in 0..=u8::MAX {
-        let folder = copy.join("blobs").join("sha256").join(format!("{shelf:02x}"));
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(at(&folder)(error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(at(&folder))?;
-            let name = entry.file_name();
-            let Some(location) = name.to_str().and_then(|name| BlobLocation::try_from(name).ok()) else { continue };
-            let size = entry.metadata().map_err(at(&folder))?.len();
-            blobs.restore(&BlobInfo { location, size }, &entry.path()).await?;
-            restored += 1;
-        }
-    }
-    Ok(restored)
-}
-
-async fn restore_database(from: &Path, to: &Path, reserve: Option<Reserve<'_>>) -> Result<Reserved, BackupError> {
+async fn restore_database(
+    from: &Path,
+    to: &Path,
+    reserve: Option<Reserve<'_>>,
+    key: Option<&SecretsKey>,
+) -> Result<(Reserved, Vec<String>), BackupError> {
     let unfinished = to.with_extension("restoring");
     for ending in ["", "-wal", "-shm"] {
         let mut path = unfinished.as_os_str().to_owned();
@@ -380,9 +372,9 @@ async fn restore_database(from: &Path, to: &Path, reserve: Option<Reserve<'_>>) 
         }
     }
     fs::copy(from, &unfinished).map_err(at(&unfinished))?;
-    let reserved = put_right(&DatabasePlace::File(unfinished.clone()).address(), None, reserve).await?;
+    let done = put_right(&DatabasePlace::File(unfinished.clone()).address(), None, reserve, key).await?;
     File::open(&unfinished).and_then(|file| file.sync_all()).map_err(at(&unfinished))?;
     fs::rename(&unfinished, to).map_err(at(to))?;
     sync_parent(to)?;
-    Ok(reserved)
+    Ok(done)
 }

@@ -2,17 +2,21 @@
 //!
 //! Each job is a loop of its own: wait until the last end and the period say so, or until somebody nudges it;
 //! take the lease; run; write down how it ended. A run that is asked for on the command line takes the same
-//! lease. A job that fails is logged and tried again one period later.
+//! lease. A job that fails is logged and tried again one period later; so is one that panics, if that is not too long.
+//!
+//! A job that panics leaves its record as one that failed does.
 //!
 //! Units and bounds: a lease is [`LEASE`] long and extended every third of it. When the server stops, each
 //! job is told so, and ends after the step that it is in.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use keeper_core::error::{Failure, codes};
 use keeper_core::jobs::JobStore;
@@ -20,6 +24,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+
+use crate::supervise::{Supervisor, said};
 
 pub mod collect;
 pub mod damage;
@@ -30,6 +36,8 @@ pub mod upkeep;
 
 /// How long a job belongs to a holder who does not show that he lives.
 const LEASE: Duration = Duration::from_secs(60);
+/// How long after a panic a job is tried again, if its period is longer.
+const AFTER_PANIC: Duration = Duration::from_secs(5 * 60);
 
 /// Something that runs now and then.
 #[async_trait]
@@ -55,13 +63,20 @@ pub struct Runner {
     store: Arc<dyn JobStore>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    supervisor: Supervisor,
 }
 
 impl Runner {
     /// A runner that keeps its records there.
     #[must_use]
     pub fn new(store: Arc<dyn JobStore>) -> Self {
-        Self { store, stop: CancellationToken::new(), tasks: TaskTracker::new() }
+        Self::watched_by(store, Supervisor::default())
+    }
+
+    /// The same, whose panics are told to this supervisor.
+    #[must_use]
+    pub fn watched_by(store: Arc<dyn JobStore>, supervisor: Supervisor) -> Self {
+        Self { store, stop: CancellationToken::new(), tasks: TaskTracker::new(), supervisor }
     }
 
     /// Cancelled when the server stops.
@@ -72,8 +87,9 @@ impl Runner {
 
     /// Runs a job now and then until the server stops. `nudge` asks for a run at once.
     pub fn schedule(&self, job: impl Job, nudge: Arc<Notify>) {
-        let runner = self.clone();
-        self.tasks.spawn(async move { runner.repeat(&job, &nudge).await });
+        let (runner, supervisor, stop) = (self.clone(), self.supervisor.clone(), self.stop.clone());
+        let name = job.name();
+        self.tasks.spawn(async move { supervisor.keep(name, stop, || runner.repeat(&job, &nudge)).await });
     }
 
     /// Tells all jobs to end and waits until they have.
@@ -91,7 +107,16 @@ impl Runner {
                 () = tokio::time::sleep(wait) => {}
                 () = nudge.notified() => {}
             }
-            let ran = self.once(job.name(), job.run(&self.stop), Clone::clone).await;
+            let mut panicked = false;
+            let work = async {
+                let ran = AssertUnwindSafe(job.run(&self.stop)).catch_unwind().await;
+                ran.unwrap_or_else(|panic| {
+                    panicked = true;
+                    self.supervisor.note(job.name(), &*panic);
+                    Err(Failure::new(&codes::INTERNAL, format!("it panicked: {}", said(&*panic))))
+                })
+            };
+            let ran = self.once(job.name(), work, Clone::clone).await;
             match ran {
                 Ok(Some(Some(outcome))) => tracing::info!(job = job.name(), "{outcome}"),
                 Ok(_) => {}
@@ -100,7 +125,7 @@ impl Runner {
                     tracing::error!(job = job.name(), cause, "a background job failed: {error}");
                 }
             }
-            wait = job.period();
+            wait = if panicked { job.period().min(AFTER_PANIC) } else { job.period() };
         }
     }
 
@@ -232,6 +257,43 @@ mod tests {
         runner.finish().await;
         let [record] = &store.jobs().await.expect("jobs")[..] else { panic!("one job") };
         assert_eq!((record.outcome.as_str(), record.failed, record.lease_until), ("run 2", false, None));
+    }
+
+    struct Panicking(Arc<AtomicU32>);
+
+    #[async_trait]
+    impl Job for Panicking {
+        fn name(&self) -> &'static str {
+            "panicking"
+        }
+
+        fn period(&self) -> Duration {
+            Duration::from_secs(24 * 3600)
+        }
+
+        fn at_start(&self) -> bool {
+            true
+        }
+
+        async fn run(&self, _stop: &CancellationToken) -> Result<Option<String>, Failure> {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "a fault of the test");
+            Ok(None)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_is_written_down_and_runs_again() {
+        let (store, runs, supervisor) =
+            (Arc::new(MemoryStore::new()), Arc::new(AtomicU32::new(0)), Supervisor::default());
+        let runner = Runner::watched_by(store.clone(), supervisor.clone());
+        runner.schedule(Panicking(runs.clone()), Arc::default());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let [record] = &store.jobs().await.expect("jobs")[..] else { panic!("one job") };
+        assert!(record.failed && record.outcome.contains("a fault of the test") && record.lease_until.is_none());
+        assert_eq!(supervisor.panicked(), ["panicking"]);
+        tokio::time::sleep(AFTER_PANIC).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        runner.finish().await;
     }
 
     #[tokio::test(start_paused = true)]

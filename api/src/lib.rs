@@ -30,6 +30,7 @@ pub mod server;
 pub mod sign_in;
 pub mod status;
 pub mod store;
+pub mod supervise;
 pub mod token_request;
 pub mod upstream;
 

@@ -94,7 +94,8 @@ async fn serve(config: Config, reset_secrets: bool, reload: Reload) -> Exit {
 }
 
 fn refuse(error: &StartError) -> Exit {
-    output::stderr(&format!("artifact-keeper cannot start: {error}"));
+    let what = if matches!(error, StartError::Unfinished) { "did not end in order" } else { "cannot start" };
+    output::stderr(&format!("artifact-keeper {what}: {error}"));
     error.exit()
 }
 

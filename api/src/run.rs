@@ -1,11 +1,15 @@
 //! The composition root: opens what the server stands on, in order, and runs it until it is told to stop.
 //!
 //! Order: data folder and its lock → database and migrations → blobs → first start → sockets last → "ready".
-//! Nothing listens before it can serve; any failure is one message and an exit code. Stopping: not ready →
-//! accept no more → requests in flight finish → background work ends → the writer drains → the lock is released.
+//! Nothing listens before it can serve; any failure is one message and an exit code, and a signal that asks for the end is
+//! heard at any moment. What happens after "ready" is in `serving`.
 
+mod bucket;
 mod https;
 mod ports;
+mod serving;
+mod stop;
+mod storage;
 
 pub(crate) mod outgoing;
 
@@ -24,7 +28,7 @@ use keeper_core::pipeline::Keeper;
 use keeper_core::plugin::{Registry, RegistryError};
 use keeper_core::repository::FormatKey;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin_socket::AdminSocket;
 use crate::admin_socket::administration::Administration;
@@ -39,7 +43,7 @@ use crate::bootstrap::passwords::Passwords;
 use crate::bootstrap::{self, FirstStart, FirstStartError};
 use crate::cli::{Exit, output};
 use crate::clock::Clock;
-use crate::config::{Config, PublicUrl, TlsSource};
+use crate::config::{Config, PublicUrl, StoragePlace, TlsSource};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Admission, App, Authenticator, Exposure, Front, Health, Rates, Routes, Scrape, UploadBounds};
 use crate::import::Importer;
@@ -57,15 +61,18 @@ use crate::server::tls::TlsError;
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
+use crate::supervise::Supervisor;
 use crate::upstream::{OwnAddress, Vault};
 
 use https::Tls;
 pub(crate) use ports::offline;
+use serving::Serving;
+use stop::StopSignals;
 
 /// The task that commits shows a sign of life at least this often.
 const WRITER_SILENCE: Duration = Duration::from_secs(60);
 
-/// Why the server did not start.
+/// Why the server did not start, or not end as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder.
@@ -77,6 +84,27 @@ pub enum StartError {
     /// The folder of the stored files.
     #[error("the stored files cannot be used: {0}")]
     Blobs(#[from] BlobError),
+    /// The bucket of the stored files, with what is to be done.
+    #[error("{what} ({cause})")]
+    Bucket {
+        /// In our words.
+        what: String,
+        /// In those of the store.
+        cause: String,
+        /// The exit code that says it.
+        exit: Exit,
+    },
+    /// The folder of the stored files is another one's.
+    #[error(
+        "the stored files of this database are not in {}: they are in the folder that it was first used with, maybe \
+         on another machine. Several servers need one folder that all of them see, or a bucket (storage_url, \
+         KEEPER_STORAGE_URL); whoever moves the folder takes the file STORAGE along",
+        folder.display()
+    )]
+    OtherStorage {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The first user or repository.
     #[error(transparent)]
     FirstStart(#[from] FirstStartError),
@@ -119,7 +147,8 @@ pub enum StartError {
     /// The key of secrets does not open what is sealed.
     #[error(
         "the key that the credentials of these repositories' upstreams are sealed with is missing: {repositories}. Put \
-         it back at {path} (secrets_key_file), or start once with --reset-secrets to forget these credentials"
+         it back at {path} (secrets_key_file; all servers on one database need the same), or start once with \
+         --reset-secrets to forget these credentials"
     )]
     SecretsLost {
         /// Where the key should be.
@@ -130,6 +159,12 @@ pub enum StartError {
     /// The metrics.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(String),
+    /// The end took too long.
+    #[error(
+        "the database or the disk did not answer while the server stopped; what was acknowledged is kept, and what was \
+         not may be lost"
+    )]
+    Unfinished,
     /// Sockets and signals.
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
@@ -142,9 +177,12 @@ impl StartError {
         match self {
             Self::DataDir(error) => error.into(),
             Self::Database(OpenError::Newer { .. }) => Exit::NewerDatabase,
-            Self::Database(OpenError::Address { .. } | OpenError::LibraryTooOld { .. }) => Exit::Usage,
+            Self::Database(
+                OpenError::Address { .. } | OpenError::LibraryTooOld { .. } | OpenError::Credentials { .. },
+            ) => Exit::Usage,
             Self::Tls(_) | Self::SelfSigned(_) | Self::Listen { .. } | Self::Authorities { .. } => Exit::Usage,
-            Self::SecretsKey { .. } | Self::SecretsLost { .. } => Exit::Usage,
+            Self::Bucket { exit, .. } => *exit,
+            Self::SecretsKey { .. } | Self::SecretsLost { .. } | Self::OtherStorage { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -156,6 +194,22 @@ impl StartError {
 /// # Errors
 /// Why it did not start.
 pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Result<(), StartError> {
+    let (mut stop, hangup) = (StopSignals::new()?, signal(SignalKind::hangup())?);
+    let ready = tokio::select! {
+        biased;
+        () = stop.any() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+        ready = Box::pin(prepare(config, reset_secrets)) => ready?,
+    };
+    // Whatever there is to be read again: the signal must not end the process.
+    tokio::spawn(reload.follow(hangup));
+    ready.until(stop).await
+}
+
+/// Opens everything, and listens.
+async fn prepare(config: Config, reset_secrets: bool) -> Result<Serving, StartError> {
     let registry = keeper_formats::registry()?;
     let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)?;
     data.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -165,7 +219,6 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         .into_iter()
         .chain(too_few_files)
         .for_each(|warning| tracing::warn!("{warning}"));
-    let stop = StopSignals::new()?;
     // Before anything that is measured is made.
     let monitor = Monitor::start().map_err(|error| StartError::Metrics(error.to_string()))?;
     let address = config.database.address();
@@ -176,14 +229,18 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         data.anchor().mark(&store.instance().to_string())?;
     }
     name_families(&store, &registry).await?;
-    let blobs = blobs::open(&config.storage, &data.tmp(), read_only).await?;
+    let blobs = blobs::open(&config.storage, &data.tmp(), read_only).await;
+    let blobs = blobs.map_err(|error| match &config.storage {
+        StoragePlace::Bucket(bucket) => bucket::unusable(bucket, error),
+        StoragePlace::Folder(_) => error.into(),
+    })?;
+    if !read_only {
+        storage::is_that_of(&config, &store).await?;
+    }
     let tls = https::tls(&config, &data)?;
     let first = first_start(&config, &data, &registry, &store).await?;
     store.opened().await;
     let clock = Clock::open(data.root(), store.newest_change_at().await.map_err(OpenError::Unreadable)?);
-    let listener = listen(config.listen).await?;
-    let bound = listener.local_addr()?;
-
     let vault = Arc::new(Vault::new(outgoing::secrets_key(&config, &store, reset_secrets).await?, store.clone()));
     let network = outgoing::network(&config, Some(vault.clone()))?;
     let guard = guard(&config, &data);
@@ -193,17 +250,29 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
     let ports = ports::ports(registry.clone(), &store, guarded, &network, counts);
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
-    let writer = store.clone();
-    let health = Arc::new(Health::new(Box::new(move || writer.writer_alive(WRITER_SILENCE)), guard.clone()));
+    let (writer, supervisor) = (store.clone(), Supervisor::default());
+    let writer_alive = Box::new(move || writer.writer_alive(WRITER_SILENCE));
+    let file = store.clone();
+    let damaged = Box::new(move || file.is_damaged());
+    let health = Arc::new(Health::new(writer_alive, damaged, guard.clone(), supervisor.clone()));
     let denials = Arc::new(Denials::default());
     let admission = Arc::new(admission(&config, guard.clone()));
+    let runner = Runner::watched_by(store.clone(), supervisor.clone());
+    let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
+    let operator = operator(&config, &data, &store, &clock, upkeep.clone(), &keeper);
+    let admin = if read_only { None } else { Some(AdminSocket::serve(&data.admin_socket(), operator)?) };
+    let exposure = Exposure::new(store.clone(), clock.clone(), denials.clone(), config.revoke_exposed_tokens);
+
+    // From here on somebody may come.
+    let listener = listen(config.listen).await?;
+    let bound = listener.local_addr()?;
+    https::redirect(&config, bound, exposure.clone(), connections, runner.stopping()).await?;
     let sources = Sources {
         store: store.clone(),
         admission: admission.clone(),
         tls: tls.as_ref().map(|tls| tls.handle.clone()),
         data: data.root().to_owned(),
     };
-    let exposure = Exposure::new(store.clone(), clock.clone(), denials.clone(), config.revoke_exposed_tokens);
     let scrape = Scrape { monitor, samples: Samples::new(sources), network: config.metrics_network.clone() };
     let app = App {
         keeper: keeper.clone(),
@@ -224,56 +293,51 @@ pub async fn start(config: Config, reset_secrets: bool, reload: Reload) -> Resul
         admission: admission.clone(),
         rates: Rates::new(config.max_requests_per_second),
         denials: denials.clone(),
-        exposure: exposure.clone(),
+        exposure,
         scrape,
     };
-    let auditor = Auditor::start(store.clone(), denials);
+    let auditor = Auditor::start(store.clone(), denials, supervisor.clone());
     let app = crate::server::into_app(Routes::new(app));
-    let runner = Runner::new(store.clone());
-    tokio::spawn(guard.watch(runner.stopping().clone()));
-    let damage = keeper.ports().damage.clone();
-    tokio::spawn(jobs::damage::follow(damage, store.clone(), runner.stopping().clone()));
-    let upkeep = Upkeep::new(&config, runner.clone(), store.clone(), blobs);
+    let stopping = runner.stopping().clone();
+    let (stop, damage, book) = (stopping.clone(), keeper.ports().damage.clone(), store.clone());
+    let follow = move || jobs::damage::follow(damage.clone(), book.clone(), stop.clone());
+    tokio::spawn(supervisor.clone().keep("damage", stopping.clone(), follow));
+    tokio::spawn(supervisor.keep("disks", stopping.clone(), move || guard.clone().watch(stopping.clone())));
     // Where nothing can be written, there is no work to be done.
     if !read_only {
         schedule(&config, &runner, &keeper, &upkeep, &clock);
     }
-    let passwords = Passwords::new(1, config.password_profile);
-    let administration = Administration::new(store.clone(), clock, passwords, data.first_password());
-    let importer = Importer::new((*keeper).clone(), Arc::new(config.clone()));
-    let operator = Arc::new(Operator { administration, upkeep, importer });
-    let admin = if read_only { None } else { Some(AdminSocket::serve(&data.admin_socket(), operator)?) };
-    let address = config.address_for_people(bound);
-    https::redirect(&config, bound, exposure, connections, runner.stopping()).await?;
-    welcome(&address, bound, &data, &registry, &first, tls.as_ref());
+    welcome(&config, bound, &data, &registry, &first, tls.as_ref());
+    Ok(Serving {
+        config,
+        data,
+        store,
+        keeper,
+        runner,
+        auditor,
+        health,
+        admission,
+        admin,
+        listener,
+        tls,
+        connections,
+        app,
+    })
+}
 
-    // Whatever there is to be read again: the signal must not end the process.
-    tokio::spawn(reload.follow(signal(SignalKind::hangup())?));
-    let handle = tls.map(|tls| https::keep_certificate_fresh(tls, &config, &data));
-    let delay = config.shutdown_delay;
-    let stopping = async move {
-        stop.first().await;
-        health.drain();
-        if !delay.is_zero() {
-            tracing::info!(?delay, "stopping: requests are taken a little longer");
-            tokio::time::sleep(delay).await;
-        }
-        admission.close();
-        tracing::info!("stopping: requests under way may finish");
-    };
-    let cut = crate::server::serve(listener, handle, limits(&config, connections), app, stopping).await;
-    if cut > 0 {
-        tracing::warn!(connections = cut, "some requests did not finish in time and were cut");
-    }
-    drop(admin);
-    runner.finish().await;
-    if let Err(error) = keeper.record_uses().await {
-        tracing::warn!(%error, "the last uses of some versions are lost");
-    }
-    auditor.finish().await;
-    store.close().await;
-    tracing::info!("stopped");
-    Ok(())
+/// Who does what is asked for through the socket of the data folder.
+fn operator(
+    config: &Config,
+    data: &DataDir,
+    store: &Arc<Store>,
+    clock: &Arc<Clock>,
+    upkeep: Upkeep,
+    keeper: &Arc<Keeper>,
+) -> Arc<Operator> {
+    let passwords = Passwords::new(1, config.password_profile);
+    let administration = Administration::new(store.clone(), clock.clone(), passwords, data.first_password());
+    let importer = Importer::new((**keeper).clone(), Arc::new(config.clone()));
+    Arc::new(Operator { administration, upkeep, importer })
 }
 
 /// What runs now and then.
@@ -400,13 +464,14 @@ fn limits(config: &Config, connections: usize) -> ServerLimits {
 
 /// The line that machines wait for, and the text that a newcomer follows.
 fn welcome(
-    address: &str,
+    config: &Config,
     bound: SocketAddr,
     data: &DataDir,
     registry: &Registry,
     first: &FirstStart,
     tls: Option<&Tls>,
 ) {
+    let address = &config.address_for_people(bound);
     let mut text = banner::text(&Welcome { address, data_dir: data.root(), registry, first });
     if let Some(authority) = tls.and_then(|tls| tls.authority.as_ref()) {
         text += &format!(
@@ -421,34 +486,7 @@ fn welcome(
             tracing::info!("{line}");
         }
     }
-    tracing::info!(address = %bound, url = address, "ready");
-}
-
-/// The signals that ask the server to stop; registered before anything is open.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the first signal; a second one ends the process at once.
-    async fn first(mut self) {
-        self.any().await;
-        tokio::spawn(async move {
-            self.any().await;
-            output::stderr("stopped at once by a second signal");
-            std::process::exit(1);
-        });
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+    let database = if config.database.file().is_some() { "sqlite" } else { "postgresql" };
+    let storage = if config.storage.folder().is_some() { "folder" } else { "s3" };
+    tracing::info!(address = %bound, url = address, version = env!("CARGO_PKG_VERSION"), database, storage, "ready");
 }

@@ -53,20 +53,41 @@ impl SecretsKey {
         key.map(|key| Some(Self(key))).ok_or_else(no_key)
     }
 
-    /// A new key in a new file, durable.
+    /// A new key in a new file, durable. It is there whole or not at all, and whoever comes second finds it.
     ///
     /// # Errors
-    /// Those of the disk, also when there is a file.
+    /// Those of the disk, also when there is a file ([`ErrorKind::AlreadyExists`]).
     pub fn make(path: &Path) -> io::Result<Self> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        writeln!(file, "{}", data_encoding::HEXLOWER.encode(&key))?;
-        file.sync_all()?;
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(format!(".{}", getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?));
+        let unfinished = Path::new(&unfinished);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished)?;
+        let written = writeln!(file, "{}", data_encoding::HEXLOWER.encode(&key)).and_then(|()| file.sync_all());
+        // A link replaces nothing.
+        let linked = written.and_then(|()| std::fs::hard_link(unfinished, path));
+        std::fs::remove_file(unfinished)?;
+        linked?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             File::open(folder)?.sync_all()?;
         }
         Ok(Self(XChaCha20Poly1305::new(&key.into())))
+    }
+
+    /// The key in a file, or a new one where there is none. Of several servers that start at once on one file, one makes
+    /// it and the others read it.
+    ///
+    /// # Errors
+    /// Those of the disk, and a file that holds no key.
+    pub fn read_or_make(path: &Path) -> io::Result<Self> {
+        if let Some(key) = Self::read(path)? {
+            return Ok(key);
+        }
+        match Self::make(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(path)?.ok_or(error),
+            made => made,
+        }
     }
 
     /// Seals a text for what it is for.
@@ -122,5 +143,26 @@ mod tests {
         }
         std::fs::write(&path, "no key").expect("written");
         assert!(SecretsKey::read(&path).is_err());
+    }
+
+    #[test]
+    fn all_who_start_at_once_on_one_file_have_one_key() {
+        const SERVERS: usize = 8;
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("secrets.key");
+            let barrier = std::sync::Barrier::new(SERVERS);
+            let keys: Vec<_> = std::thread::scope(|scope| {
+                let start = || {
+                    barrier.wait();
+                    SecretsKey::read_or_make(&path).expect("a key")
+                };
+                let servers: Vec<_> = (0..SERVERS).map(|_| scope.spawn(start)).collect();
+                servers.into_iter().map(|server| server.join().expect("it starts")).collect()
+            });
+            let sealed = keys[0].seal("a", b"text").expect("sealed");
+            assert!(keys.iter().all(|key| key.open("a", &sealed).is_some()));
+            assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing else is left");
+        }
     }
 }

@@ -27,6 +27,7 @@ pub use writer::Gate;
 use catalog::Catalog;
 use follow::Shared;
 use place::Place;
+use readers::Readers;
 use writer::Writer;
 
 mod amending;
@@ -54,6 +55,7 @@ mod packages;
 mod place;
 mod provenance;
 mod publishing;
+mod readers;
 mod removal;
 mod repositories;
 mod retention;
@@ -62,6 +64,7 @@ mod schema;
 mod search;
 mod self_check;
 mod size;
+mod soundness;
 mod sql;
 mod usage;
 mod walk;
@@ -154,6 +157,37 @@ pub enum OpenError {
     /// A record that is needed at start cannot be read.
     #[error("a record needed at start cannot be read: {0}")]
     Unreadable(#[source] StoreError),
+    /// The server of the database does not answer.
+    #[error("the database at {at} cannot be reached ({why}): start it, or correct database_url (KEEPER_DATABASE_URL)")]
+    Unreachable {
+        /// Where.
+        at: String,
+        /// What was tried last.
+        why: String,
+    },
+    /// The server of the database does not let us in.
+    #[error(
+        "the database at {at} refuses the user {user} ({why}): correct the user and the password in database_url \
+         (KEEPER_DATABASE_URL)"
+    )]
+    Credentials {
+        /// Where.
+        at: String,
+        /// Who.
+        user: String,
+        /// What it says.
+        why: String,
+    },
+    /// There is no such database on the server.
+    #[error("there is no database {name} at {at}; whoever administers that server makes it: {make}")]
+    NoDatabase {
+        /// Where.
+        at: String,
+        /// Which.
+        name: String,
+        /// The command that makes it.
+        make: String,
+    },
     /// Anything else: the folder is missing, the disk is full or read-only.
     #[error("the database cannot be opened: {0}")]
     Failed(#[source] DbErr),
@@ -177,7 +211,7 @@ impl From<DbErr> for OpenError {
 pub struct Store {
     instance: Uuid,
     place: Place,
-    readers: DatabaseConnection,
+    readers: Readers,
     writer: Writer,
     /// Where other servers use the same database.
     shared: Option<Shared>,
@@ -217,13 +251,13 @@ impl Store {
     pub async fn open_frozen(url: &str) -> Result<Self, OpenError> {
         let Some(place) = Place::parse(url)?.frozen()? else { return Self::start(url).await };
         let readers = place.readers().await?;
-        let pending = schema::pending(&readers).await?;
+        let pending = schema::pending(readers.connections()).await?;
         if !pending.is_empty() {
             return Err(OpenError::Outdated { pending });
         }
-        let instance = schema::read_mark(&readers).await?;
+        let instance = schema::read_mark(readers.connections()).await?;
         let catalog = repositories::load(&readers).await.map_err(OpenError::Unreadable)?;
-        let writer = Writer::start(place.clone(), None, Arc::default());
+        let writer = Writer::start(place.clone(), None, Arc::default(), readers.soundness().clone());
         writer.guard(Box::new(|| Err(StoreError::NotWritable(&codes::STORAGE_READ_ONLY))));
         let (building, catalog) = (std::sync::Mutex::default(), Arc::new(Catalog::new(catalog)));
         Ok(Self { instance, place, readers, writer, shared: None, building, catalog, identities: Arc::default() })
@@ -236,6 +270,7 @@ impl Store {
 
     async fn start(url: &str) -> Result<Self, OpenError> {
         let place = Place::parse(url)?;
+        place.reach().await?;
         if let Some(stranger) = place.stranger().await? {
             let ours = schema::refuse_foreign(&stranger).await;
             stranger.close().await?;
@@ -256,7 +291,7 @@ impl Store {
                 Some(Shared::start(server, Arc::clone(&catalog), Arc::clone(&identities), Arc::clone(&order)).await?)
             }
         };
-        let writer = Writer::start(place.clone(), Some(writing), order);
+        let writer = Writer::start(place.clone(), Some(writing), order, readers.soundness().clone());
         Ok(Self { instance, place, readers, writer, shared, building: building.into(), catalog, identities })
     }
 
@@ -278,7 +313,7 @@ impl Store {
 
     /// The connections by which the health is asked.
     fn health(&self) -> &DatabaseConnection {
-        self.shared.as_ref().map_or(&self.readers, Shared::connections)
+        self.shared.as_ref().map_or(self.readers.connections(), Shared::connections)
     }
 
     /// The names of the migrations that opening the database at this address would make; changes nothing.
@@ -286,9 +321,11 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn pending(url: &str) -> Result<Vec<String>, OpenError> {
-        let readers = Place::parse(url)?.readers().await?;
-        let pending = schema::pending(&readers).await;
-        if let Err(error) = readers.close().await {
+        let place = Place::parse(url)?;
+        place.reach().await?;
+        let readers = place.readers().await?;
+        let pending = schema::pending(readers.connections()).await;
+        if let Err(error) = readers.connections().close_by_ref().await {
             tracing::warn!(%error, "the database's readers did not close");
         }
         pending
@@ -306,6 +343,23 @@ impl Store {
         self.writer.silence() < within
     }
 
+    /// Waits until the writer is gone for a fault of its own: then the process cannot go on.
+    pub async fn writer_died(&self) {
+        self.writer.died().await;
+    }
+
+    /// Whether the database's file is damaged: then nothing is changed any more.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.readers.soundness().is_damaged()
+    }
+
+    /// Bytes of the log that is still to be folded into the database's file.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        self.readers.soundness().log_bytes()
+    }
+
     /// Changes that wait for the writer.
     #[must_use]
     pub fn changes_waiting(&self) -> usize {
@@ -315,7 +369,7 @@ impl Store {
     /// Connections for reading: how many there are, and how many of them nobody uses.
     #[must_use]
     pub fn readers(&self) -> (u32, usize) {
-        place::figures(&self.readers)
+        place::figures(self.readers.connections())
     }
 
     /// Takes no more commands, finishes those that were taken, and leaves one tidy file without a log beside
@@ -326,7 +380,7 @@ impl Store {
         if let Some(shared) = &self.shared {
             shared.end().await;
         }
-        if let Err(error) = self.readers.close_by_ref().await {
+        if let Err(error) = self.readers.connections().close_by_ref().await {
             tracing::warn!(%error, "the database's readers did not close");
         }
         if let Some(rest) = rest {

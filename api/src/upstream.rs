@@ -17,7 +17,7 @@ mod source;
 
 pub(crate) use client::origin;
 pub use client::{GuardedClient, Network, certificates};
-pub use credentials::{Credential, Vault, opens};
+pub use credentials::{Credential, Vault, unopened};
 pub use guard::{NetworkAllow, Refused};
 pub use limits::UpstreamLimits;
 pub use own::OwnAddress;

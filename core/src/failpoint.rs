@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! F5=kill                          the process is gone, without a last word
+//! F10=panic(2)                     a panic, the second time
 //! F8=sleep(200)                    200 ms
 //! F3=errno(5,3)                    the third time, errno 5
 //! F31=sleep(3,25%);F32=sleep(1)    one time in four; always
@@ -16,6 +17,7 @@
 //! ```text
 //! F1 create the received file   F2 inspect   F3 fsync it   F4 rename   F5 fsync the folder   F6 to the writer
 //! F7 rows of a publication, in the transaction   F8 after its COMMIT   F9 after memory has followed
+//! F10 after any COMMIT, before the answers
 //! F20 rows of a deletion, in the transaction     F21 after memory has followed
 //! F30 mark   F31 rows of waste, in the transaction   F32 remove bytes   F33 look at a shelf
 //! F40 ask an upstream
@@ -74,6 +76,7 @@ mod alive {
     #[derive(Debug, PartialEq)]
     enum What {
         Kill,
+        Panic,
         Sleep(Duration),
         Errno(i32),
     }
@@ -107,6 +110,7 @@ mod alive {
         let mut arguments = arguments.trim_end_matches(')').split(',').filter(|argument| !argument.is_empty());
         let what = match word {
             "kill" => What::Kill,
+            "panic" => What::Panic,
             "sleep" => What::Sleep(Duration::from_millis(arguments.next()?.parse().ok()?)),
             "errno" => What::Errno(arguments.next()?.parse().ok()?),
             _ => return None,
@@ -137,6 +141,7 @@ mod alive {
         match &place.what {
             _ if !is_meant => Ok(()),
             What::Kill => std::process::abort(),
+            What::Panic => panic!("the failpoint {name}"),
             What::Sleep(time) => {
                 std::thread::sleep(*time);
                 Ok(())
@@ -157,7 +162,8 @@ mod alive {
                 ("errno(5,3)", Some((What::Errno(5), When::Nth(3)))),
                 ("sleep(3,25%)", Some((What::Sleep(Duration::from_millis(3)), When::Percent(25)))),
                 ("sleep", None),
-                ("panic", None),
+                ("panic(2)", Some((What::Panic, When::Nth(2)))),
+                ("fall", None),
                 ("errno(five)", None),
             ] {
                 assert_eq!(parse(text), parsed, "{text}");

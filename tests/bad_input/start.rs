@@ -1,8 +1,7 @@
-//! What stops a start, and what is only
-//! warned of. `configuration` has the rest of the table.
+//! What stops a start, and what is only warned of. `configuration` and `database` have the rest of the table.
 //!
-//! Not here: J9 on NFS (a unit test knows the numbers of network file systems), J13, J18 (PostgreSQL, S3), J16, J17
-//! (need another program), J27 (no secrets are kept yet).
+//! Not here: J9 on NFS (a unit test knows the numbers of network file systems), J16, J17 (need another program), J27
+//! (`remote_administration`).
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -176,13 +176,48 @@ impl Postgres {
     }
 
     fn psql(&self, database: &str, statements: &str) -> std::process::Output {
-        Command::new(programs().join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "keeper", "-h"])
-            .arg(&self.folder)
-            .args(["-d", database, "-c", statements])
-            .current_dir("/")
-            .output()
-            .expect("psql runs")
+        self.shell(database, statements).output().expect("psql runs")
+    }
+
+    fn shell(&self, database: &str, statements: &str) -> Command {
+        let mut shell = Command::new(programs().join("psql"));
+        shell.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "keeper", "-h"]).arg(&self.folder);
+        shell.args(["-d", database, "-c", statements]).current_dir("/");
+        shell
+    }
+
+    /// Runs statements that take a lock in a database, and holds it until the answer is dropped.
+    pub(crate) fn hold(&self, database: &str, locks: &str) -> Held {
+        let mut shell = self.shell(database, &format!("BEGIN; {locks}; SELECT 'held'; SELECT pg_sleep(600)"));
+        let child = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("psql runs");
+        let sleeps = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE \
+                      '%pg_sleep(600)%' AND application_name = 'psql' AND wait_event = 'PgSleep'";
+        let began = Instant::now();
+        while self.execute(database, sleeps) != "1" {
+            assert!(began.elapsed() < PATIENCE, "the lock is not held");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Held { child, end: (self.folder.clone(), database.to_owned()) }
+    }
+}
+
+/// Locks that somebody holds in a database.
+pub(crate) struct Held {
+    child: Child,
+    end: (PathBuf, String),
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The server notices only at its next word that its client is gone.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query \
+                   LIKE '%pg_sleep(600)%' AND application_name = 'psql' AND pid <> pg_backend_pid()";
+        let mut shell = Command::new(programs().join("psql"));
+        shell.args(["-X", "-q", "-U", "keeper", "-h"]).arg(&self.end.0).args(["-d", &self.end.1, "-c", end]);
+        // Whatever became of it, the lock ends with the test.
+        drop(shell.current_dir("/").output());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

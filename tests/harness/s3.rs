@@ -239,7 +239,11 @@ impl Answer {
     }
 
     fn error(status: u16, code: &str) -> Self {
-        let body = format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>");
+        // By its clock it is an hour earlier, if the clocks are the trouble.
+        let then = Timestamp::now() - std::time::Duration::from_secs(3600);
+        let time =
+            if code == "RequestTimeTooSkewed" { format!("<ServerTime>{then}</ServerTime>") } else { String::new() };
+        let body = format!("<Error><Code>{code}</Code><Message>{code}</Message>{time}</Error>");
         Self(status, vec![("Content-Type", "application/xml".to_owned())], body.into_bytes())
     }
 }

@@ -353,8 +353,19 @@ impl Server {
     }
 
     fn launch(&mut self) {
-        // A server that ends before it is ready closes its output, and with it the channel.
         let ready = self.spawn();
+        self.await_ready(&ready);
+    }
+
+    /// Begins to start it on the same data, and leaves it to the test what happens meanwhile.
+    pub(crate) fn begin(&mut self) -> Receiver<String> {
+        assert!(self.child.is_none(), "it is still running");
+        self.spawn()
+    }
+
+    /// Waits until a start that was begun is over.
+    pub(crate) fn await_ready(&mut self, ready: &Receiver<String>) {
+        // A server that ends before it is ready closes its output, and with it the channel.
         self.url = ready.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("the server is not ready: {error}"));
     }
 

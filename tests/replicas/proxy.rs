@@ -1,6 +1,6 @@
 //! Stands between servers and PostgreSQL, and takes connections away at the worst moment: after the COMMIT was passed
 //! on and carried out, before its answer is, or before it was passed on; takes no connection any more after that; or
-//! keeps all and lets nothing pass.
+//! keeps all and lets nothing pass, for a while or for good.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -43,6 +43,9 @@ struct Faults {
     closed: AtomicBool,
     /// Nothing passes any more; connections stay open.
     swallows: AtomicBool,
+    /// Connections that were taken, and how many of them are silent for good.
+    taken: AtomicUsize,
+    silent: AtomicUsize,
 }
 
 impl Proxy {
@@ -58,7 +61,8 @@ impl Proxy {
                     continue;
                 }
                 let (target, faults) = (target.clone(), Arc::clone(&shared));
-                thread::spawn(move || join(&client, &target, &faults));
+                let number = faults.taken.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || join(&client, &target, &faults, number));
             }
         });
         Self { folder, faults }
@@ -90,6 +94,11 @@ impl Proxy {
         self.faults.swallows.store(swallows, Ordering::SeqCst);
     }
 
+    /// On the connections that are there nothing passes any more, for good; new ones are as they were.
+    pub(super) fn silence_these(&self) {
+        self.faults.silent.store(self.faults.taken.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
     /// Answers that are still to be taken away.
     pub(super) fn left(&self) -> usize {
         self.faults.commits.load(Ordering::SeqCst)
@@ -114,19 +123,19 @@ impl Faults {
     }
 
     /// Waits while nothing passes.
-    fn pass(&self) {
-        while self.swallows.load(Ordering::SeqCst) {
+    fn pass(&self, number: usize) {
+        while self.swallows.load(Ordering::SeqCst) || number < self.silent.load(Ordering::SeqCst) {
             thread::sleep(PAUSE);
         }
     }
 }
 
-fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
+fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>, number: usize) {
     let Ok(server) = UnixStream::connect(target) else { return };
     let answers = {
         let (server, client) = (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
         let faults = Arc::clone(faults);
-        thread::spawn(move || copy(&server, &client, &faults))
+        thread::spawn(move || copy(&server, &client, &faults, number))
     };
     let (mut bytes, mut named) = (vec![0; 64 * 1024], false);
     while let Ok(length @ 1..) = (&mut &*client).read(&mut bytes) {
@@ -142,7 +151,7 @@ fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
             // The client hears nothing any more; the server carries it out and only then notices.
             client.shutdown(std::net::Shutdown::Both).expect("it was open");
         }
-        faults.pass();
+        faults.pass(number);
         let lost = last == Some(Last::Lost);
         if lost || (&mut &server).write_all(part).is_err() || cut {
             break;
@@ -152,10 +161,10 @@ fn join(client: &UnixStream, target: &PathBuf, faults: &Arc<Faults>) {
     let _ = answers.join();
 }
 
-fn copy(from: &UnixStream, to: &UnixStream, faults: &Faults) {
+fn copy(from: &UnixStream, to: &UnixStream, faults: &Faults, number: usize) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = (&mut &*from).read(&mut bytes) {
-        faults.pass();
+        faults.pass(number);
         if (&mut &*to).write_all(&bytes[..length]).is_err() {
             // What the server still says is for nobody, but it has to be able to say it.
             continue;

@@ -9,7 +9,7 @@ use super::upkeep::{Here, MISUNDERSTOOD, Place, ask, refuse};
 use super::{Exit, Settings, Verb, output};
 use crate::admin_socket::{Reply, Request};
 use crate::backup::journal::Journaled;
-use crate::backup::{self, BackupError, Manifest, Reserve};
+use crate::backup::{self, BackupError, Manifest, Reserve, Restored};
 use crate::blobs;
 use crate::config::Config;
 use crate::datadir::DataDir;
@@ -69,6 +69,7 @@ pub async fn backup(config: &Config, kept: Kept) -> Exit {
     // The server's working folder is another one.
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let Kept { to, base, journal } = kept;
+    let mut copied_exit = Exit::Fine;
     if let Some(to) = to.map(absolute) {
         let made = copied(config, to.clone(), base.map(absolute)).await;
         let exit = match made {
@@ -80,15 +81,16 @@ pub async fn backup(config: &Config, kept: Kept) -> Exit {
             }
             Err((exit, reason)) => refuse(exit, &reason),
         };
-        if exit != Exit::Fine {
+        if !matches!(exit, Exit::Fine | Exit::Faults) {
             return exit;
         }
+        copied_exit = exit;
     }
-    let Some(file) = journal.map(absolute) else { return Exit::Fine };
+    let Some(file) = journal.map(absolute) else { return copied_exit };
     match journaled(config, file.clone()).await {
         Ok(Journaled { added, last_audit_row }) => {
             let text = format!("{}: {added} publications added, up to number {last_audit_row}\n", file.display());
-            output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
+            output::stdout(&text).map_or(Exit::Failed, |()| copied_exit)
         }
         Err((exit, reason)) => refuse(exit, &reason),
     }
@@ -118,32 +120,34 @@ async fn journaled(config: &Config, file: PathBuf) -> Result<Journaled, (Exit, S
 
 /// Makes a data folder of a copy.
 pub async fn restore(config: &Config, from: PathBuf, reserve_from: Option<PathBuf>) -> Exit {
-    match restored(config, from, reserve_from.clone()).await {
-        Ok((manifest, reserved)) => {
-            if let Some(journal) = reserve_from {
-                let Reserved { made, there, homeless } = reserved;
-                output::stderr(&format!(
-                    "{}: {made} numbers of lost versions are kept for their content; {there} versions are there",
-                    journal.display()
-                ));
-                if homeless > 0 {
-                    output::stderr(&format!(
-                        "{homeless} lost versions are of repositories that the copy does not know: their numbers are \
-                         not kept"
-                    ));
-                }
-            }
-            told("restored", &manifest)
+    let Restored { manifest, reserved, sealed } = match restored(config, from, reserve_from.clone()).await {
+        Ok(restored) => restored,
+        Err((exit, reason)) => return refuse(exit, &reason),
+    };
+    if let Some(journal) = reserve_from {
+        let Reserved { made, there, homeless } = reserved;
+        output::stderr(&format!(
+            "{}: {made} numbers of lost versions are kept for their content; {there} versions are there",
+            journal.display()
+        ));
+        if homeless > 0 {
+            output::stderr(&format!(
+                "{homeless} lost versions are of repositories that the copy does not know: their numbers are not kept"
+            ));
         }
-        Err((exit, reason)) => refuse(exit, &reason),
     }
+    if !sealed.is_empty() {
+        output::stderr(&format!(
+            "the key that the credentials of these repositories' upstreams are sealed with is not here, and no copy has \
+             it: {}. Put it at {} before the start, or start once with --reset-secrets to forget these credentials",
+            sealed.join(", "),
+            config.secrets_key_file.display()
+        ));
+    }
+    told("restored", &manifest)
 }
 
-async fn restored(
-    config: &Config,
-    from: PathBuf,
-    reserve_from: Option<PathBuf>,
-) -> Result<(Manifest, Reserved), (Exit, String)> {
+async fn restored(config: &Config, from: PathBuf, reserve_from: Option<PathBuf>) -> Result<Restored, (Exit, String)> {
     let data = DataDir::open(&config.data_dir, config.storage.folder(), config.allow_network_disk)
         .map_err(|error| (Exit::from(&error), error.to_string()))?;
     // Before anything is opened, and with it made.
@@ -158,11 +162,22 @@ async fn restored(
     let blobs = blobs::open(&config.storage, &data.tmp(), data.is_read_only())
         .await
         .map_err(|error| failed(error.to_string()))?;
-    backup::restore(&from, blobs, &config.database, reserve).await.map_err(|error| failed(error.to_string()))
+    let restored = backup::restore(&from, blobs, &config.database, reserve, &config.secrets_key_file).await;
+    restored.map_err(|error| failed(error.to_string()))
 }
 
 fn told(what: &str, manifest: &Manifest) -> Exit {
-    let Manifest { blobs, bytes, last_audit_row, .. } = manifest;
+    let Manifest { blobs, bytes, last_audit_row, faults, faulty, .. } = manifest;
+    for fault in faulty {
+        output::stderr(&format!("{} {}", fault.fault, fault.blob));
+    }
+    if *faults > 0 {
+        output::stderr(&format!(
+            "{faults} stored files that the database names are not in the copy, for they were missing or damaged; \
+             'verify' says of which versions they are"
+        ));
+    }
     let text = format!("{what}: {blobs} stored files of {bytes} bytes, changes up to number {last_audit_row}\n");
-    output::stdout(&text).map_or(Exit::Failed, |()| Exit::Fine)
+    let exit = if *faults > 0 { Exit::Faults } else { Exit::Fine };
+    output::stdout(&text).map_or(Exit::Failed, |()| exit)
 }

@@ -18,7 +18,7 @@ pub enum Exit {
     InUse = 3,
     /// The database was written by a newer program.
     NewerDatabase = 4,
-    /// A verification found faults, or an import what it could not take.
+    /// A verification or a backup found faults, or an import what it could not take.
     Faults = 5,
 }
 

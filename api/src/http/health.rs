@@ -3,8 +3,14 @@
 //!
 //! ```text
 //! {"database":"ok","database_age_seconds":0,"storage":"ok","storage_age_seconds":4,"draining":false,
-//!  "writes":"off","writes_off_because":"disk_full","writes_off_since":"2026-11-30T10:00:00Z"}
+//!  "writes":"off","writes_off_because":"disk_full","writes_off_since":"2026-11-30T10:00:00Z",
+//!  "background":"ok"}
 //! ```
+//!
+//! A file of a database that is damaged is `"database":"failed"` with `"database_because":"damaged"`.
+//!
+//! `background` is `failed`, with the names under `background_panicked`, while a task that has panicked within an hour was
+//! begun again; requests are served all the same.
 //!
 //! A server that can only be read from is ready all the same; who needs more asks `/readyz?writes=required`. One whose
 //! data folder is gone is not: what it still has open may not be what it should serve.
@@ -24,9 +30,11 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::blobs::guard::{Guard, Writes};
+use crate::supervise::Supervisor;
 
-/// How long the answer of the database is believed.
+/// How long the answer of the database is believed, and how long it may take.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
+const DATABASE_TIME: Duration = Duration::from_secs(3);
 /// How long the answer of the storage is believed, and how long it may take.
 const STORAGE_CHECK: Duration = Duration::from_secs(10);
 const STORAGE_TIME: Duration = Duration::from_secs(5);
@@ -34,11 +42,16 @@ const STORAGE_TIME: Duration = Duration::from_secs(5);
 /// Says whether the task that commits is alive.
 pub type WriterAlive = Box<dyn Fn() -> bool + Send + Sync>;
 
+/// Says whether the database's file is damaged.
+pub(crate) type Damaged = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// The state of the probes.
 pub struct Health {
     draining: AtomicBool,
     writer_alive: WriterAlive,
+    damaged: Damaged,
     guard: Arc<Guard>,
+    supervisor: Supervisor,
     database: Check,
     storage: Check,
 }
@@ -46,9 +59,9 @@ pub struct Health {
 impl Health {
     /// Probes over a writer and what may be written.
     #[must_use]
-    pub fn new(writer_alive: WriterAlive, guard: Arc<Guard>) -> Self {
+    pub fn new(writer_alive: WriterAlive, damaged: Damaged, guard: Arc<Guard>, supervisor: Supervisor) -> Self {
         let (database, storage) = (Check::new(DATABASE_CHECK), Check::new(STORAGE_CHECK));
-        Self { draining: AtomicBool::new(false), writer_alive, guard, database, storage }
+        Self { draining: AtomicBool::new(false), writer_alive, damaged, guard, supervisor, database, storage }
     }
 
     /// From now on the server is not ready: it is stopping.
@@ -68,11 +81,13 @@ impl Health {
 
     pub(super) async fn ready(&self, keeper: &Keeper, needs_writes: bool) -> Response {
         let draining = self.draining.load(Ordering::Relaxed);
-        let (database, database_age) = self.database.ask(database_answers(keeper)).await;
+        let (answers, database_age) = self.database.ask(database_answers(keeper)).await;
+        let damaged = (self.damaged)();
+        let database = answers && !damaged;
         let (storage, storage_age) = self.storage.ask(storage_answers(keeper)).await;
         let (writes, since) = self.guard.asked();
         let off = match writes {
-            _ if !(self.writer_alive)() => Some("database_unavailable"),
+            _ if damaged || !(self.writer_alive)() => Some("database_unavailable"),
             Writes::On => None,
             Writes::Full { .. } | Writes::ReadOnly | Writes::Gone => writes.code(),
         };
@@ -87,6 +102,14 @@ impl Health {
         if off.is_some() && writes != Writes::On {
             body["writes_off_since"] = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         }
+        if damaged {
+            body["database_because"] = "damaged".into();
+        }
+        let panicked = self.supervisor.panicked();
+        body["background"] = word(panicked.is_empty()).into();
+        if !panicked.is_empty() {
+            body["background_panicked"] = panicked.into();
+        }
         let there = writes != Writes::Gone;
         let fine = database && storage && there && !draining && (off.is_none() || !needs_writes);
         answer(fine, &format!("{body}\n"))
@@ -94,7 +117,17 @@ impl Health {
 }
 
 async fn database_answers(keeper: &Keeper) -> bool {
-    keeper.ping().await.inspect_err(|error| tracing::error!(%error, "the database does not answer")).is_ok()
+    match tokio::time::timeout(DATABASE_TIME, keeper.ping()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer");
+            false
+        }
+        Err(_) => {
+            tracing::error!("the database did not answer in {DATABASE_TIME:?}");
+            false
+        }
+    }
 }
 
 /// Asks for a blob that nobody has: that it is not there is an answer.

@@ -83,6 +83,7 @@ impl Samples {
     fn queues(&self) {
         let Sources { store, admission, .. } = &self.sources;
         gauge!("keeper_writer_queue_commands").set(store.changes_waiting() as f64);
+        gauge!("keeper_database_log_bytes").set(store.log_bytes() as f64);
         let (readers, idle) = store.readers();
         gauge!("keeper_database_readers", "state" => "idle").set(idle as f64);
         gauge!("keeper_database_readers", "state" => "busy").set(f64::from(readers) - idle as f64);

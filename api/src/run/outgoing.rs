@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use keeper_core::artifact::StoreError;
-use keeper_core::repository::{Actor, Repository, RepositoryDetails, RepositoryId, RepositoryStore as _};
+use keeper_core::repository::{Actor, Repository, RepositoryDetails, RepositoryStore as _};
 use keeper_core::source::Source;
 
 use super::StartError;
@@ -13,7 +13,7 @@ use url::Url;
 use crate::config::{AllowedNetwork, Config, UpstreamBounds};
 use crate::secrets::SecretsKey;
 use crate::store::{OpenError, Store};
-use crate::upstream::{Credential, GuardedClient, Network, UpstreamLimits, Vault, certificates, opens};
+use crate::upstream::{Credential, GuardedClient, Network, UpstreamLimits, Vault, certificates, unopened};
 
 /// The way out, with the credentials of a vault.
 pub(super) fn network(config: &Config, vault: Option<Arc<Vault>>) -> Result<GuardedClient, StartError> {
@@ -78,14 +78,7 @@ pub(super) async fn secrets_key(config: &Config, store: &Store, reset: bool) -> 
     let path = &config.secrets_key_file;
     let unusable = |error: io::Error| StartError::SecretsKey { path: path.clone(), why: error.to_string() };
     let key = SecretsKey::read(path).map_err(unusable)?;
-    let repositories = store.list().await.map_err(OpenError::Unreadable)?;
-    let mut lost = Vec::new();
-    for row in store.sealed_credentials().await.map_err(OpenError::Unreadable)? {
-        let id = RepositoryId(row.repository);
-        if !key.as_ref().is_some_and(|key| opens(key, id, &row.sealed)) {
-            lost.extend(repositories.iter().find(|repository| repository.id == id).cloned());
-        }
-    }
+    let lost = unopened(store, key.as_ref()).await.map_err(OpenError::Unreadable)?;
     if !lost.is_empty() && !reset {
         let names: Vec<_> = lost.iter().map(|repository| repository.address.to_string()).collect();
         return Err(StartError::SecretsLost { path: path.clone(), repositories: names.join(", ") });
@@ -94,7 +87,7 @@ pub(super) async fn secrets_key(config: &Config, store: &Store, reset: bool) -> 
         forget_credentials(store, &repository).await.map_err(OpenError::Unreadable)?;
         tracing::warn!(repository.name = %repository.address, "the credentials of its upstream were forgotten");
     }
-    key.map_or_else(|| SecretsKey::make(path).map_err(unusable), Ok)
+    key.map_or_else(|| SecretsKey::read_or_make(path).map_err(unusable), Ok)
 }
 
 async fn forget_credentials(store: &Store, repository: &Repository) -> Result<(), StoreError> {

@@ -14,12 +14,12 @@ use keeper_core::blob::BlobLocation;
 use keeper_core::digest::Digest;
 use keeper_core::failpoint;
 use keeper_core::repository::{Actor, RepositoryId};
-use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::rows::{
     ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES, blob_location, json, package_name, state, version,
 };
-use super::sql::{all, failed, one, timestamp};
+use super::sql::{all, bounded, end, failed, one, timestamp};
 use super::{Store, amending, indexes, publishing, search};
 
 /// Labels of one answer: more than one already means "ambiguous" to most formats.
@@ -43,16 +43,16 @@ impl ArtifactStore for Store {
         if there.is_none() {
             return Ok(None);
         }
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let found = by_coordinate(&snapshot, of, what).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(found)
     }
 
     async fn by_id(&self, within: &[RepositoryId], id: ArtifactId) -> Result<Option<Artifact>, StoreError> {
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let found = whole(&snapshot, "a.id = $1", [id.to_string().into()]).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(found.filter(|artifact| within.contains(&artifact.repository)))
     }
 
@@ -219,7 +219,8 @@ impl ArtifactStore for Store {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.health().execute_unprepared("SELECT 1 FROM instance").await.map(drop).map_err(failed)
+        let asked = self.health().execute_unprepared("SELECT 1 FROM instance");
+        bounded(self.health(), asked).await.map(drop).map_err(failed)
     }
 }
 

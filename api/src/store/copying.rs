@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Store;
 use super::audit;
+use super::documents::forget_storage;
 use super::publishing::reservation::{Reservation, Reserved, reserve};
 use super::sql::{execute, one};
 
@@ -67,5 +68,6 @@ async fn after_restore(on: &DatabaseTransaction) -> Result<(), StoreError> {
     execute(on, statement, [BEYOND.into()]).await?;
     execute(on, "DELETE FROM sessions", []).await?;
     execute(on, "UPDATE jobs SET lease_until = NULL", []).await?;
+    forget_storage(on).await?;
     audit::record(on, &Actor::system(), "instance.restore", "instance".to_owned(), json!({})).await
 }

@@ -35,6 +35,33 @@ impl DocumentStore for Store {
     }
 }
 
+/// Whose the mark of the storage is, and its name.
+const MARK: (&str, &str) = ("instance", "storage");
+
+impl Store {
+    /// The mark of the place where the stored files of this database are; `own` if none was known.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn storage_mark(&self, own: &str) -> Result<String, StoreError> {
+        let (owner, name) = MARK;
+        let new = Bytes::copy_from_slice(own.as_bytes());
+        let mut known = recall(&self.readers, owner, name).await?;
+        if known.is_none() {
+            let first = (owner.to_owned(), name.to_owned());
+            self.writer.submit(move |on| Box::pin(replace(on, first.0, first.1, None, new)), |_| ()).await?;
+            known = recall(&self.readers, owner, name).await?;
+        }
+        Ok(known.map_or_else(String::new, |known| String::from_utf8_lossy(&known.body).into_owned()))
+    }
+}
+
+/// A restored database belongs to the stored files that it is restored with.
+pub(super) async fn forget_storage(on: &impl ConnectionTrait) -> Result<(), StoreError> {
+    let (owner, name) = MARK;
+    forget(on, owner.to_owned(), Some(name.to_owned())).await
+}
+
 const RECALL: &str = "SELECT body, etag, last_modified, fetched_at FROM documents WHERE owner = $1 AND name = $2";
 
 const KEEP: &str = "INSERT INTO documents (owner, name, body, etag, last_modified, fetched_at) \

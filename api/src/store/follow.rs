@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::Catalog;
 use super::identity::Generation;
 use super::place::postgres::{CHANNEL, PROCESSES, Server};
-use super::sql::{failed, one};
+use super::sql::{end, failed, one};
 use super::{OpenError, repositories};
 
 /// Time between two readings when no message comes.
@@ -35,6 +35,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const TRUSTED: Duration = Duration::from_secs(5);
 /// How long a reading may take.
 const READING: Duration = Duration::from_secs(2);
+/// How long nothing may be heard before the connection that listens is asked whether it lives.
+const QUIET: Duration = Duration::from_secs(10);
 /// What is waited before it is read, or the channel listened to, again after trouble.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -154,12 +156,22 @@ async fn hear(
     let _one_waits_already = said.try_send(());
     loop {
         // One that waits already stands for all: what was said before it is read will be read.
-        match listener.try_recv().await? {
-            Some(message) if message.payload() == own => {}
-            Some(_) => drop(said.try_send(())),
-            None => return Ok(()),
+        match tokio::time::timeout(QUIET, listener.try_recv()).await {
+            Ok(Ok(Some(message))) if message.payload() == own => {}
+            Ok(Ok(Some(_))) => drop(said.try_send(())),
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            // Quiet, or dead: nobody tells whoever only listens.
+            Err(_) => {
+                let asked = sea_orm::sqlx::query("SELECT 1").execute(&mut *listener);
+                tokio::time::timeout(READING, asked).await.map_err(|_| silent())??;
+            }
         }
     }
+}
+
+fn silent() -> sea_orm::sqlx::Error {
+    sea_orm::sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"))
 }
 
 struct Follower {
@@ -200,7 +212,7 @@ impl Follower {
         let snapshot = self.watchers.begin().await.map_err(failed)?;
         let all = repositories::load(&snapshot).await?;
         let number: Option<NumberRow> = one(&snapshot, "SELECT identity_generation FROM instance", []).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         self.catalog.replace(all);
         drop(order);
         let number = number.map(|row| row.identity_generation);

@@ -11,12 +11,12 @@ use keeper_core::catalog::{
 };
 use keeper_core::limits::PAGE_LIMIT_MAX;
 use keeper_core::repository::RepositoryId;
-use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
 use super::dialect::Dialect;
 use super::rows::{json, package_name, state, version};
-use super::sql::{Places, all, corrupt, escape_like, failed, one, timestamp};
+use super::sql::{Places, all, corrupt, end, escape_like, one, timestamp};
 use super::usage::stored;
 use super::walk::{places, walk_each};
 use super::{Store, words};
@@ -25,7 +25,7 @@ use super::{Store, words};
 impl PackageStore for Store {
     async fn list_packages(&self, query: &PackageQuery) -> Result<Page<Package>, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let (walk, shared) = walk_of(Dialect::of(&snapshot), query, limit);
         let mut keys: Vec<KeyRow> = walk_each(&snapshot, &query.repositories, &walk, &shared).await?;
         match query.order {
@@ -36,7 +36,7 @@ impl PackageStore for Store {
         let more = keys.len() > limit;
         let ids: Vec<_> = keys.into_iter().take(limit).map(|key| key.id).collect();
         let items = by_ids(&snapshot, &ids).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(Page { items, more })
     }
 
@@ -49,7 +49,7 @@ impl PackageStore for Store {
 
     async fn package_versions(&self, query: &VersionQuery) -> Result<Page<ListedVersion>, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let package = query.package.to_string();
         let place: Option<PlaceRow> = match query.after {
             Some(after) => one(&snapshot, PLACE, [after.to_string().into(), package.as_str().into()]).await?,
@@ -62,13 +62,13 @@ impl PackageStore for Store {
         values.extend(place.into_iter().flat_map(|place| [place.sort_key.into(), place.version.into()]));
         let question = versions_of(query.deleted, query.order, query.after.is_some(), limit);
         let rows: Vec<VersionRow> = all(&snapshot, &question, values).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Page::cut(rows, limit).try_map(VersionRow::parse)
     }
 
     async fn dependents(&self, query: &DependentQuery) -> Result<Page<Dependent>, StoreError> {
         let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let mut shared: Vec<Value> = vec![query.package.as_str().into()];
         shared.extend(query.after.map(|after| after.to_string().into()));
         let walk = needing(query.after.is_some(), limit);
@@ -83,7 +83,7 @@ impl PackageStore for Store {
         let values = keys.into_iter().map(|key| key.artifact.into());
         let values = std::iter::once(query.package.as_str().into()).chain(values);
         let rows: Vec<NeedRow> = all(&snapshot, &question, values).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(Page { items: rows.into_iter().map(NeedRow::parse).collect::<Result<_, _>>()?, more })
     }
 

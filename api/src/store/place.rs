@@ -15,6 +15,7 @@ use std::path::Path;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 use super::OpenError;
+use super::readers::Readers;
 
 pub(super) mod postgres;
 mod sqlite;
@@ -99,10 +100,18 @@ impl Place {
     }
 
     /// The connections that read; each transaction of theirs sees one moment.
-    pub(super) async fn readers(&self) -> Result<DatabaseConnection, OpenError> {
+    pub(super) async fn readers(&self) -> Result<Readers, OpenError> {
+        Ok(match self {
+            Self::Sqlite(file) => Readers::new(file.readers().await?, None),
+            Self::Postgres(server) => Readers::new(server.readers().await?, Some(server.clone())),
+        })
+    }
+
+    /// Waits until the database can be reached, or says why it cannot be used.
+    pub(super) async fn reach(&self) -> Result<(), OpenError> {
         match self {
-            Self::Sqlite(file) => file.readers().await,
-            Self::Postgres(server) => server.readers().await,
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(server) => server.reach().await,
         }
     }
 
@@ -127,6 +136,14 @@ impl Place {
         match self {
             Self::Sqlite(file) => file.copy_to(to).await.map(|()| true),
             Self::Postgres(_) => Ok(false),
+        }
+    }
+
+    /// Bytes of the log that is still to be folded into the file, where there is such a thing.
+    pub(super) fn log_bytes(&self) -> u64 {
+        match self {
+            Self::Sqlite(file) => file.log_bytes(),
+            Self::Postgres(_) => 0,
         }
     }
 

@@ -8,13 +8,13 @@ use keeper_core::artifact::{ArtifactId, PackageName, StoreError};
 use keeper_core::repository::{Actor, RepositoryAddress, RepositoryId};
 use keeper_core::retention::{Candidate, Day, Doomed, PackageVersions, RetentionStore, Rules, SetRules, day_of};
 use keeper_core::uses::Use;
-use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::burial::bury;
 use super::publishing::{Ended, next_generation};
-use super::sql::{all, corrupt, execute, failed, micros, one, timestamp};
+use super::sql::{all, corrupt, end, execute, micros, one, timestamp};
 use super::usage::{later_than, number};
 use super::{Store, audit, rows};
 
@@ -43,14 +43,14 @@ impl RetentionStore for Store {
     }
 
     async fn packages(&self, of: RepositoryId, after: i64, limit: u32) -> Result<Vec<PackageVersions>, StoreError> {
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         let values = [of.0.into(), after.into(), i64::from(limit).into()];
         let packages: Vec<PackageRow> = all(&snapshot, PACKAGES, values).await?;
         let mut found = Vec::with_capacity(packages.len());
         for package in packages {
             found.push(versions(&snapshot, package).await?);
         }
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(found)
     }
 

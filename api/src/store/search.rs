@@ -8,20 +8,18 @@ use std::collections::HashMap;
 
 use keeper_core::artifact::{Artifact, ArtifactFile, ArtifactQuery, Page, StoreError};
 use keeper_core::limits::PAGE_LIMIT_MAX;
-use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::dialect::Dialect;
+use super::readers::Readers;
 use super::rows::{ArtifactRow, FileRow, SELECT_ARTIFACTS, SELECT_FILES};
-use super::sql::{Places, all, escape_like, failed};
+use super::sql::{Places, all, escape_like};
 use super::walk::{REPOSITORY, places, walk_each};
 
 /// One page: at most [`PAGE_LIMIT_MAX`] entries, whatever the query says.
-pub(super) async fn page<C>(readers: &C, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError>
-where
-    C: TransactionTrait,
-{
+pub(super) async fn page(readers: &Readers, query: &ArtifactQuery) -> Result<Page<Artifact>, StoreError> {
     let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
-    let snapshot = readers.begin().await.map_err(failed)?;
+    let snapshot = readers.begin().await?;
     let (walk, shared) = walk_of(Dialect::of(&snapshot), query, limit);
     let mut keys: Vec<KeyRow> = walk_each(&snapshot, &query.repositories, &walk, &shared).await?;
     keys.sort_by(|a, b| b.id.cmp(&a.id));

@@ -5,12 +5,12 @@ use keeper_core::artifact::{ArtifactFile, FileContent, StoreError};
 use keeper_core::digest::Digest;
 use keeper_core::repository::{Counts, FormatKey, RepositoryAddress, RepositoryId, RepositoryName};
 use keeper_core::verifier::{JudgedFiles, SelfCheck, Totals};
-use sea_orm::{ConnectionTrait, FromQueryResult, TransactionTrait};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::Store;
 use super::dialect::Dialect;
 use super::rows::FileRow;
-use super::sql::{all, corrupt, failed, one};
+use super::sql::{all, corrupt, end, one};
 use super::usage::{self, number};
 use super::words;
 
@@ -19,10 +19,10 @@ impl SelfCheck for Store {
     async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let Some(question) = Dialect::of(&self.readers).integrity() else { return Ok(Vec::new()) };
         // In one transaction, for that is one connection.
-        let snapshot = self.readers.begin().await.map_err(failed)?;
+        let snapshot = self.readers.begin().await?;
         words::look_again(&snapshot).await?;
         let rows: Vec<Line> = all(&snapshot, question, []).await?;
-        snapshot.rollback().await.map_err(failed)?;
+        end(snapshot).await?;
         Ok(rows.into_iter().map(|row| row.line).collect())
     }
 
@@ -37,10 +37,10 @@ impl SelfCheck for Store {
                 name: RepositoryName::try_from(name.as_str()).map_err(|error| corrupt(&what, error))?,
             };
             // One moment for both, or every publication in between would look like a fault.
-            let snapshot = self.readers.begin().await.map_err(failed)?;
+            let snapshot = self.readers.begin().await?;
             let kept = usage::read(&snapshot, RepositoryId(id)).await?.used;
             let counted = counted(&snapshot, id).await?;
-            snapshot.rollback().await.map_err(failed)?;
+            end(snapshot).await?;
             totals.push(Totals { repository, kept, counted });
         }
         Ok(totals)

@@ -6,6 +6,8 @@
 //! parse [`StoreError::Corrupt`], all else [`StoreError::Unavailable`] with its source.
 
 use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
@@ -13,7 +15,42 @@ use sea_orm::sqlx;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
-use sea_orm::{ConnAcquireErr, ConnectionTrait, DbErr, FromQueryResult, RuntimeErr, SqlErr, Statement, Value};
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, RuntimeErr, SqlErr, Statement, Value,
+};
+
+use super::dialect::Dialect;
+
+/// How long a question may take where the network is between: a free connection is waited for 2 s, and a statement that
+/// the server carries out is ended by the server after 5. Whoever waits longer waits for nobody.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// Does something that asks a server, in bounded time. A connection that is left behind so is looked at before anybody
+/// gets it again (`place/postgres.rs`).
+pub(super) async fn bounded<T>(
+    on: &impl ConnectionTrait,
+    work: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    if Dialect::of(on) == Dialect::Sqlite {
+        return work.await;
+    }
+    tokio::time::timeout(ANSWER, work).await.unwrap_or_else(|_| {
+        let silent = std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer");
+        Err(DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Io(silent).into())))
+    })
+}
+
+/// Ends a transaction that has only read.
+pub(super) async fn end(snapshot: DatabaseTransaction) -> Result<(), StoreError> {
+    if Dialect::of(&snapshot) == Dialect::Sqlite {
+        return snapshot.rollback().await.map_err(failed);
+    }
+    // Nothing depends on it: a connection that does not answer is given up behind the scenes.
+    match tokio::time::timeout(ANSWER, snapshot.rollback()).await {
+        Ok(ended) => ended.map_err(failed),
+        Err(_) => Ok(()),
+    }
+}
 
 /// Runs a statement and says how many rows it changed.
 pub(super) async fn execute<const N: usize>(
@@ -46,7 +83,7 @@ pub(super) async fn one<R: FromQueryResult>(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<R>, StoreError> {
-    one_raw(on, sql, values).await.map_err(failed)
+    bounded(on, one_raw(on, sql, values)).await.map_err(failed)
 }
 
 /// The same, with the database's own error.
@@ -67,7 +104,7 @@ pub(super) async fn all<R: FromQueryResult>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<R>, StoreError> {
     let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
-    let rows = on.query_all_raw(statement).await.map_err(failed)?;
+    let rows = bounded(on, on.query_all_raw(statement)).await.map_err(failed)?;
     rows.iter().map(|row| R::from_query_result(row, "")).collect::<Result<_, _>>().map_err(failed)
 }
 

@@ -20,11 +20,12 @@ use keeper_core::artifact::{Page, StoreError};
 use keeper_core::catalog::{About, Hit, Package, Rank, SearchQuery};
 use keeper_core::limits::PAGE_LIMIT_MAX;
 use keeper_core::repository::RepositoryId;
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, TransactionTrait};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::dialect::Dialect;
 use super::packages::by_ids;
-use super::sql::{all, corrupt, failed};
+use super::readers::Readers;
+use super::sql::{all, corrupt, end};
 
 pub(super) mod fts5;
 mod trigrams;
@@ -39,12 +40,12 @@ const PARTS: usize = 64;
 const PART_CHARACTERS: usize = 3;
 
 /// A page of what is found.
-pub(super) async fn find(readers: &DatabaseConnection, query: &SearchQuery) -> Result<Page<Hit>, StoreError> {
+pub(super) async fn find(readers: &Readers, query: &SearchQuery) -> Result<Page<Hit>, StoreError> {
     let limit = query.limit.min(PAGE_LIMIT_MAX) as usize;
     if query.repositories.is_empty() || query.terms.is_empty() {
         return Ok(Page { items: Vec::new(), more: false });
     }
-    let snapshot = readers.begin().await.map_err(failed)?;
+    let snapshot = readers.begin().await?;
     let (question, values) = match Dialect::of(&snapshot) {
         Dialect::Sqlite => fts5::question(query, limit),
         Dialect::Postgres => trigrams::question(query, limit),
@@ -54,7 +55,7 @@ pub(super) async fn find(readers: &DatabaseConnection, query: &SearchQuery) -> R
     rows.truncate(limit);
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let packages = by_ids(&snapshot, &ids).await?;
-    snapshot.rollback().await.map_err(failed)?;
+    end(snapshot).await?;
     let hit = |(row, package): (RankedRow, Package)| {
         let rank = Rank::try_from(row.rank).map_err(|error| corrupt("a rank", error))?;
         Ok(Hit { package, rank })
@@ -70,7 +71,7 @@ struct RankedRow {
 
 /// Packages whose names share parts with a mistyped word, those that share the most first.
 pub(super) async fn similar(
-    readers: &DatabaseConnection,
+    readers: &Readers,
     within: &[RepositoryId],
     word: &str,
     limit: u32,
@@ -78,7 +79,7 @@ pub(super) async fn similar(
     if within.is_empty() || word.chars().count() < PART_CHARACTERS {
         return Ok(Vec::new());
     }
-    let snapshot = readers.begin().await.map_err(failed)?;
+    let snapshot = readers.begin().await?;
     let (question, values) = match Dialect::of(&snapshot) {
         Dialect::Sqlite => fts5::similar(within, word, limit),
         Dialect::Postgres => trigrams::similar(within, word, limit),
@@ -86,7 +87,7 @@ pub(super) async fn similar(
     let rows: Vec<IdRow> = all(&snapshot, &question, values).await?;
     let ids: Vec<_> = rows.into_iter().map(|row| row.id).collect();
     let packages = by_ids(&snapshot, &ids).await?;
-    snapshot.rollback().await.map_err(failed)?;
+    end(snapshot).await?;
     Ok(packages)
 }
 

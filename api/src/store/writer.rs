@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::command::{Queued, Waiting};
 use self::task::Task;
 use super::place::Place;
+use super::soundness::Soundness;
 
 /// Commands that wait for the writer. At a hundred groups a second this is far less than the 2 s after which
 /// an answer is worth nothing.
@@ -46,9 +47,11 @@ pub type Gate = Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>;
 /// The door to the writer task.
 pub(super) struct Writer {
     gate: OnceLock<Gate>,
+    soundness: Arc<Soundness>,
     queue: mpsc::Sender<Queued>,
     pulse: Arc<Pulse>,
     closing: CancellationToken,
+    died: CancellationToken,
     task: Mutex<Option<JoinHandle<Task>>>,
 }
 
@@ -56,11 +59,25 @@ impl Writer {
     /// Starts the task on a connection of that place, or on one that it makes when it is needed. `order` is held from
     /// each COMMIT to the end of what follows it, so that whoever else changes memory after the database can do it in
     /// its order.
-    pub(super) fn start(place: Place, connection: Option<DatabaseConnection>, order: Arc<Mutex<()>>) -> Self {
+    pub(super) fn start(
+        place: Place,
+        connection: Option<DatabaseConnection>,
+        order: Arc<Mutex<()>>,
+        soundness: Arc<Soundness>,
+    ) -> Self {
         let (queue, commands) = mpsc::channel(QUEUE_COMMANDS);
         let (pulse, closing) = (Arc::new(Pulse::new()), CancellationToken::new());
-        let task = Task::new(place, connection, order, commands, pulse.clone(), closing.clone());
-        Self { gate: OnceLock::new(), queue, pulse, closing, task: Mutex::new(Some(tokio::spawn(task.run()))) }
+        let shared =
+            task::Shared { order, pulse: pulse.clone(), closing: closing.clone(), soundness: soundness.clone() };
+        let task = Task::new(place, connection, commands, shared);
+        let died = CancellationToken::new();
+        let dies = died.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let task = task.run().await;
+            dies.disarm();
+            task
+        });
+        Self { gate: OnceLock::new(), soundness, queue, pulse, closing, died, task: Mutex::new(Some(task)) }
     }
 
     /// From now on this gate is asked before anything is taken. There is one; a second is not looked at.
@@ -100,6 +117,7 @@ impl Writer {
         if let Some(gate) = self.gate.get() {
             gate()?;
         }
+        self.soundness.refuse_changes()?;
         if self.waiting() > 0 && self.pulse.last_wait() > SLUGGISH {
             return Err(StoreError::Busy);
         }
@@ -110,6 +128,11 @@ impl Writer {
             mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the database is closed".into()),
         })?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended".into())))
+    }
+
+    /// Waits until the task is gone without having been told to end. What it left in the middle of a change nobody knows.
+    pub(super) async fn died(&self) {
+        self.died.cancelled().await;
     }
 
     /// Time since the writer last showed that it lives.

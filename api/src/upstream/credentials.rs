@@ -9,7 +9,7 @@ use http::HeaderValue;
 use keeper_core::artifact::StoreError;
 use keeper_core::error::{Failure, codes};
 use keeper_core::limits::CREDENTIAL_CACHE;
-use keeper_core::repository::{Actor, RepositoryId};
+use keeper_core::repository::{Actor, Repository, RepositoryId, RepositoryStore as _};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Secret;
@@ -64,13 +64,37 @@ struct Opened {
     header: HeaderValue,
 }
 
+/// What is known of a repository's credential.
+#[derive(Clone)]
+enum Known {
+    Nothing,
+    Opened(Opened),
+    /// There is one, sealed with another key.
+    Sealed,
+}
+
+/// Why it is not known what to send. Sending nothing would be another question: a stranger may hear "not found" of what
+/// is there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unproven {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another server sealed it with its own key.
+    #[error(
+        "the stored credentials are sealed with another key than this server has; all servers on one database need the \
+         same secrets_key_file (KEEPER_SECRETS_KEY_FILE)"
+    )]
+    Sealed,
+}
+
 /// Keeps the credentials of remote repositories.
 pub struct Vault {
     key: SecretsKey,
     store: Arc<Store>,
     /// Opened ones with the moment; believed for [`CREDENTIAL_CACHE`], for another server on the same database may
     /// change them.
-    opened: Mutex<HashMap<RepositoryId, (Instant, Option<Opened>)>>,
+    opened: Mutex<HashMap<RepositoryId, (Instant, Known)>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -86,7 +110,7 @@ impl Vault {
         Self { key, store, opened: Mutex::default() }
     }
 
-    fn opened(&self) -> MutexGuard<'_, HashMap<RepositoryId, (Instant, Option<Opened>)>> {
+    fn opened(&self) -> MutexGuard<'_, HashMap<RepositoryId, (Instant, Known)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,26 +140,47 @@ impl Vault {
     /// What to send to an origin for a repository; `None` when nothing is kept that is for it.
     ///
     /// # Errors
-    /// What the store reports.
-    pub(super) async fn header(&self, of: RepositoryId, origin: &str) -> Result<Option<HeaderValue>, StoreError> {
+    /// [`Unproven`].
+    pub(super) async fn header(&self, of: RepositoryId, origin: &str) -> Result<Option<HeaderValue>, Unproven> {
         let known = self.opened().get(&of).cloned();
-        let opened = match known {
+        let known = match known {
             Some((since, known)) if since.elapsed() < CREDENTIAL_CACHE => known,
             _ => {
-                let sealed = self.store.sealed_credential(of).await?;
-                let opened = sealed.and_then(|sealed| open(&self.key, of, &sealed));
-                self.opened().insert(of, (Instant::now(), opened.clone()));
-                opened
+                let known = self.look(of).await?;
+                self.opened().insert(of, (Instant::now(), known.clone()));
+                known
             }
         };
-        Ok(opened.filter(|opened| opened.origin == origin).map(|opened| opened.header))
+        match known {
+            Known::Nothing => Ok(None),
+            Known::Opened(opened) => Ok((opened.origin == origin).then_some(opened.header)),
+            Known::Sealed => Err(Unproven::Sealed),
+        }
+    }
+
+    async fn look(&self, of: RepositoryId) -> Result<Known, StoreError> {
+        let Some(sealed) = self.store.sealed_credential(of).await? else { return Ok(Known::Nothing) };
+        let Some(opened) = open(&self.key, of, &sealed) else {
+            tracing::error!(repository.id = of.0, "{}", Unproven::Sealed);
+            return Ok(Known::Sealed);
+        };
+        Ok(Known::Opened(opened))
     }
 }
 
-/// Whether a sealed credential of a repository can be opened with this key.
-#[must_use]
-pub fn opens(key: &SecretsKey, of: RepositoryId, sealed: &[u8]) -> bool {
-    open(key, of, sealed).is_some()
+/// The repositories whose credentials this key does not open.
+///
+/// # Errors
+/// What the store reports.
+pub async fn unopened(store: &Store, key: Option<&SecretsKey>) -> Result<Vec<Repository>, StoreError> {
+    let (mut closed, repositories) = (Vec::new(), store.list().await?);
+    for row in store.sealed_credentials().await? {
+        let id = RepositoryId(row.repository);
+        if key.is_none_or(|key| open(key, id, &row.sealed).is_none()) {
+            closed.extend(repositories.iter().find(|repository| repository.id == id).map(|one| Repository::clone(one)));
+        }
+    }
+    Ok(closed)
 }
 
 fn open(key: &SecretsKey, of: RepositoryId, sealed: &[u8]) -> Option<Opened> {

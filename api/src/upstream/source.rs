@@ -33,6 +33,7 @@ use tokio::time::{Instant as Moment, timeout};
 use super::body::{Account, Body};
 use super::breaker::whole_seconds;
 use super::client::{GuardedClient, Saying, Stopped, ended, origin, outcome};
+use super::credentials::Unproven;
 use super::limits::UpstreamLimits;
 use super::resume::Resumable;
 
@@ -183,7 +184,10 @@ impl GuardedClient {
             Some(vault) => vault.header(request.repository, &own).await,
             None => Ok(None),
         };
-        let header = header.map_err(|error| UpstreamError::Failed(format!("the credentials: {error}")))?;
+        let header = header.map_err(|error| match error {
+            Unproven::Sealed => UpstreamError::Unauthorized(error.to_string()),
+            Unproven::Store(error) => UpstreamError::Failed(format!("the credentials: {error}")),
+        })?;
         header.map(Some).ok_or_else(|| UpstreamError::Unauthorized("the stored credentials are missing".to_owned()))
     }
 

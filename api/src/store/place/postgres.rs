@@ -11,6 +11,8 @@
 //! Bounds: [`READERS`] connections read and one writes in each process; a statement may take [`STATEMENT`], a lock
 //! [`LOCK`], the turn to write [`TURN`].
 
+mod reach;
+
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,9 @@ const TURN: Duration = Duration::from_secs(5);
 const OTHERS_SCHEMA: Duration = Duration::from_secs(300);
 /// A connection that was not used for so long is asked whether it lives before it is.
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
+/// How long it may take to say so, before it is used and when it comes back: whoever used it may have gone away in the
+/// middle of a question. One that is silent for longer is closed.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// How long and how often the fate of a transaction is asked for. The server may not have noticed yet that its client
 /// is gone; it does at the next byte that it sends.
 const FATE_TIME: Duration = Duration::from_secs(10);
@@ -140,10 +145,13 @@ impl Server {
             .before_acquire(|connection: &mut PgConnection, about| {
                 Box::pin(async move {
                     if about.idle_for > DOUBTED_AFTER {
-                        connection.ping().await?;
+                        shows_life(connection).await?;
                     }
                     Ok(true)
                 })
+            })
+            .after_release(|connection: &mut PgConnection, _| {
+                Box::pin(async move { shows_life(connection).await.map(|()| true) })
             });
         pool.connect_with(self.options.clone().options(settings(role))).await.map_err(broken)
     }
@@ -241,6 +249,11 @@ fn settings(role: Role) -> Vec<(&'static str, String)> {
         }
     }
     settings
+}
+
+async fn shows_life(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let answered = tokio::time::timeout(SIGN_OF_LIFE, connection.ping()).await;
+    answered.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// What the server is: `(name, what it must be, what it is)`.

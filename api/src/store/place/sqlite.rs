@@ -8,7 +8,7 @@
 //! Bounds: readers are twice the cores, at most [`MAX_READERS`]; a reader or a lock is waited for 5 s.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -86,11 +86,14 @@ impl File {
     /// The file on a disk that is read-only. With a log beside it, both are read as they are, by the index that the last
     /// process left; without one the file is all there is, and says so: no index can be made.
     pub(super) fn frozen(&self) -> Self {
-        let mut log = self.options.get_filename().as_os_str().to_owned();
-        log.push("-wal");
-        let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+        let has_log = self.log_bytes() > 0;
         let options = self.options.clone().create_if_missing(false).read_only(true).immutable(!has_log);
         Self { options, frozen: true }
+    }
+
+    /// Bytes of the write-ahead log.
+    pub(super) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(log_of(self.options.get_filename())).map_or(0, |log| log.len())
     }
 
     /// A connection that changes nothing, to a file that this program has not made: ours are in WAL mode from
@@ -155,6 +158,13 @@ impl File {
         }
         pool(options, count).await
     }
+}
+
+/// The path of the write-ahead log beside a file.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// A connection is kept for good: opening one costs more than holding it, and a writer that were replaced in silence

@@ -83,6 +83,9 @@ pub(super) trait Command: Send {
     /// Tells the caller why it was not run.
     fn refuse(self: Box<Self>, why: StoreError);
 
+    /// What its work came to, when that was a refusal.
+    fn refusal(&self) -> Option<&StoreError>;
+
     /// Answers the caller, after the fate of the group is known.
     fn answer(self: Box<Self>, group: Result<(), &Lost>);
 }
@@ -140,6 +143,10 @@ where
 
     fn refuse(self: Box<Self>, why: StoreError) {
         drop(self.reply.send(Err(why)));
+    }
+
+    fn refusal(&self) -> Option<&StoreError> {
+        self.result.as_ref()?.as_ref().err()
     }
 
     fn answer(self: Box<Self>, group: Result<(), &Lost>) {

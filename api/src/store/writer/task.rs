@@ -22,6 +22,7 @@ use super::command::{Command, Lost, Queued, Ran};
 use super::{Pulse, WAIT};
 use crate::store::place::postgres::leaves_in_doubt;
 use crate::store::place::{Fate, Place, Ticket, Turn};
+use crate::store::soundness::Soundness;
 
 /// Commands of one transaction: enough to share the cost of a COMMIT, few enough to keep it short.
 const GROUP_COMMANDS: usize = 256;
@@ -33,8 +34,11 @@ const TRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1)
 const GROUP_TIME: Duration = Duration::from_secs(20);
 /// How long the end of a broken connection is waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// The write-ahead log is folded into the file this often, when nothing waits.
+/// The write-ahead log is folded into the file this often, whether anything waits or not.
 const CHECKPOINT: Duration = Duration::from_secs(5 * 60);
+/// The same of a log that has become long, and of one that is so long that nothing is written any more.
+const LONG_CHECKPOINT: Duration = Duration::from_secs(30);
+const FULL_CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// What is measured of the writer.
 struct Figures {
@@ -64,8 +68,17 @@ pub(in crate::store) struct Task {
     figures: Figures,
     pulse: Arc<Pulse>,
     closing: CancellationToken,
+    soundness: Arc<Soundness>,
     checkpointed: Instant,
     changed: bool,
+}
+
+/// What the task shares with others.
+pub(super) struct Shared {
+    pub(super) order: Arc<Mutex<()>>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) closing: CancellationToken,
+    pub(super) soundness: Arc<Soundness>,
 }
 
 impl Task {
@@ -73,14 +86,12 @@ impl Task {
     pub(super) fn new(
         place: Place,
         connection: Option<DatabaseConnection>,
-        order: Arc<Mutex<()>>,
         commands: mpsc::Receiver<Queued>,
-        pulse: Arc<Pulse>,
-        closing: CancellationToken,
+        shared: Shared,
     ) -> Self {
-        let checkpointed = Instant::now();
-        let figures = Figures::new();
-        Self { place, connection, order, commands, figures, pulse, closing, checkpointed, changed: false }
+        let Shared { order, pulse, closing, soundness } = shared;
+        let (checkpointed, figures) = (Instant::now(), Figures::new());
+        Self { place, connection, order, commands, figures, pulse, closing, soundness, checkpointed, changed: false }
     }
 
     /// Folds the log into the file and closes the connection. Readers are closed before: they would keep the
@@ -102,7 +113,9 @@ impl Task {
                     Some(first) => self.serve(first).await,
                     None => return self,
                 },
-                () = tokio::time::sleep(BEAT) => self.rest().await,
+                () = tokio::time::sleep(if self.soundness.is_log_full() { FULL_CHECKPOINT } else { BEAT }) => {
+                    self.rest().await;
+                }
             }
         }
     }
@@ -125,10 +138,15 @@ impl Task {
             let error = lost.to_error();
             self.figures.lost.increment(1);
             tracing::error!(%error, commands = group.len(), "the database lost a group of changes");
+            self.soundness.look_behind(&error);
         }
+        group.iter().filter_map(|command| command.refusal()).for_each(|error| self.soundness.look_behind(error));
+        keeper_core::failpoint!("F10");
         for command in group {
             command.answer(outcome.as_ref().map(|_order| ()));
         }
+        drop(outcome);
+        self.rest().await;
     }
 
     /// Takes all that wait into the group, as far as there is room.
@@ -277,9 +295,18 @@ impl Task {
         }
     }
 
+    /// Folds the log when it is time, which is also under steady work: behind readers that come and go it would never be
+    /// short again otherwise.
     async fn rest(&mut self) {
-        if self.changed && self.checkpointed.elapsed() > CHECKPOINT {
+        let is_long = self.soundness.note_log(self.place.log_bytes());
+        let due = match (self.soundness.is_log_full(), is_long) {
+            (true, _) => FULL_CHECKPOINT,
+            (_, true) => LONG_CHECKPOINT,
+            _ => CHECKPOINT,
+        };
+        if self.changed && self.checkpointed.elapsed() >= due && !self.soundness.is_damaged() {
             self.checkpoint().await;
+            self.soundness.note_log(self.place.log_bytes());
         }
     }
 
@@ -289,7 +316,8 @@ impl Task {
             return;
         };
         match self.place.tidy(connection).await {
-            Ok(()) => self.changed = false,
+            // Behind a reader that stays, a part of it is left.
+            Ok(()) => self.changed = self.place.log_bytes() > 0,
             Err(error) => tracing::warn!(%error, "the database's log could not be folded into the file"),
         }
     }

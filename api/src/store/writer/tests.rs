@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::super::Store;
 use super::super::fixture::{Folder, publication, repository};
+use super::super::soundness::Bounds;
 use super::super::sql::{execute, one};
 use super::*;
 
@@ -209,4 +210,50 @@ async fn the_writer_shows_that_it_lives() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!store.writer_alive(Duration::from_millis(50)), "it is stuck inside a command");
     release.send(()).expect("the writer waits");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_folded_stops_changes_until_it_can() {
+    let folder = Folder::of_sqlite();
+    // The log of the first start is long; its end leaves none.
+    folder.open().await.close().await;
+    let (folder, store) = open(folder).await;
+    let bounds = Bounds { warned: 100 << 10, refused: 400 << 10 };
+    store.readers.soundness().bound(bounds);
+    let change = || store.writer.submit(sql(ADD), |()| ());
+    // A reader that stays: what it sees may not be overwritten.
+    let reader = store.readers.begin().await.expect("a transaction");
+    let _seen: Option<Count> = one(&reader, "SELECT COUNT(*) AS count FROM users", []).await.expect("a count");
+    let mut made = 0;
+    let refused = loop {
+        match change().await {
+            Ok(()) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(store.log_bytes() < bounds.refused + (200 << 10), "the log grows without end");
+    };
+    assert!(matches!(refused, StoreError::Busy), "{refused}");
+    assert_eq!(users(&store).await, made, "what is there is read");
+    reader.rollback().await.expect("it ends");
+    // The log is folded soon, though nobody may change anything that would wake the writer.
+    let began = Instant::now();
+    while let Err(error) = change().await {
+        assert!(matches!(error, StoreError::Busy) && began.elapsed() < Duration::from_secs(60), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(store.log_bytes() < bounds.warned, "{}", store.log_bytes());
+    store.close().await;
+    drop(folder);
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_is_heard_of() {
+    let (_folder, store) = opened().await;
+    let stays = tokio::time::timeout(Duration::from_millis(100), store.writer_died()).await;
+    assert!(stays.is_err(), "it lives");
+    // What follows a commit is done by the task itself.
+    let gone = store.writer.submit(sql(ADD), |()| panic!("a fault of the test")).await;
+    assert!(matches!(gone, Err(StoreError::Unavailable(_))), "{gone:?}");
+    store.writer_died().await;
+    assert!(store.writer.submit(sql(ADD), |()| ()).await.is_err());
 }
