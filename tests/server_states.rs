@@ -5,6 +5,7 @@
 //! subject is: L6 `reading::states`, L8 `hostile`, L9, L10 `uploads_refused`, L11, L12 `lifecycle`, L13 `access`, L15
 //! `reading::served`, L16 `generic`, L17, L21 `bad_input`, L19 `catalog`, L20 `archives`.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -247,6 +248,17 @@ fn an_upload_that_waits_for_its_turn_when_the_server_stops_is_told_so() {
     assert_eq!(zip(&server, "v1.0.0"), 200);
 }
 
+/// Whether the server has taken all that the client with this port has sent: nothing of it waits in the system.
+fn has_read_all(server: &Server, port: u16) -> bool {
+    let sockets = fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).expect("it runs");
+    let waiting = sockets.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        let is_its = fields.next()?.ends_with(&format!(":{port:04X}"));
+        is_its.then(|| fields.nth(1)).flatten()
+    });
+    waiting.is_some_and(|queues| queues.ends_with(":00000000"))
+}
+
 #[test]
 fn a_request_on_a_kept_connection_is_refused_when_the_server_is_to_stop() {
     let mut server = Server::with(&[("KEEPER_SHUTDOWN_TIMEOUT", "20s")]);
@@ -265,6 +277,9 @@ fn a_request_on_a_kept_connection_is_refused_when_the_server_is_to_stop() {
         })
         .into_iter()
         .collect();
+    for (path, begun) in &begun {
+        until(&format!("the beginning of {path} was read"), || has_read_all(&server, begun.port));
+    }
     server.ask_to_stop();
     until("it is about to stop", || server.output().contains("stopping: requests under way"));
     for (path, mut begun) in begun {
