@@ -24,6 +24,7 @@ use crate::harness::raw_form::{self, RawForm};
 use crate::harness::s3::S3;
 use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::upload::{Answer, Form};
+use crate::harness::wait;
 
 /// At once.
 const PUBLISHERS: usize = 8;
@@ -74,8 +75,8 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
     for _ in 0..kills {
         let pid = i32::try_from(server.pid()).expect("a pid");
         thread::scope(|scope| {
-            // It fails or not: the server may be gone before it has answered.
-            scope.spawn(|| server.command(&backup));
+            let count = || acknowledged.lock().expect("no panic").len();
+            let before = count();
             for _ in 0..PUBLISHERS {
                 scope.spawn(|| {
                     let next = || next.fetch_add(1, Ordering::SeqCst);
@@ -87,6 +88,9 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
                     }
                 });
             }
+            wait::until("they publish", || count() > before);
+            // It fails or not: the server may be gone before it has answered.
+            scope.spawn(|| server.command(&backup));
             // A moment that nobody can foresee is the point here.
             thread::sleep(Duration::from_millis(chance.below(150)));
             kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is ours");
@@ -131,11 +135,11 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
             });
         }
         let count = || acknowledged.lock().expect("no panic").len();
-        crate::harness::wait::until("some were published", || count() > 30);
+        wait::until("some were published", || count() > 30);
         let before = acknowledged.lock().expect("no panic").clone();
         server.command(&format!("backup --to {}", copy.display())).succeeded();
         let after = count();
-        crate::harness::wait::until("publishing went on", || count() > after);
+        wait::until("publishing went on", || count() > after);
         stop.store(true, Ordering::SeqCst);
         before
     });

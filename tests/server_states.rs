@@ -5,7 +5,6 @@
 //! subject is: L6 `reading::states`, L8 `hostile`, L9, L10 `uploads_refused`, L11, L12 `lifecycle`, L13 `access`, L15
 //! `reading::served`, L16 `generic`, L17, L21 `bad_input`, L19 `catalog`, L20 `archives`.
 
-use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -246,52 +245,6 @@ fn an_upload_that_waits_for_its_turn_when_the_server_stops_is_told_so() {
     assert_eq!(status.code(), Some(0));
     server.start_again();
     assert_eq!(zip(&server, "v1.0.0"), 200);
-}
-
-/// Whether the server has taken all that the client with this port has sent: nothing of it waits in the system.
-fn has_read_all(server: &Server, port: u16) -> bool {
-    let sockets = fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).expect("it runs");
-    let waiting = sockets.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(2);
-        let is_its = fields.next()?.ends_with(&format!(":{port:04X}"));
-        is_its.then(|| fields.nth(1)).flatten()
-    });
-    waiting.is_some_and(|queues| queues.ends_with(":00000000"))
-}
-
-#[test]
-fn a_request_on_a_kept_connection_is_refused_when_the_server_is_to_stop() {
-    let mut server = Server::with(&[("KEEPER_SHUTDOWN_TIMEOUT", "20s")]);
-    module("v1.0.0").send(&server).expect(201);
-    let body = module("v1.1.0").finished();
-    let head = raw_form::head(&server, ADMIN_TOKEN, &format!("Content-Length: {}", body.len()));
-    let mut upload = Exchange::with(server.host()).expect("a listening server");
-    upload.send(head.as_bytes()).and_then(|()| upload.send(&body[..1_000])).expect("a listening server");
-    until("an upload is under way", || under_way(&server, "running") == 1);
-    // Each has sent the first line of its request when the server begins to stop.
-    let begun: Vec<_> = ["/api/repositories", "/go/local/example.com/m/@v/v1.0.0.zip", "/ui/"]
-        .map(|path| {
-            let mut begun = Exchange::with(server.host()).expect("a listening server");
-            begun.send(format!("GET {path} HTTP/1.1\r\n").as_bytes()).expect("a listening server");
-            (path, begun)
-        })
-        .into_iter()
-        .collect();
-    for (path, begun) in &begun {
-        until(&format!("the beginning of {path} was read"), || has_read_all(&server, begun.port));
-    }
-    server.ask_to_stop();
-    until("it is about to stop", || server.output().contains("stopping: requests under way"));
-    for (path, mut begun) in begun {
-        begun.send(format!("Host: {}\r\n\r\n", server.host()).as_bytes()).expect("it is still read");
-        let told = begun.answer().unwrap_or_else(|| panic!("L7 {path}: no answer"));
-        assert_eq!((told.status, told.header("x-error-code")), (503, Some("shutting_down")), "L7 {path}");
-        assert_eq!(told.header("connection"), Some("close"), "L7 {path}");
-        assert!(told.header("retry-after").is_some(), "L7 {path}");
-    }
-    upload.send(&body[1_000..]).expect("what had begun is read to its end");
-    assert_eq!(upload.answer().map(|answer| answer.status), Some(201));
-    assert_eq!(server.ended().code(), Some(0));
 }
 
 #[test]

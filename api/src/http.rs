@@ -199,10 +199,6 @@ impl Routes {
 
     /// The answer, and who is asking as far as that is known.
     async fn answered(&self, request: Request, facts: &RequestFacts, span: &Span) -> (Principal, Answered) {
-        let is_probe = matches!(first_segment(request.original_uri().path()), "livez" | "readyz");
-        if self.app.admission.is_closed() && !is_probe {
-            return (Principal::Anonymous, Err(admission::shutting_down()));
-        }
         let asked = Asked {
             method: request.method(),
             path: request.original_uri().path(),

@@ -134,15 +134,9 @@ impl Admission {
         (self.turns.taken().all, self.waiting.load(Ordering::Relaxed))
     }
 
-    /// From now on no request begins; uploads that wait are told.
+    /// From now on no upload begins; those that wait are told.
     pub fn close(&self) {
         self.stopping.cancel();
-    }
-
-    /// Whether the server is to stop, and takes nothing new.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.stopping.is_cancelled()
     }
 
     /// A turn to upload so many bytes; held until the upload has been answered.
@@ -215,9 +209,8 @@ impl Admission {
     }
 }
 
-/// What a request gets that comes when the server is to stop.
-pub(super) fn shutting_down() -> Failure {
-    Failure::new(&codes::SHUTTING_DOWN, "the server is to stop and takes nothing new").retry_after(some_seconds())
+fn shutting_down() -> Failure {
+    Failure::new(&codes::SHUTTING_DOWN, "the server is to stop and takes no new upload").retry_after(some_seconds())
 }
 
 /// A number of [`AGAIN_SECONDS`], another one each time.
