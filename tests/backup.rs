@@ -24,6 +24,7 @@ use crate::harness::raw_form::{self, RawForm};
 use crate::harness::s3::S3;
 use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::upload::{Answer, Form};
+use crate::harness::wait;
 
 /// At once.
 const PUBLISHERS: usize = 8;
@@ -73,9 +74,9 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
     let (acknowledged, next): (Mutex<Vec<u64>>, _) = (Mutex::default(), AtomicU64::new(100));
     for _ in 0..kills {
         let pid = i32::try_from(server.pid()).expect("a pid");
-        let count = || acknowledged.lock().expect("no panic").len();
-        let before = count();
         thread::scope(|scope| {
+            let count = || acknowledged.lock().expect("no panic").len();
+            let before = count();
             for _ in 0..PUBLISHERS {
                 scope.spawn(|| {
                     let next = || next.fetch_add(1, Ordering::SeqCst);
@@ -87,7 +88,7 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
                     }
                 });
             }
-            crate::harness::wait::until("they publish", || count() > before);
+            wait::until("they publish", || count() > before);
             // It fails or not: the server may be gone before it has answered.
             scope.spawn(|| server.command(&backup));
             // A moment that nobody can foresee is the point here.
@@ -110,7 +111,7 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
     server.stop();
     move_to_copy(&mut server, &copy, "");
     let acknowledged = acknowledged.into_inner().expect("no panic");
-    assert!(acknowledged.len() >= kills, "too little was published: {}", acknowledged.len());
+    assert!(acknowledged.len() > kills, "too little was published: {}", acknowledged.len());
     for number in acknowledged {
         assert_eq!(status(&server, &format!("example.com/m{number}"), "v1.0.0"), 200, "{number}");
     }
@@ -134,11 +135,11 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
             });
         }
         let count = || acknowledged.lock().expect("no panic").len();
-        crate::harness::wait::until("some were published", || count() > 30);
+        wait::until("some were published", || count() > 30);
         let before = acknowledged.lock().expect("no panic").clone();
         server.command(&format!("backup --to {}", copy.display())).succeeded();
         let after = count();
-        crate::harness::wait::until("publishing went on", || count() > after);
+        wait::until("publishing went on", || count() > after);
         stop.store(true, Ordering::SeqCst);
         before
     });
@@ -251,172 +252,6 @@ fn a_stored_file_without_a_row_is_told_and_removed_when_that_is_asked_for() {
     assert!(!old.exists() && young.exists(), "an upload may be on its way");
     verify("verify --repair-orphans").says(&["0 faults and 1 notes"]).never_says(&["were removed"]);
     assert_eq!(status(&server, "example.com/m", "v1.0.0"), 200);
-}
-
-/// Where the stored files of a data folder or a copy are, in order.
-fn stored(below: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for shelf in fs::read_dir(below.join("blobs/sha256")).expect("shelves").flatten() {
-        found.extend(fs::read_dir(shelf.path()).expect("a shelf").flatten().map(|entry| entry.path()));
-    }
-    found.sort();
-    found
-}
-
-/// Another content of the same length.
-fn damage(file: &Path) {
-    run(Command::new("chmod").arg("u+w").arg(file)).succeeded();
-    let mut bytes = fs::read(file).expect("a file");
-    bytes[100] ^= 1;
-    fs::write(file, bytes).expect("ours");
-}
-
-fn name_of(file: &Path) -> String {
-    file.file_name().expect("a name").to_string_lossy().into_owned()
-}
-
-#[test]
-fn what_is_missing_or_damaged_is_named_and_keeps_nothing_else_from_being_copied() {
-    let elsewhere = Elsewhere::new();
-    let mut server = Server::with(&[ON_SQLITE]);
-    for number in 0..4 {
-        publish(&server, &format!("example.com/m{number}"), "v1.0.0", number).expect(201);
-    }
-    let [missing, damaged, cut, _] = &stored(&server.data())[..] else { panic!("four stored files") };
-    fs::remove_file(missing).expect("ours");
-    damage(damaged);
-    run(Command::new("chmod").arg("u+w").arg(cut)).succeeded();
-    fs::write(cut, b"short").expect("ours");
-    let told = |what: &str, file: &Path| format!("{what} {}", name_of(file));
-    let faults = [told("missing", missing), told("damaged", damaged), told("damaged", cut)];
-    let faults: Vec<_> = faults.iter().map(String::as_str).collect();
-    let copied = server.command(&format!("backup --to {}", elsewhere.copy.display()));
-    assert_eq!(copied.code(), Some(5), "{copied}");
-    copied.says(&faults).says(&["3 stored files that the database names are not in the copy", "1 stored files of"]);
-    let manifest = fs::read_to_string(elsewhere.copy.join("MANIFEST.json")).expect("a manifest");
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
-    assert_eq!((manifest["faults"].as_u64(), manifest["faulty"].as_array().map(Vec::len)), (Some(3), Some(3)));
-    server.stop();
-    // What is whole comes back, and nobody is left to believe that it is all.
-    let restored = elsewhere.copy.with_extension("restored");
-    let words = format!("restore --from {} --data-dir {}", elsewhere.copy.display(), restored.display());
-    let finished = server.command(&words);
-    assert_eq!(finished.code(), Some(5), "{finished}");
-    finished.says(&faults);
-    server.set("KEEPER_DATA_DIR", &restored.display().to_string());
-    server.start_again();
-    let statuses: Vec<_> = (0..4).map(|number| status(&server, &format!("example.com/m{number}"), "v1.0.0")).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 500).count(), 3, "{statuses:?}");
-    let verified = server.command("verify --quick");
-    assert_eq!(verified.code(), Some(5), "{verified}");
-}
-
-#[test]
-fn what_an_interrupted_run_has_left_hides_nothing_that_is_missing() {
-    let elsewhere = Elsewhere::new();
-    let server = Server::with(&[ON_SQLITE]);
-    publish(&server, "example.com/m", "v1.0.0", 1).expect(201);
-    // A run before has copied what the collector took away since.
-    let digest = "5e".repeat(32);
-    let shelf = elsewhere.copy.with_file_name("copy.partial").join("blobs/sha256/5e");
-    fs::create_dir_all(&shelf).expect("a fresh folder");
-    fs::write(shelf.join(format!("{digest}.aaaaaaaaaa")), b"collected").expect("written");
-    fs::write(shelf.join(format!("{digest}.unfinished")), b"coll").expect("written");
-    server.command(&format!("backup --to {}", elsewhere.copy.display())).succeeded().says(&["1 stored files"]);
-    let copied = stored(&elsewhere.copy);
-    assert_eq!(copied.len(), 1, "{copied:?}");
-    // As many as were counted is not the same as those that were named.
-    let other = elsewhere.copy.join("blobs/sha256/5e");
-    fs::create_dir_all(&other).expect("a shelf");
-    let bytes = b"nobody names these bytes";
-    let digest = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(bytes));
-    let shelf = elsewhere.copy.join("blobs/sha256").join(&digest[..2]);
-    fs::create_dir_all(&shelf).expect("a shelf");
-    fs::write(shelf.join(format!("{digest}.aaaaaaaaaa")), bytes).expect("written");
-    let whole = fs::read(&copied[0]).expect("a file");
-    fs::remove_file(&copied[0]).expect("ours");
-    let restored = elsewhere.copy.with_extension("restored");
-    let restore = format!("restore --from {} --data-dir {}", elsewhere.copy.display(), restored.display());
-    server.command(&restore).failed().says(&[&name_of(&copied[0]), "is missing"]);
-    assert!(!restored.join("keeper.db").exists());
-    fs::write(&copied[0], whole).expect("ours");
-    let list = elsewhere.copy.join("blobs.list");
-    let lines = fs::read_to_string(&list).expect("a list");
-    assert_eq!(lines.lines().count(), 1, "{lines}");
-    fs::write(&list, "").expect("ours");
-    server.command(&restore).failed().says(&["blobs.list was changed"]);
-    fs::write(&list, lines).expect("ours");
-    server.command(&restore).succeeded();
-}
-
-#[test]
-fn a_drill_finds_out_that_the_key_of_secrets_is_kept_apart() {
-    let elsewhere = Elsewhere::new();
-    let mut server = Server::with(&[ON_SQLITE]);
-    let upstream = serde_json::json!({"url": "https://a.example", "credentials": {"token": "abc"}});
-    server.create_repository(&serde_json::json!({
-        "format": "generic", "name": "up", "kind": "remote", "anonymous_read": true, "upstream": upstream
-    }));
-    server.command(&format!("backup --to {}", elsewhere.copy.display())).succeeded();
-    let key = server.data().join("secrets.key");
-    let secret = fs::read_to_string(&key).expect("a key");
-    let found = run(Command::new("grep").args(["-r", "-a", secret.trim()]).arg(&elsewhere.copy));
-    assert_eq!(found.code(), Some(1), "a copy tells nobody the key: {found}");
-    server.stop();
-    let has_credentials = |server: &Server| {
-        let seen = server.api("GET", "/api/repositories/generic/up", None).expect(200).json();
-        seen["upstream"]["credentials"]["set"].clone()
-    };
-    // The key is put in its place before the start, or its credentials are given up.
-    for (name, puts_key) in [("with-key", true), ("without", false)] {
-        let restored = elsewhere.copy.with_extension(name);
-        let words = format!("restore --from {} --data-dir {}", elsewhere.copy.display(), restored.display());
-        let place = restored.join("secrets.key");
-        let told = ["generic/up", &*place.to_string_lossy(), "--reset-secrets"].map(str::to_owned);
-        server.command(&words).succeeded().says(&told.each_ref().map(String::as_str));
-        server.set("KEEPER_DATA_DIR", &restored.display().to_string());
-        let refused = server.command("serve").says(&["generic/up", "--reset-secrets"]);
-        assert_eq!(refused.code(), Some(2), "{refused}");
-        if puts_key {
-            fs::copy(&key, &place).expect("it is there");
-            server.start_again();
-        } else {
-            server.start_again_with(&["--reset-secrets"]);
-        }
-        assert_eq!(has_credentials(&server), puts_key);
-        server.stop();
-    }
-    // Where the key is there already, nothing is said.
-    let restored = elsewhere.copy.with_extension("prepared");
-    fs::create_dir(&restored).expect("a fresh folder");
-    fs::copy(&key, restored.join("secrets.key")).expect("it is there");
-    let words = format!("restore --from {} --data-dir {}", elsewhere.copy.display(), restored.display());
-    server.command(&words).succeeded().never_says(&["--reset-secrets"]);
-}
-
-#[test]
-fn a_bucket_that_was_lost_is_filled_again_and_what_no_copy_has_is_named() {
-    let elsewhere = Elsewhere::new();
-    let (database, s3) = (Database::new(), S3::start());
-    let mut settings = s3.settings("files");
-    settings.push(("KEEPER_DATABASE_URL".to_owned(), database.address().to_owned()));
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut server = Server::with(&settings);
-    publish(&server, "example.com/m", "v1.0.0", 1).expect(201);
-    server.command(&format!("backup --to {}", elsewhere.copy.display())).succeeded();
-    publish(&server, "example.com/m", "v1.1.0", 2).expect(201);
-    server.stop();
-    s3.keys().iter().for_each(|key| s3.forget(key));
-    server.command(&format!("restore --from {}", elsewhere.copy.display())).succeeded();
-    server.start_again();
-    let found = server.command("verify");
-    assert_eq!(found.code(), Some(5), "{found}");
-    assert_eq!(status(&server, "example.com/m", "v1.0.0"), 200);
-    assert_eq!(status(&server, "example.com/m", "v1.1.0"), 500, "it is missing, and not absent");
-    publish(&server, "example.com/m", "v1.1.0", 2).expect(200);
-    assert_eq!(status(&server, "example.com/m", "v1.1.0"), 200);
-    server.command("verify").succeeded().says(&["0 faults"]);
 }
 
 #[test]

@@ -249,42 +249,6 @@ fn an_upload_that_waits_for_its_turn_when_the_server_stops_is_told_so() {
 }
 
 #[test]
-fn what_has_begun_when_the_server_is_to_stop_is_answered_and_a_new_upload_is_told() {
-    let mut server = Server::with(&[("KEEPER_SHUTDOWN_TIMEOUT", "20s")]);
-    module("v1.0.0").send(&server).expect(201);
-    let body = module("v1.1.0").finished();
-    let head = raw_form::head(&server, ADMIN_TOKEN, &format!("Content-Length: {}", body.len()));
-    let mut upload = Exchange::with(server.host()).expect("a listening server");
-    upload.send(head.as_bytes()).and_then(|()| upload.send(&body[..1_000])).expect("a listening server");
-    until("an upload is under way", || under_way(&server, "running") == 1);
-    // Each has sent the first line of its request when the server begins to stop.
-    let rest = format!("Host: {}\r\n\r\n", server.host());
-    let (line, fields) = head.split_once("\r\n").expect("a head");
-    let begun = [
-        ("GET /livez HTTP/1.1", rest.as_str(), 200),
-        ("GET /go/local/example.com/m/@v/v1.0.0.zip HTTP/1.1", rest.as_str(), 200),
-        (line, fields, 503),
-    ]
-    .map(|(line, rest, expected)| {
-        let mut begun = Exchange::with(server.host()).expect("a listening server");
-        begun.send(format!("{line}\r\n").as_bytes()).expect("a listening server");
-        (line, rest, expected, begun)
-    });
-    server.ask_to_stop();
-    until("it is about to stop", || server.output().contains("stopping: requests under way"));
-    for (line, rest, expected, mut begun) in begun {
-        begun.send(rest.as_bytes()).expect("it is still read");
-        let told = begun.answer().unwrap_or_else(|| panic!("L7 {line}: no answer"));
-        let code = (expected == 503).then_some("shutting_down");
-        assert_eq!((told.status, told.header("x-error-code")), (expected, code), "L7 {line}");
-        assert_eq!(told.header("connection"), Some("close"), "L7 {line}");
-    }
-    upload.send(&body[1_000..]).expect("what had begun is read to its end");
-    assert_eq!(upload.answer().map(|answer| answer.status), Some(201));
-    assert_eq!(server.ended().code(), Some(0));
-}
-
-#[test]
 fn uploads_with_more_bytes_together_than_may_be_received_wait_for_each_other() {
     let server = Server::with(&[("KEEPER_MAX_RECEIVING", "2MiB")]);
     let archive = archives::stored(&[("go.mod", b"module example.com/m\n"), ("p", &archives::noise(1_500_000))]);

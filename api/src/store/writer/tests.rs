@@ -157,6 +157,43 @@ async fn one_command_more_than_the_queue_holds_is_told_busy() {
     assert_eq!(users(&store).await, i64::try_from(QUEUE_COMMANDS).expect("small"));
 }
 
+/// Queues a command as if it had been sent so long ago.
+fn send_earlier(store: &Store, age: Duration) -> oneshot::Receiver<Result<(), StoreError>> {
+    let (reply, answer) = oneshot::channel();
+    let command = Box::new(Waiting::new(sql(ADD), None, |_: &()| (), reply));
+    let since = Instant::now().checked_sub(age).expect("the machine is up for longer");
+    store.writer.queue.try_send(Queued { command, since }).unwrap_or_else(|_| panic!("there is room"));
+    answer
+}
+
+#[tokio::test]
+async fn a_command_whose_turn_comes_too_late_is_not_made() {
+    let (_folder, store) = opened().await;
+    let release = hold(&store).await;
+    let (late, in_time) = (send_earlier(&store, WAIT + Duration::from_secs(1)), send_earlier(&store, WAIT / 2));
+    release.send(()).expect("the writer waits");
+    assert!(matches!(late.await, Ok(Err(StoreError::Busy))));
+    assert!(matches!(in_time.await, Ok(Ok(()))));
+    assert_eq!(users(&store).await, 1, "only the one in time");
+}
+
+#[tokio::test]
+async fn nobody_joins_a_queue_in_which_others_wait_for_long() {
+    let (_folder, store) = opened().await;
+    let early = send_earlier(&store, 2 * SLUGGISH);
+    assert!(matches!(early.await, Ok(Ok(()))), "it has waited, and is made");
+    // Nobody waits: the next is taken however slow it was.
+    store.writer.submit(sql(ADD), |()| ()).await.expect("taken");
+    drop(send_earlier(&store, 2 * SLUGGISH).await);
+    let release = hold(&store).await;
+    store.writer.pulse.waited(2 * SLUGGISH);
+    let mut waits = Box::pin(store.writer.submit(sql(ADD), |()| ()));
+    assert!(waits.as_mut().now_or_never().is_none(), "the first behind the one at work waits");
+    assert!(matches!(store.writer.submit(sql(ADD), |()| ()).await, Err(StoreError::Busy)), "behind one who waits");
+    release.send(()).expect("the writer waits");
+    waits.await.expect("made");
+}
+
 #[tokio::test]
 async fn a_caller_that_goes_away_cancels_nothing() {
     let (folder, store) = opened().await;
