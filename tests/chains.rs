@@ -196,7 +196,7 @@ fn large_file() -> Vec<u8> {
 
 /// Takes away every stored blob, as a broken disk would.
 fn lose_blobs(server: &Server) {
-    let mut folders = vec![server.data().join("blobs")];
+    let mut folders = vec![server.data().join("blobs/sha256")];
     let mut lost = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {

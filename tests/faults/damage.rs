@@ -20,7 +20,7 @@ const BYTES: usize = 1_500_000;
 
 /// The stored copy of these bytes.
 fn copy_of(server: &Server, content: &[u8]) -> PathBuf {
-    let blobs = refusal::files(&server.data().join("blobs"));
+    let blobs = refusal::files(&server.data().join("blobs/sha256"));
     blobs.into_iter().find(|blob| fs::read(blob).expect("a blob") == content).expect("it is stored")
 }
 

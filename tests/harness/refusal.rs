@@ -40,14 +40,17 @@ impl Store {
             page["items"].as_array().expect("items").iter().map(Value::to_string).collect()
         };
         let artifacts: [Vec<String>; 2] = [all(""), all("&state=deleted")];
-        let [blobs, unfinished] = ["blobs", "tmp"].map(|folder| files(&server.data().join(folder)));
+        let [blobs, unfinished] = ["blobs/sha256", "tmp"].map(|folder| files(&server.data().join(folder)));
         Self { artifacts: artifacts.concat(), blobs, unfinished }
     }
 }
 
-/// The files below a folder.
+/// The files below a folder; none where there is no folder.
 pub(crate) fn files(folder: &Path) -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return BTreeSet::new(),
+        entries => entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display())),
+    };
     let paths = entries.map(|entry| entry.expect("a readable folder").path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { BTreeSet::from([path]) }).collect()
 }

@@ -55,7 +55,7 @@ pub(super) fn gc(server: &Server, flags: &str) -> Value {
 
 /// The blobs on the disk.
 pub(super) fn blobs(server: &Server) -> BTreeSet<PathBuf> {
-    refusal::files(&server.data().join("blobs"))
+    refusal::files(&server.data().join("blobs/sha256"))
 }
 
 /// The findings of a verification, as `code subject`, and its summary. Its exit code follows from its faults.

@@ -50,7 +50,7 @@ fn a_deleted_version_is_gone_and_not_listed() {
 #[test]
 fn lost_bytes_are_a_fault_of_ours_and_the_connection_goes_on() {
     let scene = Scene::new();
-    let blobs = files(&scene.server.data().join("blobs"));
+    let blobs = files(&scene.server.data().join("blobs/sha256"));
     assert!(!blobs.is_empty(), "zips are files");
     let (host, path) = (scene.server.host(), "/go/r/github.com/!azure/m/@v");
     let mut stream = TcpStream::connect(host).expect("a listening server");

@@ -83,7 +83,7 @@ impl Scene {
 
     fn keeps_nothing(&self) {
         until("the unfinished file is gone", || files(&self.server.data().join("tmp")).is_empty());
-        assert_eq!(files(&self.server.data().join("blobs")).len(), 0, "a blob is there");
+        assert_eq!(files(&self.server.data().join("blobs/sha256")).len(), 0, "a blob is there");
         let listed = self.server.api("GET", "/api/artifacts?format=go&repository=m", None).expect(200).json();
         assert_eq!(listed["items"], json!([]));
     }

@@ -175,7 +175,7 @@ fn a_kill_in_the_middle_leaves_nothing_half_and_the_next_client_gets_it() {
         gate.open();
         scene.server.start_again();
         assert_eq!(files(&scene.server.data().join("tmp")).len(), 0, "after {bytes} bytes: an unfinished file is left");
-        assert_eq!(files(&scene.server.data().join("blobs")).len(), 0, "after {bytes} bytes: a blob is there");
+        assert_eq!(files(&scene.server.data().join("blobs/sha256")).len(), 0, "after {bytes} bytes: a blob is there");
         let listed = scene.server.api("GET", "/api/artifacts?format=go&repository=m", None).expect(200).json();
         assert_eq!(listed["items"].as_array().map(Vec::len), Some(0), "after {bytes} bytes");
         scene.server.command("verify").succeeded();
