@@ -71,8 +71,13 @@ impl SignIn {
                 let address = from.map(|address| address.to_string()).unwrap_or_default();
                 let login: String = login.chars().take(64).flat_map(char::escape_debug).collect();
                 tracing::info!(principal.name = login, address, "a login failed");
+                let then = match attempt.left {
+                    0 => "The next try has to wait.".to_owned(),
+                    1 => "1 more try, then there is a pause.".to_owned(),
+                    left => format!("{left} more tries, then there is a pause."),
+                };
                 Err(Failure::new(&codes::INVALID_CREDENTIALS, "the login or the password is wrong")
-                    .hint("Check both; an administrator can set a new password."))
+                    .hint(format!("Check both; an administrator can set a new password. {then}")))
             }
         }
     }

@@ -299,6 +299,8 @@ pub struct PackageSummary {
     pub latest: Option<VersionName>,
     /// What to use instead of the whole package, in its author's words; empty when he gave no reason.
     pub deprecated: Option<String>,
+    /// The version in whose words packages and versions are given up, where one speaks for all.
+    pub said_by: Option<VersionName>,
     /// What is to be said of single versions; nothing is to be said of those that are not here.
     pub marks: HashMap<VersionName, VersionMarks>,
 }

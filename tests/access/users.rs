@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::server;
 use crate::harness::http::send;
-use crate::harness::people::{Credential, ask, grant, person, session};
+use crate::harness::people::{Credential, ask, grant, person, session, token};
 use crate::harness::refusal::problem;
 use crate::harness::server::ADMIN_TOKEN;
 
@@ -163,4 +163,47 @@ fn lists_come_in_pages() {
     problem("S12", &server.api("GET", "/api/users?limit=0", None), 400, &["invalid_field"]);
     problem("S12", &server.api("GET", "/api/users?limit=201", None), 400, &["invalid_field"]);
     problem("S12", &server.api("GET", &format!("/api/groups?limit=2{cursor}"), None), 400, &["invalid_cursor"]);
+}
+
+#[test]
+fn all_sessions_of_a_user_end_at_once_and_tokens_stay() {
+    let server = server(&[]);
+    person(&server, "ann");
+    let (one, two) = (Credential::Cookie(session(&server, "ann")), Credential::Cookie(session(&server, "ann")));
+    grant(&server, "ann", "go/*", "reader");
+    let (token, _) = token(&server, "ann", &["read"], &["go/*"]);
+    for who in [&one, &two] {
+        ask(&server, "GET", "/api/me", who, None).expect(200);
+    }
+    server.api("DELETE", "/api/users/ann/sessions", None).expect(204);
+    for who in [&one, &two] {
+        ask(&server, "GET", "/api/me", who, None).expect(401);
+    }
+    ask(&server, "GET", "/api/me", &Credential::Bearer(token), None).expect(200);
+    server.api("DELETE", "/api/users/ann/sessions", None).expect(204);
+    assert_eq!(server.api("DELETE", "/api/users/nobody/sessions", None).expect(404).json()["code"], "user_not_found");
+    let rows = server.api("GET", "/api/audit?action=session.delete", None).expect(200).json();
+    assert_eq!(
+        (rows["items"].as_array().map(Vec::len), &rows["items"][0]["detail"]["sessions"]),
+        (Some(1), &json!(2)),
+        "{rows}"
+    );
+}
+
+#[test]
+fn when_a_user_was_last_seen_is_told() {
+    let server = server(&[]);
+    person(&server, "ann");
+    let seen = |login: &str| {
+        server.api("GET", &format!("/api/users/{login}"), None).expect(200).json()["last_seen_at"].clone()
+    };
+    assert!(seen("ann").is_null(), "nobody has come");
+    let cookie = session(&server, "ann");
+    let at = seen("ann");
+    assert!(at.is_string(), "a session began");
+    ask(&server, "DELETE", "/api/session", &Credential::Cookie(cookie), None).expect(204);
+    assert!(seen("ann").as_str() >= at.as_str(), "the session is gone, and when it ended is known");
+    let list = server.api("GET", "/api/users", None).expect(200).json();
+    let ann = list["items"].as_array().expect("users").iter().find(|user| user["login"] == "ann").expect("ann").clone();
+    assert_eq!(ann["last_seen_at"], seen("ann"));
 }

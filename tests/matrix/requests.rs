@@ -139,7 +139,7 @@ impl Stage {
             "/api/grants/{id}" => path.replace("{id}", &grant(&self.server, &self.user(), "go/private", "reader")),
             "/api/me/sessions/{id}" => path.replace("{id}", "0199a3b4-0000-7000-8000-000000000000"),
             "/api/tokens/{id}" => path.replace("{id}", &token(&self.server, "admin", &["read"], &["*"]).1),
-            "/api/users/{login}" if changes => path.replace("{login}", &self.user()),
+            "/api/users/{login}" | "/api/users/{login}/sessions" if changes => path.replace("{login}", &self.user()),
             "/api/users/{login}" => path.replace("{login}", "visitor"),
             _ if path.starts_with("/api/groups/{name}") => {
                 let (name, member) = self.group();

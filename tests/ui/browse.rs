@@ -151,6 +151,7 @@ fn notices_show_what_was_written_as_text() {
     let at = |version: &str| format!("/r/go/local/p/{M}@{version}");
     let shown = [
         (at("v1.0.0"), "v1.0.0 is retracted.", "Lost data. <b>now</b>"),
+        (at("v1.0.0"), "v1.0.0 is retracted.", "So says v1.1.0."),
         (at("v1.1.0"), "is deprecated.", markup),
         (at("v0.9.0"), "v0.9.0 is yanked.", "<script>alert(2)</script> is why"),
         (at("v0.8.0"), "v0.8.0 is blocked.", "<script>alert(2)</script> is why"),
@@ -199,6 +200,33 @@ fn a_list_says_who_uses_a_module_and_under_which_licence_it_is() {
     rows[2..].sort_by_key(|(name, ..)| by_name(name));
     let rows: Vec<_> = rows.into_iter().map(|(name, used, licence)| json!([module(name), used, licence])).collect();
     scenario(&server, "browse/columns", &json!({"rows": rows}));
+}
+
+#[test]
+fn needs_are_linked_and_those_of_old_versions_come_first() {
+    const BASE: &str = "example.com/base";
+    const ELSEWHERE: &str = "example.org/elsewhere";
+    let server = server();
+    let retracting = format!("module {BASE}\n\ngo 1.21\n\nretract v1.1.0 // Lost data.\n");
+    for (version, go_mod) in [("v1.0.0", None), ("v1.1.0", None), ("v1.2.0", Some(&*retracting))] {
+        publish(&server, BASE, version, &go_mod.map(|text| ("go.mod", text)).into_iter().collect::<Vec<_>>());
+    }
+    for (name, version) in
+        [("example.com/bad", "v1.1.0"), ("example.com/old", "v1.0.0"), ("example.com/fresh", "v1.2.0")]
+    {
+        let go_mod = format!("module {name}\n\ngo 1.21\n\nrequire {BASE} {version}\nrequire {ELSEWHERE} v1.0.0\n");
+        publish(&server, name, "v1.0.0", &[("go.mod", &go_mod)]);
+    }
+    let order = [
+        ("example.com/bad", "requires a retracted version"),
+        ("example.com/old", "1 behind"),
+        ("example.com/fresh", ""),
+    ];
+    let facts = json!({
+        "base": BASE, "order": order, "user": "example.com/fresh", "elsewhere": ELSEWHERE,
+        "file": "example.com/fresh@v1.0.0/go.mod",
+    });
+    scenario(&server, "browse/needs", &facts);
 }
 
 #[test]

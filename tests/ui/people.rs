@@ -149,3 +149,11 @@ fn the_audit_shows_what_was_done_and_exports_it() {
     ];
     scenario(&server, "people/audit", &json!({"done": done, "refused": "rita"}));
 }
+
+#[test]
+fn an_administrator_sees_everybodys_tokens_and_ends_their_sessions() {
+    let server = company();
+    let body = json!({"name": "of-rita", "owner": "rita", "actions": ["read"], "repositories": ["go/private"]});
+    server.api("POST", "/api/tokens", Some(&body)).expect(201);
+    scenario(&server, "people/others", &json!({"login": "rita", "token": "of-rita"}));
+}

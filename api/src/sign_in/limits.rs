@@ -42,6 +42,8 @@ pub struct Limits {
 #[must_use]
 pub struct Attempt {
     pair: Pair,
+    /// How many more failures of the login from there are not held up.
+    pub left: u32,
 }
 
 /// A leaky bucket: so many failures not yet forgotten, and since when.
@@ -52,8 +54,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Counts one more, or says how long to wait until one more fits.
-    fn fill(&mut self, capacity: u32, now: Instant) -> Result<(), Duration> {
+    /// Counts one more and says how many more fit, or how long to wait until one more does.
+    fn fill(&mut self, capacity: u32, now: Instant) -> Result<u32, Duration> {
         let (capacity, leaks) = (f64::from(capacity), f64::from(capacity) / PERIOD.as_secs_f64());
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         let level = (self.level - passed * leaks).max(0.0);
@@ -61,7 +63,7 @@ impl Bucket {
             return Err(Duration::from_secs_f64((level + 1.0 - capacity) / leaks));
         }
         *self = Self { level: level + 1.0, at: now };
-        Ok(())
+        Ok((capacity - self.level) as u32)
     }
 
     /// Takes one back.
@@ -94,19 +96,19 @@ impl Limits {
     pub fn attempt(&self, login: &str, from: Option<IpAddr>, now: Instant) -> Result<Attempt, Duration> {
         let address = network(from);
         let pair = (login.chars().take(LOGIN_CHARACTERS).collect(), address);
-        with(&self.pairs, &pair, now, |bucket| bucket.fill(PER_LOGIN, now))?;
+        let left = with(&self.pairs, &pair, now, |bucket| bucket.fill(PER_LOGIN, now))?;
         let by_address = with(&self.addresses, &address, now, |bucket| bucket.fill(PER_ADDRESS, now));
         match by_address {
             Err(wait) if !self.known.contains_key(&pair) => {
                 with(&self.pairs, &pair, now, Bucket::refund);
                 Err(wait)
             }
-            _ => Ok(Attempt { pair }),
+            _ => Ok(Attempt { pair, left }),
         }
     }
 
     /// Takes a counted attempt back: it was the right password.
-    pub fn succeeded(&self, Attempt { pair }: Attempt) {
+    pub fn succeeded(&self, Attempt { pair, .. }: Attempt) {
         let now = Instant::now();
         with(&self.pairs, &pair, now, Bucket::refund);
         with(&self.addresses, &pair.1, now, Bucket::refund);
@@ -148,8 +150,8 @@ mod tests {
     #[test]
     fn a_login_fails_ten_times_from_an_address_and_nobody_else_is_held_up() {
         let (limits, now, here) = (Limits::new(), Instant::now(), address("192.0.2.7"));
-        for _ in 0..PER_LOGIN {
-            assert!(limits.attempt(LOGIN, here, now).is_ok());
+        for left in (0..PER_LOGIN).rev() {
+            assert_eq!(limits.attempt(LOGIN, here, now).map(|attempt| attempt.left), Ok(left));
         }
         let wait = limits.attempt(LOGIN, here, now).expect_err("too many");
         assert!(wait <= PERIOD / PER_LOGIN, "{wait:?}");

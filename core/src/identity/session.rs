@@ -68,6 +68,9 @@ pub trait SessionStore: Send + Sync {
     /// Ends a session of a user; from the answer on it is unknown. `false` when it is not there.
     async fn end_session(&self, login: &Login, id: SessionId, by: &Actor) -> Result<bool, StoreError>;
 
+    /// Ends all sessions of a user. `false` when there is no such user.
+    async fn end_sessions(&self, login: &Login, by: &Actor) -> Result<bool, StoreError>;
+
     /// Notes a use, which puts off the end. Not audited, and raises no generation.
     async fn session_used(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError>;
 }

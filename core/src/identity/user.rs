@@ -2,6 +2,7 @@
 //!
 //! Shape of a login: `[a-z0-9][a-z0-9._-]{0,63}`, and none of the words that records use for nobody.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -163,6 +164,10 @@ pub trait UserStore: Send + Sync {
 
     /// Users.
     async fn users(&self, window: Window) -> Result<Page<UserRecord>, StoreError>;
+
+    /// When each of these users was last seen: the last use of a session or token that there is, or the last row of the
+    /// audit about something that the user did. Those who were never seen are left out.
+    async fn seen(&self, logins: &[Login]) -> Result<HashMap<Login, Timestamp>, StoreError>;
 
     /// Changes a user, if the record still has `revision`; `None` asks for no particular one.
     async fn change_user(

@@ -32,6 +32,7 @@ pub async fn summary(
     Ok(PackageSummary {
         latest: latest(&candidates).and_then(|version| VersionName::try_from(version.as_str()).ok()),
         deprecated: speaker.and_then(|speaker| speaker.deprecated.clone()),
+        said_by: speaker.and_then(|speaker| VersionName::try_from(speaker.version.as_str()).ok()),
         marks: versions.iter().filter_map(marks).collect(),
     })
 }
@@ -83,6 +84,7 @@ mod tests {
         assert_eq!(said.latest.as_ref().map(VersionName::as_str), Some("v1.0.0"));
         assert_eq!(said.deprecated.as_deref(), Some("use e.com/n"));
         let retracted = |text| said.marks[&VersionName::try_from(text).expect(text)].retracted.as_deref();
+        assert_eq!(said.said_by.as_ref().map(VersionName::as_str), Some("v1.1.1"));
         assert_eq!(retracted("v1.0.0"), None);
         assert_eq!(retracted("v1.1.0"), Some("lost <b>data</b>"));
         assert_eq!(retracted("v1.1.1"), Some("lost <b>data</b>"));

@@ -2,13 +2,12 @@
  * The keyboard: single keys that press what is visible on the page.
  *
  * A key finds its control by an attribute: `data-keys` is the table that `j` and `k` go through, `data-copy-main` the
- * button that `c` presses, `data-older` and `data-newer` the links of `[` and `]`, `data-first` and `data-last` those of
+ * button that `c` presses, `data-copy-link` that of `y`, `data-older` and `data-newer` the links of `[` and `]`, `data-first` and `data-last` those of
  * `Home` and `End`. Typing comes first: in a field only `Escape` counts. Whoever needs the keys for something else
  * switches them off in the profile (WCAG 2.1.4).
  */
 
 import { goto } from '$app/navigation';
-import { copyText } from './copy';
 import { at } from './links';
 
 const SETTING = 'keeper-keys';
@@ -80,10 +79,7 @@ const ACTS: Record<string, () => boolean> = {
 	j: () => moveRow(1),
 	k: () => moveRow(-1),
 	c: copyMain,
-	y: () => {
-		void copyText(location.href);
-		return true;
-	},
+	y: () => press('[data-copy-link]'),
 	'[': () => press('[data-older]'),
 	']': () => press('[data-newer]'),
 	Home: () => press('[data-first]'),

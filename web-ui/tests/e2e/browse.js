@@ -152,6 +152,40 @@ export async function filters(browser, { few, many }) {
 	await browser.look(other, 'no result');
 }
 
+/** What a module needs is a link where it is here; of those who need it, the ones in trouble come first. */
+export async function needs(browser, { base, order, user, elsewhere, file }) {
+	const page = await browser.open(toModule(base));
+	await wholePage(page);
+	const found = await page.locator('#requiredby tbody tr').evaluateAll((rows) =>
+		rows.map((row) => {
+			const marks = [...row.querySelector('[data-l="Requires"]').querySelectorAll('.m')];
+			return [row.querySelector('a.path').title, marks.map((mark) => mark.textContent.trim()).join()];
+		}),
+	);
+	same(found, order, 'who needs it, and how old a version');
+	await browser.look(page, 'who needs it');
+	await page.getByRole('link', { name: 'Compare two versions' }).click();
+	await page.waitForURL('**?view=compare');
+	await page.locator('#facts').getByText('go.mod h1').waitFor();
+	await page
+		.locator('label.inl', { hasText: /^\s*to/ })
+		.locator('select')
+		.selectOption('v1.0.0');
+	await page.waitForURL('**@v1.0.0?view=compare&from=*');
+	await page.locator('#needs').getByText('Both require the same.').waitFor();
+	await browser.look(page, 'two versions beside each other');
+	await visit(page, toModule(user));
+	await wholePage(page);
+	const declared = page.locator('#manifest');
+	await declared.getByRole('link', { name: base }).waitFor();
+	same(await declared.getByRole('link', { name: elsewhere }).count(), 0, 'a link to what is not here');
+	await declared.getByRole('link', { name: base }).click();
+	await page.waitForURL(`**${toModule(base)}`);
+	await visit(page, `${toModule(user, 'v1.0.0')}?view=file&name=${encodeURIComponent(file)}#L2-L3`);
+	await page.locator('.l.named').first().waitFor();
+	same(await page.locator('.l.named').evaluateAll((lines) => lines.map((line) => line.id)), ['L2', 'L3'], 'the lines');
+}
+
 /** Who uses a module and its licence are in its row; the most used come first when that is asked for. */
 export async function columns(browser, { rows }) {
 	const page = await browser.open('/r/go/local');

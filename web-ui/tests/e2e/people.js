@@ -12,6 +12,7 @@ export async function session(browser, { login }) {
 	await page.getByLabel('Password').fill('not the password');
 	await page.getByRole('button', { name: 'Sign in' }).click();
 	await page.getByRole('alert').getByText('Name or password is wrong.').waitFor();
+	await page.getByRole('alert').getByText('9 more tries, then there is a pause.').waitFor();
 	same(await page.getByLabel('User name').inputValue(), login, 'the name is kept');
 	await browser.look(page, 'a wrong password');
 	await page.getByLabel('Password').fill(browser.known.password);
@@ -217,4 +218,23 @@ export async function system(browser, { says, damaged }) {
 	await page.locator('#damaged tbody').getByText(damaged).waitFor();
 	await wholePage(page);
 	await browser.look(page, 'the system with a damaged file');
+}
+
+/** An administrator sees everybody's tokens and when each was last seen, and ends all sessions of somebody. */
+export async function others(browser, { login, token }) {
+	const theirs = await browser.open('/me', { as: login, expect: [401] });
+	await theirs.getByRole('heading', { name: 'Sessions' }).waitFor();
+	const page = await browser.open('/admin/tokens', { as: 'admin' });
+	await page.locator('tbody tr', { hasText: token }).getByText(login).first().waitFor();
+	await visit(page, '/admin/users');
+	const row = page.locator('tbody tr', { hasText: login });
+	holds(/ago|now/.test(await row.locator('[data-l="Last seen"]').innerText()), 'when somebody was last seen');
+	await browser.look(page, 'the users');
+	await row.getByRole('link', { name: `Edit ${login}` }).click();
+	await page.getByRole('button', { name: `End all sessions ${login}` }).click();
+	await page.getByRole('button', { name: /^End all sessions of/ }).click();
+	await page.locator('#say', { hasText: 'Sessions ended' }).waitFor({ state: 'attached' });
+	await browser.look(page, 'a user');
+	await theirs.reload();
+	await theirs.getByRole('link', { name: 'Sign in' }).first().waitFor();
 }

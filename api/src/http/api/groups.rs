@@ -223,7 +223,7 @@ impl Groups {
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let page = app.keeper.ports().identity.members(&group.name, window).await.map_err(Failure::from)?;
         let next_cursor = next_cursor(&filter, &page, |user| user.id.0);
-        Ok(Json(UserPage { items: page.items.iter().map(UserView::of).collect(), next_cursor }))
+        Ok(Json(UserPage { items: UserView::of_all(&app, &page.items).await?, next_cursor }))
     }
 
     /// Put a user into a group.

@@ -88,6 +88,9 @@ pub(super) struct VersionView {
     /// Present if its author took it back: why, or empty; text, never markup.
     #[oai(skip_serializing_if_is_none)]
     retracted: Option<String>,
+    /// The version whose words those are.
+    #[oai(skip_serializing_if_is_none)]
+    retracted_in: Option<String>,
     /// Present if its author has given it up: what to use instead, or empty; text, never markup.
     #[oai(skip_serializing_if_is_none)]
     deprecated: Option<String>,
@@ -113,6 +116,7 @@ impl VersionView {
             state: version.state.as_str().to_owned(),
             state_reason: Some(version.state_reason).filter(|reason| !reason.is_empty()),
             prerelease: marks.prerelease,
+            retracted_in: marks.retracted.as_ref().and(summary.said_by.as_ref()).map(ToString::to_string),
             retracted: marks.retracted,
             deprecated: marks.deprecated.or_else(|| summary.deprecated.clone()),
             step: marks.step.as_str().to_owned(),

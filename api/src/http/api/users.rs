@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::error::{Failure, Problem, codes};
 use keeper_core::identity::{Edited, Email, Login, NewUser, UserChange, UserKind, UserRecord, check_line};
@@ -87,10 +88,15 @@ pub(super) struct UserView {
     password_changed_at: Option<String>,
     /// When the user was made.
     created_at: String,
+    /// When the user was last seen: by the last use of a session or token that there is, or by what the audit tells the
+    /// user did last. Absent for somebody who was never seen.
+    #[oai(skip_serializing_if_is_none)]
+    last_seen_at: Option<String>,
 }
 
 impl UserView {
-    pub(super) fn of(user: &UserRecord) -> Self {
+    /// A user who was last seen then.
+    fn of(user: &UserRecord, seen: Option<Timestamp>) -> Self {
         Self {
             login: user.login.to_string(),
             kind: user.kind.as_str().to_owned(),
@@ -102,7 +108,20 @@ impl UserView {
             subject: user.identity.subject.clone(),
             password_changed_at: user.password_changed_at.map(time),
             created_at: time(user.created_at),
+            last_seen_at: seen.map(time),
         }
+    }
+
+    /// Users, each with when it was last seen.
+    pub(super) async fn of_all(app: &App, users: &[UserRecord]) -> Result<Vec<Self>, Failure> {
+        let logins: Vec<_> = users.iter().map(|user| user.login.clone()).collect();
+        let seen = app.keeper.ports().identity.seen(&logins).await?;
+        Ok(users.iter().map(|user| Self::of(user, seen.get(&user.login).copied())).collect())
+    }
+
+    async fn of_one(app: &App, user: &UserRecord) -> Result<Self, Failure> {
+        let seen = app.keeper.ports().identity.seen(std::slice::from_ref(&user.login)).await?;
+        Ok(Self::of(user, seen.get(&user.login).copied()))
     }
 }
 
@@ -129,6 +148,14 @@ enum CreateAnswer {
         #[oai(header = "ETag")]
         String,
     ),
+}
+
+/// The sessions of a user were ended.
+#[derive(ApiResponse)]
+enum EndAnswer {
+    /// No session of the user counts from the next request on.
+    #[oai(status = 204)]
+    Ended,
 }
 
 /// A user was deleted.
@@ -158,7 +185,7 @@ impl Users {
         let window = window(&filter, limit.0, cursor.0.as_deref())?;
         let page = app.keeper.ports().identity.users(window).await.map_err(Failure::from)?;
         let next_cursor = next_cursor(&filter, &page, |user| user.id.0);
-        Ok(Json(UserPage { items: page.items.iter().map(UserView::of).collect(), next_cursor }))
+        Ok(Json(UserPage { items: UserView::of_all(&app, &page.items).await?, next_cursor }))
     }
 
     /// Create a user.
@@ -186,7 +213,7 @@ impl Users {
             other => other.into(),
         })?;
         let location = format!("{}/api/users/{login}", caller.facts.base_url);
-        Ok(CreateAnswer::Created(Json(UserView::of(&made)), location, etag(made.revision)))
+        Ok(CreateAnswer::Created(Json(UserView::of(&made, None)), location, etag(made.revision)))
     }
 
     /// Read a user.
@@ -201,7 +228,7 @@ impl Users {
         app.keeper.require_admin(&caller.principal)?;
         let found = app.keeper.ports().identity.user(&parse_login(&login)?).await.map_err(Failure::from)?;
         let user = found.ok_or_else(|| not_found(&login))?;
-        Ok(Tagged::new(UserView::of(&user), user.revision))
+        Ok(Tagged::new(UserView::of_one(&app, &user).await?, user.revision))
     }
 
     /// Change a user.
@@ -232,7 +259,7 @@ impl Users {
         if sets_password {
             app.sign_in.password_changed(&login);
         }
-        Ok(Tagged::new(UserView::of(&user), user.revision))
+        Ok(Tagged::new(UserView::of_one(&app, &user).await?, user.revision))
     }
 
     /// Delete a user.
@@ -255,6 +282,23 @@ impl Users {
         let edited = app.keeper.ports().identity.delete_user(&login, revision, &caller.actor()).await;
         done(edited.map_err(Failure::from)?, &login)?;
         Ok(DeleteAnswer::Deleted)
+    }
+
+    /// End all sessions of a user.
+    ///
+    /// The user may sign in again; to keep a user out, disable the user. Tokens stay as they are.
+    #[oai(path = "/users/:login/sessions", method = "delete", operation_id = "end_user_sessions")]
+    async fn end_sessions(
+        &self,
+        app: Data<&Arc<App>>,
+        caller: Caller,
+        /// The login.
+        login: Path<String>,
+    ) -> Result<EndAnswer, Refused> {
+        app.keeper.require_admin(&caller.principal)?;
+        let login = parse_login(&login)?;
+        let ended = app.keeper.ports().identity.end_sessions(&login, &caller.actor()).await.map_err(Failure::from)?;
+        if ended { Ok(EndAnswer::Ended) } else { Err(not_found(login.as_str()).into()) }
     }
 }
 

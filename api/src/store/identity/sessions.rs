@@ -41,6 +41,11 @@ impl SessionStore for Store {
         self.change_identities(move |on| Box::pin(end(on, login, id, by))).await
     }
 
+    async fn end_sessions(&self, login: &Login, by: &Actor) -> Result<bool, StoreError> {
+        let (login, by) = (login.clone(), by.clone());
+        self.change_identities(move |on| Box::pin(end_those_of(on, login, by))).await
+    }
+
     async fn session_used(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
         let statement = "UPDATE sessions SET used_at = $2 WHERE uid = $1";
         let work = async move |on: &DatabaseTransaction| {
@@ -125,6 +130,15 @@ async fn end(on: &impl ConnectionTrait, login: Login, id: SessionId, by: Actor) 
         return Ok(false);
     }
     audit::record(on, &by, "session.delete", format!("user {login}"), told(id)).await?;
+    Ok(true)
+}
+
+async fn end_those_of(on: &impl ConnectionTrait, login: Login, by: Actor) -> Result<bool, StoreError> {
+    let Some(user) = users::find(on, &login).await? else { return Ok(false) };
+    let ended = execute(on, "DELETE FROM sessions WHERE user_id = $1", [user.key.into()]).await?;
+    if ended > 0 {
+        audit::record(on, &by, "session.delete", format!("user {login}"), json!({ "sessions": ended })).await?;
+    }
     Ok(true)
 }
 

@@ -3,6 +3,8 @@
 //! Who would be the last administrator is asked inside the transaction of the change, and all changes go through
 //! one writer: two administrators cannot take each other's mark away at once.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keeper_core::artifact::{Page, StoreError};
@@ -15,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::Store;
 use super::super::audit;
-use super::super::sql::{corrupt, execute, micros, one, timestamp};
+use super::super::sql::{Places, all, corrupt, execute, micros, one, timestamp};
 use super::{CountRow, id, identity, sessions, window};
 
 #[async_trait]
@@ -31,6 +33,17 @@ impl UserStore for Store {
 
     async fn users(&self, of: Window) -> Result<Page<UserRecord>, StoreError> {
         window(&self.readers, &format!("{SELECT} WHERE TRUE"), "uid", None, of, Row::parse).await
+    }
+
+    async fn seen(&self, logins: &[Login]) -> Result<HashMap<Login, Timestamp>, StoreError> {
+        if logins.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut places = Places::default();
+        let asked: Vec<_> = logins.iter().map(|login| places.of(login.as_str())).collect();
+        let question = format!("{SEEN} WHERE u.login IN ({})", asked.join(", "));
+        let rows: Vec<SeenRow> = all(&self.readers, &question, places.0).await?;
+        rows.into_iter().filter_map(|row| row.parse().transpose()).collect()
     }
 
     async fn change_user(
@@ -134,6 +147,29 @@ impl Row {
 pub(super) struct Found {
     pub(super) key: i64,
     pub(super) record: UserRecord,
+}
+
+/// Each by an index: what is there of the user's credentials, and the end of the user's part of the audit.
+const SEEN: &str = "SELECT u.login, \
+    (SELECT MAX(s.used_at) FROM sessions s WHERE s.user_id = u.id) AS by_session, \
+    (SELECT MAX(t.used_at) FROM tokens t WHERE t.owner = u.id AND t.revoked_at IS NULL) AS by_token, \
+    (SELECT a.at FROM audit a WHERE a.actor = u.login AND a.outcome || '' = 'done' ORDER BY a.at DESC LIMIT 1) AS by_deed \
+    FROM users u";
+
+#[derive(FromQueryResult)]
+struct SeenRow {
+    login: String,
+    by_session: Option<i64>,
+    by_token: Option<i64>,
+    by_deed: Option<i64>,
+}
+
+impl SeenRow {
+    fn parse(self) -> Result<Option<(Login, Timestamp)>, StoreError> {
+        let last = [self.by_session, self.by_token, self.by_deed].into_iter().flatten().max();
+        let login = Login::try_from(self.login.as_str()).map_err(|error| corrupt("a user", error))?;
+        last.map(|at| Ok((login, timestamp(at)?))).transpose()
+    }
 }
 
 pub(super) async fn find(on: &impl ConnectionTrait, login: &Login) -> Result<Option<Found>, StoreError> {

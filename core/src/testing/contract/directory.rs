@@ -233,6 +233,9 @@ async fn a_token_is_listed_used_and_revoked(store: &dyn Directory) {
     assert_eq!(store.identity_generation(), before, "a use changes no right");
     let used = store.token(id).await.expect("an answer").expect("the token");
     assert_eq!((used.used_at, used.used_from.as_deref()), (Some(now()), Some("192.0.2.7")));
+    let seen = store.seen(&[login("many-0"), login("many-1"), login("nobody")]).await.expect("an answer");
+    assert_eq!((seen.len(), seen.get(&login("many-0"))), (1, Some(&now())), "who was seen, and when last");
+    assert!(store.seen(&[]).await.expect("an answer").is_empty());
     done(change(store, "many-0", UserChange { disabled: Some(true), ..UserChange::default() }).await);
     let disabled = store.credential(&hash, now()).await.expect("an answer");
     assert!(matches!(disabled, Credential::Disabled), "{disabled:?}");
@@ -280,6 +283,15 @@ async fn sessions_end_with_the_password_and_in_number(store: &dyn Directory) {
     assert!(!store.set_password(&login("nobody"), "h".to_owned(), None, &by()).await.expect("an answer"));
     done(change(store, "ann", UserChange { password: Some("h".to_owned()), ..UserChange::default() }).await);
     assert!(!session_lives(store, one.0, now()).await, "an administrator's change ends them all");
+    for secret in ["three", "four"] {
+        session(store, secret, "ann", now()).await;
+    }
+    let before = store.identity_generation();
+    assert!(store.end_sessions(&login("ann"), &by()).await.expect("an answer"));
+    assert!(store.identity_generation() > before, "the end of sessions raises the generation");
+    assert!(!session_lives(store, "three", now()).await && !session_lives(store, "four", now()).await, "all of them");
+    assert!(store.end_sessions(&login("ann"), &by()).await.expect("an answer"), "none is left");
+    assert!(!store.end_sessions(&login("nobody"), &by()).await.expect("an answer"));
     for number in 0..=SESSIONS_PER_USER {
         session(store, &format!("cookie {number}"), "ann", now() + SignedDuration::from_secs(number.into())).await;
     }

@@ -163,6 +163,12 @@ impl SessionStore for MemoryStore {
         Ok(own && rows.sessions.remove(&id).is_some())
     }
 
+    async fn end_sessions(&self, login: &Login, _by: &Actor) -> Result<bool, StoreError> {
+        let mut rows = self.change()?;
+        rows.end_sessions(login, None);
+        Ok(rows.users.contains_key(login))
+    }
+
     async fn session_used(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
         if let Some(row) = self.call()?.sessions.get_mut(&id) {
             row.record.used_at = at;

@@ -1,5 +1,7 @@
 //! The ports of users, groups and grants.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -33,7 +35,7 @@ impl Rows {
         one && !self.users.values().any(|row| counts(&row.record) && row.record.login != *login)
     }
 
-    fn end_sessions(&mut self, login: &Login, keep: Option<SessionId>) {
+    pub(super) fn end_sessions(&mut self, login: &Login, keep: Option<SessionId>) {
         self.sessions.retain(|id, row| row.login != *login || Some(*id) == keep);
     }
 }
@@ -73,6 +75,19 @@ impl UserStore for MemoryStore {
     async fn users(&self, window: Window) -> Result<Page<UserRecord>, StoreError> {
         let rows = self.call()?;
         Ok(page(rows.users.values().map(|row| (row.record.id.0, row.record.clone())), window))
+    }
+
+    async fn seen(&self, logins: &[Login]) -> Result<HashMap<Login, Timestamp>, StoreError> {
+        let rows = self.call()?;
+        let sessions = rows.sessions.values().map(|row| (&row.login, row.record.used_at));
+        let tokens = rows.tokens.values().filter(|row| row.record.revoked_at.is_none());
+        let tokens = tokens.filter_map(|row| Some((&row.record.owner, row.record.used_at?)));
+        let mut seen = HashMap::new();
+        for (login, at) in sessions.chain(tokens).filter(|(login, _)| logins.contains(login)) {
+            let last = seen.entry(login.clone()).or_insert(at);
+            *last = at.max(*last);
+        }
+        Ok(seen)
     }
 
     async fn change_user(

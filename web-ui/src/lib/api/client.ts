@@ -49,11 +49,30 @@ export async function askText(path: string, signal?: AbortSignal): Promise<strin
 	return response.text();
 }
 
-/** A request that tells the rest of the page whether the server can be reached. */
+let shown = false;
+let leaving: Promise<unknown> | undefined;
+
+/** A page stands: from here on whoever was signed out is told so where it matters. */
+export function pageStands(): void {
+	shown = true;
+}
+
+/**
+ * A request that tells the rest of the page whether the server can be reached.
+ *
+ * The cookie of a session that has ended is in the way of everything, also of what anyone may read. While nothing is shown
+ * there is nothing to lose: it is given up, and what was asked for is asked for as somebody unknown.
+ */
 async function watched(request: Request): Promise<Response> {
+	const again = !shown && request.method === 'GET' ? request.clone() : undefined;
 	try {
 		const response = await fetch(request);
 		connection.reached();
+		if (again && response.status === 401 && response.headers.get('X-Error-Code') === 'invalid_credentials') {
+			leaving ??= fetch(new Request(`${API}/session`, { method: 'DELETE', headers: OURS }));
+			await leaving;
+			return await fetch(again);
+		}
 		return response;
 	} catch (fault) {
 		if (request.signal.aborted) throw fault;

@@ -782,6 +782,26 @@ export interface paths {
         patch: operations["update_user"];
         trace?: never;
     };
+    "/users/{login}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End all sessions of a user.
+         * @description The user may sign in again; to keep a user out, disable the user. Tokens stay as they are.
+         */
+        delete: operations["end_user_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/groups": {
         parameters: {
             query?: never;
@@ -3645,6 +3665,12 @@ export interface components {
              * @example 2026-11-20T08:00:00Z
              */
             created_at: string;
+            /**
+             * @description When the user was last seen: by the last use of a session or token that there is, or by what the audit tells the
+             *     user did last. Absent for somebody who was never seen.
+             * @example 2026-11-22T09:00:00Z
+             */
+            last_seen_at?: string;
         };
         /**
          * VersionPage
@@ -3704,6 +3730,8 @@ export interface components {
              * @example published by accident
              */
             retracted?: string;
+            /** @description The version whose words those are. */
+            retracted_in?: string;
             /**
              * @description Present if its author has given it up: what to use instead, or empty; text, never markup.
              * @example use github.com/yourcompany/mymodule/v2
@@ -7551,7 +7579,8 @@ export interface operations {
                      *           "issuer": "local",
                      *           "subject": "ann",
                      *           "password_changed_at": "2026-11-20T08:00:00Z",
-                     *           "created_at": "2026-11-20T08:00:00Z"
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "last_seen_at": "2026-11-22T09:00:00Z"
                      *         }
                      *       ],
                      *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"
@@ -7614,7 +7643,8 @@ export interface operations {
                      *       "issuer": "local",
                      *       "subject": "ann",
                      *       "password_changed_at": "2026-11-20T08:00:00Z",
-                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "last_seen_at": "2026-11-22T09:00:00Z"
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
@@ -7670,7 +7700,8 @@ export interface operations {
                      *       "issuer": "local",
                      *       "subject": "ann",
                      *       "password_changed_at": "2026-11-20T08:00:00Z",
-                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "last_seen_at": "2026-11-22T09:00:00Z"
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
@@ -7778,7 +7809,8 @@ export interface operations {
                      *       "issuer": "local",
                      *       "subject": "ann",
                      *       "password_changed_at": "2026-11-20T08:00:00Z",
-                     *       "created_at": "2026-11-20T08:00:00Z"
+                     *       "created_at": "2026-11-20T08:00:00Z",
+                     *       "last_seen_at": "2026-11-22T09:00:00Z"
                      *     }
                      */
                     "application/json; charset=utf-8": components["schemas"]["UserView"];
@@ -7795,6 +7827,40 @@ export interface operations {
             413: components["responses"]["Refused413"];
             415: components["responses"]["Refused415"];
             422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+            507: components["responses"]["Refused507"];
+        };
+    };
+    end_user_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The login.
+                 * @example ann
+                 */
+                login: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No session of the user counts from the next request on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            406: components["responses"]["Refused406"];
+            409: components["responses"]["Refused409"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
@@ -8105,7 +8171,8 @@ export interface operations {
                      *           "issuer": "local",
                      *           "subject": "ann",
                      *           "password_changed_at": "2026-11-20T08:00:00Z",
-                     *           "created_at": "2026-11-20T08:00:00Z"
+                     *           "created_at": "2026-11-20T08:00:00Z",
+                     *           "last_seen_at": "2026-11-22T09:00:00Z"
                      *         }
                      *       ],
                      *       "next_cursor": "AZmjtFxtfo-aCxwtPk9aa0vJ1sH3kZ0B"

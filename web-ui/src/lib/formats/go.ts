@@ -15,6 +15,7 @@ export const go: FormatText = {
 		const mod = checksums['go.mod h1'];
 		return [zip && `${name} ${version} ${zip}`, mod && `${name} ${version}/go.mod ${mod}`].filter(Boolean).join('\n');
 	},
+	sums: { h1: 'h1 of the zip', 'go.mod h1': 'h1 of go.mod' },
 	sumFile: 'go.sum',
 	manifest: { title: 'go.mod', suffix: '.mod' },
 	parts(name) {

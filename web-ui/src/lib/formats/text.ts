@@ -21,6 +21,8 @@ export interface FormatText {
 	pin?(name: string, version: string): string;
 	/** The lines of a lock file that hold the sums of a version. */
 	sumLines?(artifact: Pick<Artifact, 'name' | 'version' | 'checksums'>): string;
+	/** What each sum of a version is of, in the order in which they are shown; others follow under their own names. */
+	sums?: Record<string, string>;
 	/** What the lock file is called. */
 	sumFile?: string;
 	/** The file that declares the package, by the ending of its name among the artifact's files. */
