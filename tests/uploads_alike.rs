@@ -63,7 +63,7 @@ fn ways(format: &'static str, own: fn(&Server, Option<&str>, &Way, Parcel<'_>) -
     [Way { format, repository: "own", send: own }, Way { format, repository: "api", send: api }]
 }
 
-/// What is known of a repository afterwards, without what has to differ: its name, ids, times and requests.
+/// What is known of a repository afterwards, without what has to differ: its name, ids, times, requests and the way.
 fn known(server: &Server, way: &Way) -> Value {
     let get = |path: &str| server.api("GET", path, None).expect(200).json();
     let place = format!("{}/{}", way.format, way.repository);
@@ -81,7 +81,7 @@ fn known(server: &Server, way: &Way) -> Value {
         items(&get(&format!("/api/audit?repository={place}&outcome=done&limit=200")), &["seq", "at", "request_id"]);
     for row in &mut audit {
         row["detail"].as_object_mut().into_iter().for_each(|detail| {
-            detail.retain(|key, _| !matches!(key.as_str(), "id" | "description" | "anonymous_read"));
+            detail.retain(|key, _| !matches!(key.as_str(), "id" | "way" | "description" | "anonymous_read"));
         });
     }
     let listed = get(&format!("/api/artifacts?format={}&repository={}", way.format, way.repository));
