@@ -35,6 +35,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const TRUSTED: Duration = Duration::from_secs(5);
 /// How long a reading may take.
 const READING: Duration = Duration::from_secs(2);
+/// How long it may take until the channel is listened to.
+const BEGINNING: Duration = Duration::from_secs(10);
 /// How long nothing may be heard before the connection that listens is asked whether it lives.
 const QUIET: Duration = Duration::from_secs(10);
 /// What is waited before it is read, or the channel listened to, again after trouble.
@@ -84,7 +86,7 @@ impl Shared {
             Follower { watchers: watchers.clone(), clock: clock.clone(), catalog, identities, order, seen: None };
         follower.read().await.map_err(OpenError::Unreadable)?;
         let process = Arc::new(Process { number: server.number(), is_shown: AtomicBool::new(false) });
-        let listening = listen(watchers.clone(), server.node().to_owned(), said, process.clone());
+        let listening = listen(server.clone(), said, process.clone());
         let task = vec![
             tokio::spawn(stop.clone().run_until_cancelled_owned(listening)),
             tokio::spawn(stop.clone().run_until_cancelled_owned(follower.follow(hears))),
@@ -124,11 +126,11 @@ impl Shared {
 }
 
 /// Listens for ever; each message of another server, and each new beginning, asks for a reading.
-async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()>, process: Arc<Process>) {
+async fn listen(server: Server, said: mpsc::Sender<()>, process: Arc<Process>) {
     loop {
-        match PgListener::connect_with(watchers.get_postgres_connection_pool()).await {
+        match listener(&server).await {
             Ok(mut listener) => {
-                let heard = hear(&mut listener, &own, &said, &process).await;
+                let heard = hear(&mut listener, server.node(), &said, &process).await;
                 process.is_shown.store(false, Ordering::Release);
                 if let Err(error) = heard {
                     tracing::warn!(%error, "the changes of other servers are not heard of; they are read regularly");
@@ -140,6 +142,11 @@ async fn listen(watchers: DatabaseConnection, own: String, said: mpsc::Sender<()
     }
 }
 
+async fn listener(server: &Server) -> Result<PgListener, Box<dyn std::error::Error + Send + Sync>> {
+    let own = server.listener().await?;
+    Ok(PgListener::connect_with(own.get_postgres_connection_pool()).await?)
+}
+
 /// Until the connection breaks: one that is made anew by itself would not hold the lock.
 async fn hear(
     listener: &mut PgListener,
@@ -147,10 +154,13 @@ async fn hear(
     said: &mpsc::Sender<()>,
     process: &Process,
 ) -> Result<(), sea_orm::sqlx::Error> {
-    listener.listen(CHANNEL).await?;
-    // Shared, so that two with one number would not wait for each other.
-    let lock = sea_orm::sqlx::query("SELECT pg_advisory_lock_shared($1, $2)").bind(PROCESSES).bind(process.number);
-    lock.execute(&mut *listener).await?;
+    let begun = async {
+        listener.listen(CHANNEL).await?;
+        // Shared, so that two with one number would not wait for each other.
+        let lock = sea_orm::sqlx::query("SELECT pg_advisory_lock_shared($1, $2)").bind(PROCESSES).bind(process.number);
+        lock.execute(&mut *listener).await
+    };
+    tokio::time::timeout(BEGINNING, begun).await.map_err(|_| silent())??;
     process.is_shown.store(true, Ordering::Release);
     // What was said before this connection was there.
     let _one_waits_already = said.try_send(());

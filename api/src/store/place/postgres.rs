@@ -135,6 +135,13 @@ impl Server {
         Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
     }
 
+    /// The connection that listens, in a pool of its own: one that falls silent is never given back, for its last word is
+    /// waited for without end.
+    pub(in crate::store) async fn listener(&self) -> Result<DatabaseConnection, OpenError> {
+        let pool = self.connect(Role::Watcher, 1).await?;
+        Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+    }
+
     async fn connect(&self, role: Role, count: u32) -> Result<PgPool, OpenError> {
         let pool: PoolOptions<Postgres> = PoolOptions::new()
             .max_connections(count)
