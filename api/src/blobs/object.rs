@@ -110,6 +110,9 @@ impl ObjectBlobs {
         };
         let mut shared = of(builder.clone().with_checksum_algorithm(Checksum::SHA256), true)?;
         if let Err(error) = shared.check().await {
+            if !may_be_of_a_header(&error) {
+                return Err(unusable(&error));
+            }
             shared = of(builder, false)?;
             // What is wrong without a checksum, too, is what the person who starts the program has to know.
             shared.check().await.map_err(|error| unusable(&error))?;
@@ -410,6 +413,13 @@ fn counted(
             None => Some((Err(BlobError::Corrupt(name, format!("it ends {left} bytes early"))), None)),
         }
     }))
+}
+
+/// Whether a store says so that does not know a header of a request: any other fault is one of its own.
+fn may_be_of_a_header(error: &object_store::Error) -> bool {
+    let text = error.to_string();
+    (text.contains("400 Bad Request") || text.contains("501 Not Implemented"))
+        && !text.contains("AuthorizationHeaderMalformed")
 }
 
 fn is_absence(error: &object_store::Error) -> bool {

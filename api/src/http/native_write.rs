@@ -79,9 +79,15 @@ impl App {
         let sha256 = stated_sha256(incoming.headers)?;
         let must_be_new = incoming.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*");
         let expected = stated_length(incoming.headers).unwrap_or(limit);
-        let _turn = self.admission.turn(incoming.who, expected).await?;
-        let began = Instant::now();
         let body = self.paced(incoming.body);
+        let _turn = match self.admission.turn(incoming.who, expected).await {
+            Ok(turn) => turn,
+            Err(refusal) => {
+                body.linger_unless_awaited(incoming.headers).await;
+                return Err(refusal);
+            }
+        };
+        let began = Instant::now();
         let staged = match intake.body {
             UploadBody::Raw => self.stage_raw(body.clone(), limit).await.map(|file| (file, Vec::new())),
             UploadBody::Form { file } => self.stage_form(body.clone(), incoming.headers, file, limit).await,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use keeper_core::error::{Failure, codes};
 
 use crate::server::body::BodyTooSlow;
@@ -74,6 +74,14 @@ impl SharedBody {
             whole.extend_from_slice(&chunk);
         }
         Ok(whole)
+    }
+
+    /// The same for a body of which nothing was read. A client that waits to be asked for it (`Expect: 100-continue`) has
+    /// sent nothing, and reading would ask him.
+    pub(crate) async fn linger_unless_awaited(self, headers: &HeaderMap) {
+        if !headers.contains_key(EXPECT) {
+            self.linger().await;
+        }
     }
 
     /// Reads on for a little while: a client that sends first and reads later would otherwise see a reset

@@ -372,9 +372,9 @@ impl IntoResponse for Download {
 impl ApiResponse for Download {
     fn meta() -> MetaResponses {
         let bytes = MetaMediaType {
-            // Each file has the type of its kind.
+            // Each file has the type of its kind; one of JSON is no text to whoever reads the document.
             content_type: "*/*",
-            schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary"))),
+            schema: MetaSchemaRef::Inline(Box::new(MetaSchema { format: Some("binary"), ..MetaSchema::ANY })),
         };
         let response = |status, description, content| MetaResponse {
             description,

@@ -110,10 +110,16 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     if stated.is_some_and(|stated| stated > limit + FORM_OVERHEAD_BYTES) {
         return Err(form::over_limit(limit));
     }
-    let turn = app.admission.turn(&caller.principal, stated.unwrap_or(limit)).await?;
-    let began = Instant::now();
     let body = body.take().map_err(|_| missing())?;
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));
+    let turn = match app.admission.turn(&caller.principal, stated.unwrap_or(limit)).await {
+        Ok(turn) => turn,
+        Err(refusal) => {
+            body.linger_unless_awaited(request.headers()).await;
+            return Err(refusal);
+        }
+    };
+    let began = Instant::now();
     let principal = caller.principal.clone();
     let before_file = |texts: &[(String, String)]| target_known(app.clone(), principal.clone(), texts);
     let form =

@@ -3730,7 +3730,10 @@ export interface components {
              * @example published by accident
              */
             retracted?: string;
-            /** @description The version whose words those are. */
+            /**
+             * @description The version whose words those are.
+             * @example v1.1.1
+             */
             retracted_in?: string;
             /**
              * @description Present if its author has given it up: what to use instead, or empty; text, never markup.
@@ -4970,7 +4973,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "*/*": unknown;
                 };
             };
             /** @description The range that was asked for */
@@ -4979,7 +4982,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "*/*": unknown;
                 };
             };
             /** @description The caller has it already */
@@ -5036,7 +5039,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "*/*": unknown;
                 };
             };
             /** @description The range that was asked for */
@@ -5045,7 +5048,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "*/*": unknown;
                 };
             };
             /** @description The caller has it already */
@@ -5440,6 +5443,7 @@ export interface operations {
                      *           "state": "active",
                      *           "latest": true,
                      *           "prerelease": false,
+                     *           "retracted_in": "v1.1.1",
                      *           "step": "minor",
                      *           "notes": [],
                      *           "pinned": false,
