@@ -24,7 +24,8 @@ fn assert_served(client: &mut Client, there: &BTreeMap<u64, Vec<u8>>, when: &str
 
 #[test]
 fn a_full_disk_refuses_uploads_serves_all_reads_takes_deletions_and_recovers() {
-    let reserve = ("KEEPER_STORAGE_RESERVE", "512KiB");
+    // As much as the database's log grows to before it begins anew, and a little more.
+    let reserve = ("KEEPER_STORAGE_RESERVE", "6MiB");
     let server = with_files(Server::on_a_disk_of(24 * MEBIBYTE, &[&AT_ONCE[..], &[QUIET, reserve]].concat()));
     let mut client = Client::of(&server);
     let mut there = BTreeMap::new();
