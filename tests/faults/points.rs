@@ -130,7 +130,7 @@ fn a_kill_at_any_step_of_a_collection_costs_nothing_but_the_rest_of_the_work() {
 #[test]
 fn a_publication_that_the_database_refuses_leaves_no_bytes() {
     let server = with_files(Server::faulty("F6=sleep(1000)", &[&AT_ONCE[..], &[QUIET]].concat()));
-    let blobs = server.data().join("blobs");
+    let blobs = server.data().join("blobs/sha256");
     let refused = std::thread::scope(|scope| {
         let publisher = scope.spawn(|| Client::of(&server).publish("m", 1, &bytes(1)));
         wait::until("its bytes are stored", || files(&blobs).len() == 1);

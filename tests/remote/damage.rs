@@ -20,7 +20,7 @@ fn module(version: &str) -> Module {
 
 /// The only stored copy.
 fn copy(scene: &Scene) -> PathBuf {
-    let blobs = refusal::files(&scene.server.data().join("blobs"));
+    let blobs = refusal::files(&scene.server.data().join("blobs/sha256"));
     assert_eq!(blobs.len(), 1, "{blobs:?}");
     blobs.into_iter().next().expect("one")
 }

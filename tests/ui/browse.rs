@@ -51,7 +51,7 @@ fn a_package_says_where_it_comes_from_and_whether_its_bytes_are_what_they_were()
     scenario(&server, "browse/provenance", &facts(&says, "not checked yet"));
     http::get(&format!("{}/{M}/@v/v1.0.0.zip", server.go("local"))).expect(200);
     server.stop();
-    let blob = refusal::files(&server.data().join("blobs")).into_iter().next().expect("the zip");
+    let blob = refusal::files(&server.data().join("blobs/sha256")).into_iter().next().expect("the zip");
     std::fs::set_permissions(&blob, std::fs::Permissions::from_mode(0o640)).expect("writable");
     let mut rotten = std::fs::read(&blob).expect("the zip");
     rotten[10_000] ^= 1;
