@@ -367,6 +367,10 @@ fn odd_parameters_get_declared_answers_and_nothing_beyond_the_rights() {
         "example",
         "secret",
     ];
+    for query in ["name=%00", "version=v1%00"] {
+        let refused = http::get(&format!("{}/api/artifacts?{query}", server.url)).expect(400).json();
+        assert_eq!(refused["code"], "invalid_field", "{refused}");
+    }
     let names = ["limit", "cursor", "q", "sort", "format", "repository", "name", "version", "state", "deleted"];
     let mut random = Random::of("odd_parameters");
     for _ in 0..600 {

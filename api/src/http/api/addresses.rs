@@ -112,19 +112,22 @@ impl Operation {
         self.is_download
     }
 
-    /// Judges a query: every key is known, and given once.
+    /// Judges a query: every key is known, and given once, and no value holds a NUL, which no database has in a text.
     ///
     /// # Errors
     /// All keys that are not.
     pub(in crate::http) fn check_query(&self, query: &str) -> Result<(), Failure> {
         let mut problems = Vec::new();
         let mut given = BTreeSet::new();
-        for (key, _) in form_urlencoded::parse(query.as_bytes()) {
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             if !self.query.iter().any(|(known, _)| *known == key) {
                 problems.push(unknown(&key, self.query.iter().map(|(known, _)| known.as_str())));
             } else if !given.insert(key.clone()) {
                 let detail = format!("the query has the key \"{key}\" more than once");
                 problems.push(Problem::new(&codes::DUPLICATE_FIELD, detail).field(key));
+            } else if value.contains('\0') && !JUDGED_APART.contains(&&*key) {
+                let detail = format!("the value of \"{key}\" holds the character NUL");
+                problems.push(Problem::new(&codes::INVALID_FIELD, detail).field(key));
             }
         }
         Failure::from_problems(problems).map_or(Ok(()), Err)
@@ -145,6 +148,9 @@ impl Operation {
         Failure::from_problems(faults).map_or(Ok(()), Err)
     }
 }
+
+/// Keys whose values are refused with a code of their own.
+const JUDGED_APART: [&str; 2] = ["q", "cursor"];
 
 fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     let shown: String = shorten(key).escape_debug().collect();
@@ -191,6 +197,7 @@ mod tests {
         };
         assert_eq!(codes("limit=5&q=&format=go"), [""; 0]);
         assert_eq!(codes("limt=5&limit=1&limit=2&li%6dit=3"), ["unknown_field", "duplicate_field", "duplicate_field"]);
+        assert_eq!(codes("q=a%00b&format=g%00o"), ["invalid_field"]);
         let refused = list.check_query("limt=5").expect_err("mistyped");
         assert!(refused.first().hint_text().contains("\"limit\""), "{}", refused.first().hint_text());
         assert!(list.meaning("limit").expect("described").contains("1 to 200"));
