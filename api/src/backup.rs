@@ -191,22 +191,31 @@ pub async fn make(
         faulty: copied.faulty,
     };
     let (from, end, told) = (partial.clone(), to.to_owned(), manifest.clone());
-    let named = tokio::task::spawn_blocking(move || {
+    apart(to, move || {
         write_manifest(&from, &told)?;
         fs::rename(&from, &end).map_err(at(&end))?;
         sync_parent(&end)
-    });
-    named.await.unwrap_or_else(|error| Err(at(to)(io::Error::other(error))))?;
+    })
+    .await?;
     Ok(manifest)
 }
 
 /// Does what waits for the disk where nobody else waits for it.
+async fn apart<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
+) -> Result<T, BackupError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(at(path)(io::Error::other(error))))
+}
+
+/// The same for work on one file.
 async fn on_disk<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, BackupError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(at(path))
+    let file = path.to_owned();
+    apart(path, move || work().map_err(at(&file))).await
 }
 
 async fn copy_database(store: &Store, to: &Path) -> Result<Option<CopiedFile>, BackupError> {

@@ -110,8 +110,7 @@ impl Clock {
 
 impl State {
     fn tell(&mut self, wall: Timestamp, at: Instant) -> Timestamp {
-        let passed = at.saturating_duration_since(self.at);
-        let counted = self.seen.saturating_add(signed(passed)).unwrap_or(Timestamp::MAX);
+        let counted = later(self.seen, at.saturating_duration_since(self.at));
         let behind = counted.duration_since(wall).max(SignedDuration::ZERO);
         if behind > self.told_behind + JUMP {
             tracing::warn!(
@@ -126,8 +125,10 @@ impl State {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+/// A time with what has passed since by the monotonic clock.
+fn later(time: Timestamp, passed: Duration) -> Timestamp {
+    let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+    time.saturating_add(passed).unwrap_or(Timestamp::MAX)
 }
 
 fn read(path: &Path) -> Option<Timestamp> {

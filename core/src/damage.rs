@@ -4,7 +4,7 @@
 //! It is kept in memory, for every read asks. [`Damage::follow`] brings what is written down, by whichever server, and
 //! writes down what was met here.
 //!
-//! Bounds: [`KNOWN`] copies are known at a time, the ones that were found first; [`MET`] wait to be written down.
+//! Bounds: [`DAMAGE_KNOWN`] copies are known at a time, the ones that were found first; [`MET`] wait to be written down.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,9 @@ use tokio::sync::Notify;
 
 use crate::artifact::StoreError;
 use crate::blob::{BlobError, BlobInfo, BlobLocation};
+use crate::limits::DAMAGE_KNOWN;
 use crate::scrubber::{CheckBook, Checked};
 
-/// Copies that are known at a time.
-const KNOWN: u32 = 10_000;
 /// Copies that wait to be written down.
 const MET: usize = 1_000;
 
@@ -106,7 +105,7 @@ impl Damage {
                 later.truncate(MET);
             })?;
         }
-        let (_, broken) = book.broken(KNOWN).await?;
+        let (_, broken) = book.broken(DAMAGE_KNOWN).await?;
         let known: HashMap<_, _> =
             broken.into_iter().map(|broken| (broken.blob.location, Fault::of(&broken.code))).collect();
         self.any.store(!known.is_empty(), Ordering::Release);

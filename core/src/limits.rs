@@ -129,6 +129,9 @@ pub const AUTHORITY_DOCUMENT_BYTES: u64 = 1024 * 1024;
 /// Blobs whose rows the collector reads at once: a short statement each.
 pub const COLLECTOR_WINDOW: u32 = 5_000;
 
+/// Damaged copies that are known at a time, the ones that were found first.
+pub const DAMAGE_KNOWN: u32 = 10_000;
+
 /// Versions of a deleted repository that one transaction removes: it shares the writer with publishers.
 pub const REMOVAL_BATCH: u32 = 500;
 

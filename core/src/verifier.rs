@@ -19,12 +19,9 @@ use crate::digest::Digest;
 use crate::error::Failure;
 use crate::integrity::{Breath, Judge, Judged, Pace};
 use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy, WalkableBlobs};
-use crate::limits::{UPLOAD_TIME, VERIFIER_WINDOW};
+use crate::limits::{DAMAGE_KNOWN, UPLOAD_TIME, VERIFIER_WINDOW};
 use crate::repository::{Counts, RepositoryAddress};
 use crate::scrubber::{CheckBook, Checked};
-
-/// Damaged copies that are known when a run begins.
-const KNOWN: u32 = 10_000;
 
 /// The totals of a repository: as they are kept, and as they are when somebody counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,7 +266,7 @@ impl Run<'_> {
 
     async fn blobs(&mut self, scope: Scope) -> Result<bool, Failure> {
         let mut pace = Pace::new(scope.rate);
-        let (_, known) = self.of.book.broken(KNOWN).await?;
+        let (_, known) = self.of.book.broken(DAMAGE_KNOWN).await?;
         let known: HashSet<_> = known.into_iter().map(|broken| broken.blob.location).collect();
         loop {
             let window = self.of.ledger.entries(self.after, VERIFIER_WINDOW).await?;

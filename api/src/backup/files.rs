@@ -18,7 +18,7 @@ use keeper_core::blob::{BlobError, BlobInfo, BlobLocation};
 use keeper_core::digest::Hasher;
 use keeper_core::ledger::{BlobLedger, WalkableBlobs};
 
-use super::{BackupError, BlobFault, CopiedFile, Manifest, at, hash, on_disk, sync_parent};
+use super::{BackupError, BlobFault, CopiedFile, Manifest, apart, at, hash, on_disk, sync_parent};
 use crate::blobs::Restorable;
 
 const LIST: &str = "blobs.list";
@@ -120,12 +120,11 @@ async fn copy_one(
         Err(error) => return Err(error),
     }
     let end = target.clone();
-    tokio::task::spawn_blocking(move || {
+    apart(&target, move || {
         fs::rename(unfinished(&end), &end).map_err(at(&end))?;
         sync_parent(&end)
     })
-    .await
-    .unwrap_or_else(|error| Err(at(&target)(io::Error::other(error))))?;
+    .await?;
     Ok(None)
 }
 

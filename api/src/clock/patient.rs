@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::later;
+
 /// A wall clock that is further ahead than this has jumped.
 const JUMP: SignedDuration = SignedDuration::from_hours(24);
 /// How long a jump has to last, in time in which the server runs.
@@ -94,8 +96,7 @@ impl State {
             return wall;
         };
         let passed = at.saturating_duration_since(then);
-        let counted = SignedDuration::try_from(passed).ok().and_then(|passed| told.checked_add(passed).ok());
-        let counted = counted.unwrap_or(Timestamp::MAX);
+        let counted = later(told, passed);
         let is_ahead = wall.duration_since(counted) > JUMP;
         if is_ahead && self.ahead.is_zero() {
             tracing::warn!(

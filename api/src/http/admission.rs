@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use keeper_core::access::{Means, Principal};
 use keeper_core::error::{Failure, codes};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::shared_body::SharedBody;
 use crate::blobs::guard::Guard;
 use crate::server::body::Pace;
 
@@ -173,6 +175,25 @@ impl Admission {
                 () = tokio::time::sleep_until(end) => return Err(self.overloaded(&of)),
             }
         }
+    }
+
+    /// The same for a request whose body nobody has begun to read: one that is refused is read on for a moment, so that
+    /// its client gets to the answer.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub(super) async fn turn_for(
+        &self,
+        who: &Principal,
+        bytes: u64,
+        headers: &HeaderMap,
+        body: &SharedBody,
+    ) -> Result<Turn, Failure> {
+        let turn = self.turn(who, bytes).await;
+        if turn.is_err() {
+            body.clone().linger_unless_awaited(headers).await;
+        }
+        turn
     }
 
     fn take(&self, of: &Credential, bytes: u64) -> Option<Turn> {

@@ -80,13 +80,7 @@ impl App {
         let must_be_new = incoming.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*");
         let expected = stated_length(incoming.headers).unwrap_or(limit);
         let body = self.paced(incoming.body);
-        let _turn = match self.admission.turn(incoming.who, expected).await {
-            Ok(turn) => turn,
-            Err(refusal) => {
-                body.linger_unless_awaited(incoming.headers).await;
-                return Err(refusal);
-            }
-        };
+        let _turn = self.admission.turn_for(incoming.who, expected, incoming.headers, &body).await?;
         let began = Instant::now();
         let staged = match intake.body {
             UploadBody::Raw => self.stage_raw(body.clone(), limit).await.map(|file| (file, Vec::new())),

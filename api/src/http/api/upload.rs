@@ -112,13 +112,8 @@ async fn receive(request: &Request, body: &mut RequestBody) -> Result<UploadForm
     }
     let body = body.take().map_err(|_| missing())?;
     let body = SharedBody::new(PacedBody::new(body.into_bytes_stream(), app.admission.pace));
-    let turn = match app.admission.turn(&caller.principal, stated.unwrap_or(limit)).await {
-        Ok(turn) => turn,
-        Err(refusal) => {
-            body.linger_unless_awaited(request.headers()).await;
-            return Err(refusal);
-        }
-    };
+    let expected = stated.unwrap_or(limit);
+    let turn = app.admission.turn_for(&caller.principal, expected, request.headers(), &body).await?;
     let began = Instant::now();
     let principal = caller.principal.clone();
     let before_file = |texts: &[(String, String)]| target_known(app.clone(), principal.clone(), texts);

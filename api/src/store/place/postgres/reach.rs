@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(500);
 enum Refused {
     /// It may pass.
     NotNow(String),
+    /// It answers, and has no room for another connection.
+    Full(String),
     Credentials(String),
     NoDatabase,
     Other(sqlx::Error),
@@ -39,7 +41,7 @@ impl Server {
         loop {
             let why = match self.connects(PATIENCE).await {
                 Ok(()) => return Ok(()),
-                Err(Refused::NotNow(why)) => why,
+                Err(Refused::NotNow(why) | Refused::Full(why)) => why,
                 Err(Refused::Credentials(why)) => {
                     let user = self.options.get_username().to_owned();
                     return Err(OpenError::Credentials { at: self.at(), user, why });
@@ -62,9 +64,8 @@ impl Server {
     /// Whether a connection can be had at this moment. A server that has no room for another one answers.
     pub(in crate::store) async fn takes_connections(&self) -> bool {
         match self.connects(LOOK).await {
-            Ok(()) | Err(Refused::Other(_)) => true,
-            Err(Refused::NotNow(why)) => why.contains(TOO_MANY),
-            Err(Refused::Credentials(_) | Refused::NoDatabase) => false,
+            Ok(()) | Err(Refused::Full(_) | Refused::Other(_)) => true,
+            Err(Refused::NotNow(_) | Refused::Credentials(_) | Refused::NoDatabase) => false,
         }
     }
 
@@ -102,9 +103,6 @@ impl Server {
     }
 }
 
-/// The server's word for it; its number is kept, for the words come in many languages.
-const TOO_MANY: &str = "53300";
-
 fn meaning(error: sqlx::Error) -> Refused {
     let sqlx::Error::Database(said) = &error else {
         return match error {
@@ -115,7 +113,8 @@ fn meaning(error: sqlx::Error) -> Refused {
     match said.code().as_deref() {
         Some("28000" | "28P01") => Refused::Credentials(said.message().to_owned()),
         Some("3D000") => Refused::NoDatabase,
-        Some(code) if code.starts_with("08") || code.starts_with("57P") || code == TOO_MANY => {
+        Some(code @ "53300") => Refused::Full(format!("{code}: {}", said.message())),
+        Some(code) if code.starts_with("08") || code.starts_with("57P") => {
             Refused::NotNow(format!("{code}: {}", said.message()))
         }
         _ => Refused::Other(error),
