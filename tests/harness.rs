@@ -24,6 +24,7 @@
 //! goproxy  modules as such an upstream has them, and their sums
 //! checksum_database  a checksum database with a key of its own, which can lie
 //! command  runs a program to its end
+//! watchdog ends a run in which a test never ends
 //! random   chance that can be repeated
 //! wait     for what happens by itself
 //! ```
@@ -59,3 +60,4 @@ pub(crate) mod server;
 pub(crate) mod shim;
 pub(crate) mod upload;
 pub(crate) mod wait;
+pub(crate) mod watchdog;

@@ -61,7 +61,6 @@ use crate::server::tls::TlsError;
 use crate::sign_in::SignIn;
 use crate::status::Status;
 use crate::store::{OpenError, Store};
-use crate::supervise::Supervisor;
 use crate::upstream::{OwnAddress, Vault};
 
 use https::Tls;
@@ -250,7 +249,7 @@ async fn prepare(config: Config, reset_secrets: bool) -> Result<Serving, StartEr
     let ports = ports::ports(registry.clone(), &store, guarded, &network, counts);
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let keeper = Arc::new(Keeper::new(ports, processors));
-    let (writer, supervisor) = (store.clone(), Supervisor::default());
+    let (writer, supervisor) = (store.clone(), store.supervisor());
     let writer_alive = Box::new(move || writer.writer_alive(WRITER_SILENCE));
     let file = store.clone();
     let damaged = Box::new(move || file.is_damaged());

@@ -30,6 +30,8 @@ use place::Place;
 use readers::Readers;
 use writer::Writer;
 
+use crate::supervise::Supervisor;
+
 mod amending;
 mod artifacts;
 mod audit;
@@ -314,6 +316,12 @@ impl Store {
     /// The connections by which the health is asked.
     fn health(&self) -> &DatabaseConnection {
         self.shared.as_ref().map_or(self.readers.connections(), Shared::connections)
+    }
+
+    /// By whom background work of this process is begun anew, that of the store among it.
+    #[must_use]
+    pub fn supervisor(&self) -> Supervisor {
+        self.shared.as_ref().map(Shared::supervisor).unwrap_or_default()
     }
 
     /// The names of the migrations that opening the database at this address would make; changes nothing.

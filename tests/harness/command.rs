@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::is_long;
+use super::{is_long, watchdog};
 
 /// Time that one program may take; the slowest one compiles Go's standard library on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -30,6 +30,7 @@ pub(crate) struct Finished {
 
 /// Runs a program with nothing on its standard input.
 pub(crate) fn run(command: &mut Command) -> Finished {
+    watchdog::watch();
     let (what, limit) = (format!("{command:?}"), if is_long() { LONG_LIMIT } else { LIMIT });
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));

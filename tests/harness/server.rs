@@ -21,8 +21,7 @@ use tempfile::TempDir;
 
 use super::command::{Finished, run};
 use super::http::{self, Response};
-use super::postgres;
-use super::wait;
+use super::{postgres, wait, watchdog};
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_artifact-keeper");
@@ -145,6 +144,7 @@ impl Server {
     }
 
     fn unstarted(program: &Path, settings: &[(&str, &str)], disk_bytes: Option<usize>) -> Self {
+        watchdog::watch();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let usual = [
             ("KEEPER_LISTEN", "127.0.0.1:0"),

@@ -28,6 +28,7 @@ use super::identity::Generation;
 use super::place::postgres::{CHANNEL, PROCESSES, Server};
 use super::sql::{end, failed, one};
 use super::{OpenError, repositories};
+use crate::supervise::Supervisor;
 
 /// Time between two readings when no message comes.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     watchers: DatabaseConnection,
     clock: Arc<Clock>,
     process: Arc<Process>,
+    supervisor: Supervisor,
     stop: CancellationToken,
     task: std::sync::Mutex<Vec<JoinHandle<Option<()>>>>,
 }
@@ -86,12 +88,24 @@ impl Shared {
             Follower { watchers: watchers.clone(), clock: clock.clone(), catalog, identities, order, seen: None };
         follower.read().await.map_err(OpenError::Unreadable)?;
         let process = Arc::new(Process { number: server.number(), is_shown: AtomicBool::new(false) });
-        let listening = listen(server.clone(), said, process.clone());
+        let (server, shown) = (server.clone(), process.clone());
+        let listening = move || listen(server.clone(), said.clone(), shown.clone());
+        let follower = Arc::new(Mutex::new((follower, hears)));
+        let following = move || {
+            let follower = follower.clone();
+            async move {
+                let (follower, hears) = &mut *follower.lock().await;
+                follower.follow(hears).await;
+            }
+        };
+        let supervisor = Supervisor::default();
+        let listening = supervisor.clone().keep("listening", stop.clone(), listening);
+        let following = supervisor.clone().keep("following", stop.clone(), following);
         let task = vec![
             tokio::spawn(stop.clone().run_until_cancelled_owned(listening)),
-            tokio::spawn(stop.clone().run_until_cancelled_owned(follower.follow(hears))),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(following)),
         ];
-        Ok(Self { watchers, clock, process, stop, task: std::sync::Mutex::new(task) })
+        Ok(Self { watchers, clock, process, supervisor, stop, task: std::sync::Mutex::new(task) })
     }
 
     /// Whether the last reading is too old.
@@ -103,6 +117,11 @@ impl Shared {
     /// The number by which others can find out whether this process lives; `None` while they cannot.
     pub(super) fn process(&self) -> Option<i32> {
         self.process.is_shown.load(Ordering::Acquire).then_some(self.process.number)
+    }
+
+    /// By whom what happens here is begun anew.
+    pub(super) fn supervisor(&self) -> Supervisor {
+        self.supervisor.clone()
     }
 
     /// Connections that are not part of the readers' pool.
@@ -128,6 +147,8 @@ impl Shared {
 /// Listens for ever; each message of another server, and each new beginning, asks for a reading.
 async fn listen(server: Server, said: mpsc::Sender<()>, process: Arc<Process>) {
     loop {
+        // Also when this begins anew after a panic, which took the lock's connection along.
+        process.is_shown.store(false, Ordering::Release);
         match listener(&server).await {
             Ok(mut listener) => {
                 let heard = hear(&mut listener, server.node(), &said, &process).await;
@@ -200,7 +221,7 @@ struct NumberRow {
 }
 
 impl Follower {
-    async fn follow(mut self, mut hears: mpsc::Receiver<()>) {
+    async fn follow(&mut self, hears: &mut mpsc::Receiver<()>) {
         let mut pause = PERIOD;
         loop {
             tokio::select! {
