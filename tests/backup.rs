@@ -73,8 +73,9 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
     let backup = format!("backup --to {}", copy.display());
     let (acknowledged, next): (Mutex<Vec<u64>>, _) = (Mutex::default(), AtomicU64::new(100));
     for _ in 0..kills {
-        let pid = i32::try_from(server.pid()).expect("a pid");
+        let (pid, stop) = (i32::try_from(server.pid()).expect("a pid"), AtomicBool::new(false));
         thread::scope(|scope| {
+            let _stop = wait::RaiseAtEnd(&stop);
             let count = || acknowledged.lock().expect("no panic").len();
             let before = count();
             for _ in 0..PUBLISHERS {
@@ -82,7 +83,8 @@ fn a_kill_while_copying_leaves_a_whole_copy_or_none_and_the_next_one_goes_on() {
                     let next = || next.fetch_add(1, Ordering::SeqCst);
                     let published =
                         std::iter::repeat_with(next).map(|number| (number, try_to_publish(&server, number)));
-                    for (number, status) in published.take_while(|(_, status)| status.is_some()) {
+                    let goes_on = |status: Option<u16>| status.is_some() && !stop.load(Ordering::SeqCst);
+                    for (number, status) in published.take_while(|(_, status)| goes_on(*status)) {
                         assert_eq!(status, Some(201), "{number}");
                         acknowledged.lock().expect("no panic").push(number);
                     }
@@ -124,6 +126,7 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
     let (stop, folder) = (AtomicBool::new(false), TempDir::new().expect("a folder"));
     let copy = folder.path().join("copy");
     let before = thread::scope(|scope| {
+        let _stop = wait::RaiseAtEnd(&stop);
         for _ in 0..PUBLISHERS {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
@@ -140,7 +143,6 @@ fn a_copy_made_under_load_has_all_that_was_acknowledged_before() {
         server.command(&format!("backup --to {}", copy.display())).succeeded();
         let after = count();
         wait::until("publishing went on", || count() > after);
-        stop.store(true, Ordering::SeqCst);
         before
     });
     server.stop();

@@ -127,6 +127,7 @@ fn slow_clients_are_cut_and_others_do_not_notice() {
     let all: usize = crowd.iter().map(|(_, count)| count).sum::<usize>() - answered;
     let ends = AtomicBool::new(false);
     let (loaded, gone_after) = thread::scope(|scope| {
+        let _ends = wait::RaiseAtEnd(&ends);
         let come = |slow: Slow| {
             let (host, ends) = (server.host(), &ends);
             scope.spawn(move || slow.behave(host, ends))
@@ -147,7 +148,6 @@ fn slow_clients_are_cut_and_others_do_not_notice() {
             served = p99(&server, &content, 100).map(|p99| p99.max(slowest));
         }
         let gone_after = (descriptors(&server) <= before + most).then(|| began.elapsed());
-        ends.store(true, Ordering::SeqCst);
         (served, gone_after)
     });
     println!(
@@ -168,6 +168,7 @@ fn a_crowd_of_uploads_is_refused_in_time_and_memory_stays() {
     let (next, refused, most) = (AtomicU64::new(1), AtomicU64::new(0), AtomicU64::new(0));
     let ends = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = wait::RaiseAtEnd(&ends);
         for _ in 0..clients {
             scope.spawn(|| {
                 let mut client = Client::of(&server);
@@ -190,7 +191,6 @@ fn a_crowd_of_uploads_is_refused_in_time_and_memory_stays() {
             let read = Client::of(&server).read("m", 0).expect("it runs").expect(200);
             assert!(read.body == content);
         }
-        ends.store(true, Ordering::SeqCst);
     });
     let (refused, most) = (refused.into_inner(), most.into_inner());
     assert!(refused > 0, "nobody was too many");

@@ -115,6 +115,7 @@ fn whoever_reads_gets_all_of_the_right_bytes_whatever_else_happens() {
         (false, true) => 20_000,
     };
     thread::scope(|scope| {
+        let _ends = wait::RaiseAtEnd(&scene.ends);
         let readers = (0..READERS).map(|_| chance.fork()).collect::<Vec<_>>();
         let mut workers: Vec<_> = readers.into_iter().map(|chance| scope.spawn(|| scene.read(chance))).collect();
         workers.extend((0..PUBLISHERS).map(|publisher| {
@@ -144,7 +145,6 @@ fn whoever_reads_gets_all_of_the_right_bytes_whatever_else_happens() {
             server.host().clone_into(&mut scene.host.lock().unwrap_or_else(PoisonError::into_inner));
             scene.epoch.fetch_add(1, Ordering::SeqCst);
         }
-        scene.ends.store(true, Ordering::SeqCst);
     });
     assert_sound_and_empty(&server);
 }

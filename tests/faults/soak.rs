@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, bytes, path, unfinished, with_files};
 use crate::harness::exchange::Exchange;
-use crate::harness::is_long;
 use crate::harness::random::Random;
 use crate::harness::server::{ADMIN_TOKEN, Server};
 use crate::harness::shim::Shim;
+use crate::harness::{is_long, wait};
 
 /// What calls fail with now and then: EIO, ENOSPC.
 const ERRORS: [i64; 2] = [5, 28];
@@ -82,6 +82,7 @@ fn a_long_time_with_faults_leaves_no_more_than_a_short_one() {
     let (time, between) = if is_long() { (300, 10) } else { (15, 1) };
     let (ends, samples) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     thread::scope(|scope| {
+        let _ends = wait::RaiseAtEnd(&ends);
         let workers: Vec<_> = ["one", "two"]
             .into_iter()
             .map(|name| {
@@ -101,7 +102,6 @@ fn a_long_time_with_faults_leaves_no_more_than_a_short_one() {
             thread::sleep(Duration::from_millis(100));
         }
         shim.calm();
-        ends.store(true, Ordering::SeqCst);
     });
     let samples = samples.into_inner().expect("nobody panics with it");
     let third = samples.len() / 3;

@@ -121,6 +121,7 @@ fn behind_a_balancer_no_request_fails_while_one_server_after_the_other_is_restar
     let (stop, next) = (AtomicBool::new(false), AtomicU64::new(0));
     let acknowledged: Mutex<Vec<u64>> = Mutex::default();
     thread::scope(|scope| {
+        let stopping = wait::RaiseAtEnd(&stop);
         let clients = [(); 3].map(|()| {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
@@ -147,7 +148,7 @@ fn behind_a_balancer_no_request_fails_while_one_server_after_the_other_is_restar
             wait::until("the balancer uses it again", || balancer.is_ready(at));
             wait::until("clients went on", || acknowledged.lock().expect("no panic").len() > done + 3);
         }
-        stop.store(true, Ordering::SeqCst);
+        drop(stopping);
         for client in clients {
             client.join().expect("no request failed");
         }
