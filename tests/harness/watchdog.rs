@@ -1,7 +1,7 @@
 //! A test that never ends is a failure with its name, and not a run of tests that somebody has to stop.
 //!
 //! libtest has no limit of its own. Each test is watched from the first time that it runs a program until its thread
-//! ends; one that takes too long is named together with what it waits for, and ends the whole run.
+//! ends; one that takes too long is named, with all others that run, and ends the whole run.
 //!
 //! Bounds: [`LIMIT`]; none where budgets are long.
 
@@ -60,21 +60,20 @@ fn look() {
             let names = each.collect::<Vec<_>>().join("\n");
             let limit = LIMIT.as_secs();
             // Not by a macro: what those print in this thread belongs to the output of the test that started it.
-            let text = format!("a test takes longer than {limit} s, the run ends here\n{names}\n{}\n", threads());
+            let text = format!("{}\na test takes longer than {limit} s, the run ends here\n{names}\n", threads());
             drop(std::io::stderr().write_all(text.as_bytes()));
             std::process::exit(101);
         }
     }
 }
 
-/// What each thread of this process waits for in the kernel, and the programs that were started.
+/// How many threads of this process wait in which system call.
 fn threads() -> String {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let said = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-    let lines = tasks.map(|task| {
-        let (name, at) = (said(task.path().join("comm")), said(task.path().join("syscall")));
-        let children = said(task.path().join("children"));
-        format!("thread {} at system call {}, its programs: {children}", name.trim(), at.trim())
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    let mut calls = BTreeMap::<String, usize>::new();
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let call = std::fs::read_to_string(task.path().join("syscall")).unwrap_or_default();
+        *calls.entry(call.split(' ').next().unwrap_or_default().trim().to_owned()).or_default() += 1;
+    }
+    let each = calls.iter().map(|(call, count)| format!("{count} in {call}"));
+    format!("threads by system call: {}", each.collect::<Vec<_>>().join(", "))
 }
