@@ -17,6 +17,9 @@ pub const IO_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes of answers kept ready in memory, all repositories together.
 pub const ANSWER_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes that a cache and the allocator need for an entry besides its content; measured, of tens of thousands of small ones.
+pub const CACHED_BYTES: usize = 400;
+
 /// Bytes of one answer that may be kept ready in memory.
 pub const ANSWER_CACHE_ENTRY_BYTES: usize = 64 * 1024;
 

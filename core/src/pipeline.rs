@@ -47,7 +47,7 @@ use crate::events::Listener;
 use crate::format::{Document, FormatInfo, MaxAge, Route, Want};
 use crate::identity::Directory;
 use crate::lifecycle::LifecycleStore;
-use crate::limits::{ANSWER_CACHE_BYTES, SUMMARY_CACHE_BYTES};
+use crate::limits::{ANSWER_CACHE_BYTES, CACHED_BYTES, SUMMARY_CACHE_BYTES};
 use crate::media_type::MediaType;
 use crate::plugin::Registry;
 use crate::provenance::ProvenanceStore;
@@ -276,18 +276,23 @@ impl Answer {
     }
 }
 
+/// The weight of an answer in the cache, in bytes: all that is allocated for it, or many small ones would take several times
+/// what they may.
+fn weigh(key: &(RepositoryId, Box<str>), kept: &Arc<Kept>) -> u32 {
+    let body = match &kept.answer.resolution {
+        Resolution::Bytes(bytes) => bytes.len(),
+        Resolution::Blob(_) | Resolution::Relay(_) => 0,
+    };
+    let names = kept.used.as_ref().map_or(0, |used| used.package.as_str().len() + used.version.as_str().len());
+    let texts = key.1.len() + kept.answer.etag.len() + names;
+    u32::try_from(size_of::<Kept>() + CACHED_BYTES + texts + body).unwrap_or(u32::MAX)
+}
+
 impl Keeper {
     /// The services over these ports. `parallel_inspections` uploads are examined at once, each on a
     /// blocking thread.
     #[must_use]
     pub fn new(ports: Ports, parallel_inspections: usize) -> Self {
-        let weigh = |key: &(RepositoryId, Box<str>), kept: &Arc<Kept>| {
-            let body = match &kept.answer.resolution {
-                Resolution::Bytes(bytes) => bytes.len(),
-                Resolution::Blob(_) | Resolution::Relay(_) => 0,
-            };
-            u32::try_from(key.1.len() + body + 256).unwrap_or(u32::MAX)
-        };
         let answers = Cache::builder().max_capacity(ANSWER_CACHE_BYTES).weigher(weigh).build();
         let summaries = Cache::builder().max_capacity(SUMMARY_CACHE_BYTES).weigher(browse::weigh).build();
         let inspections = Arc::new(Semaphore::new(parallel_inspections.max(1)));

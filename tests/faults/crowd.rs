@@ -21,8 +21,10 @@ const TRICKLE: Duration = Duration::from_millis(500);
 /// When the last slow client is gone: a head may take 10 s, a body and a reader a minute each.
 const AT_LAST: Duration = Duration::from_secs(150);
 
-/// Resident memory that a crowd may add to that of an idle server.
+/// Resident memory that a crowd may add to that of an idle server, at least, and for each connection on which an upload comes:
+/// what was read of it last, and room for what is read next.
 const MEMORY_KIB: u64 = 96 * 1024;
+const CONNECTION_KIB: u64 = 80;
 
 fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("it runs").count()
@@ -164,7 +166,7 @@ fn a_crowd_of_uploads_is_refused_in_time_and_memory_stays() {
     let content = bytes(0);
     Client::of(&server).publish("m", 0, &content).expect("it runs").expect(201);
     let idle = resident_kib(&server);
-    let (clients, seconds) = if is_long() { (2_000, 30) } else { (300, 3) };
+    let (clients, seconds, again) = if is_long() { (2_000, 30, 3 * TRICKLE) } else { (300, 3, TRICKLE) };
     let (next, refused, most) = (AtomicU64::new(1), AtomicU64::new(0), AtomicU64::new(0));
     let ends = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -178,6 +180,8 @@ fn a_crowd_of_uploads_is_refused_in_time_and_memory_stays() {
                     if answer.status == 503 {
                         assert!(answer.header("retry-after").is_some(), "{}", answer.text());
                         refused.fetch_add(1, Ordering::SeqCst);
+                        // Ten times what can be taken, and not all that the clients' half of this machine can offer.
+                        thread::sleep(again);
                     } else {
                         assert_eq!(answer.status, 201, "{}", answer.text());
                     }
@@ -194,6 +198,6 @@ fn a_crowd_of_uploads_is_refused_in_time_and_memory_stays() {
     });
     let (refused, most) = (refused.into_inner(), most.into_inner());
     assert!(refused > 0, "nobody was too many");
-    assert!(most <= idle + MEMORY_KIB, "{most} KiB of {idle} at rest");
+    assert!(most <= idle + MEMORY_KIB.max(clients * CONNECTION_KIB), "{most} KiB of {idle} at rest");
     Client::of(&server).publish("after", 0, &content).expect("it runs").expect(201);
 }

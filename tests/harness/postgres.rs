@@ -22,6 +22,15 @@ const NOBODY: u32 = 65_534;
 /// Time for a start on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// In memory where there is plenty: a test kills processes and never the machine, so nothing is lost there, and a flush costs
+/// nothing.
+fn place() -> PathBuf {
+    const PLENTY: u64 = 4 << 30;
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map_or(0, |facts| facts.f_bavail * facts.f_frsize);
+    if free >= PLENTY { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 /// Whether the tests shall use it instead of SQLite.
 pub(crate) fn is_wanted() -> bool {
     match std::env::var(VARIABLE).as_deref() {
@@ -44,6 +53,12 @@ impl Database {
     /// Makes one.
     pub(crate) fn new() -> Self {
         Self(shared().database())
+    }
+
+    /// One with all that another one holds, to which nobody may be connected meanwhile.
+    #[allow(dead_code, reason = "the unit tests of the store make their schemas themselves")]
+    pub(crate) fn copy_of(other: &Self) -> Self {
+        Self(shared().copy(name(&other.0)))
     }
 
     /// Its address.
@@ -79,7 +94,8 @@ impl Postgres {
     /// A new server with no database of ours.
     pub(crate) fn start() -> Self {
         let programs = programs();
-        let folder = tempfile::Builder::new().prefix("keeper-pg-").tempdir().expect("a temporary folder").keep();
+        let folder =
+            tempfile::Builder::new().prefix("keeper-pg-").tempdir_in(place()).expect("a temporary folder").keep();
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("the folder is ours");
         let root = rustix::process::geteuid().is_root();
         if root {
@@ -162,9 +178,14 @@ impl Postgres {
 
     /// The address of a new, empty database.
     pub(crate) fn database(&self) -> String {
+        self.copy("template0")
+    }
+
+    /// The address of a new database with all that this one holds.
+    fn copy(&self, template: &str) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("k{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         format!("postgres:///{name}?host={}&user=keeper", self.folder.display())
     }
 

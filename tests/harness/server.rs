@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -46,6 +46,22 @@ const MUTANT: &str = "KEEPER_MUTANT";
 
 /// Time for a start or a stop on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A database whose schema is up to date. The program brings one there, and the others are copies: at each start of each
+/// test that would be most of what is waited for.
+fn up_to_date() -> postgres::Database {
+    static FIRST: OnceLock<postgres::Database> = OnceLock::new();
+    let first = FIRST.get_or_init(|| {
+        let (database, folder) = (postgres::Database::new(), tempfile::tempdir().expect("a temporary folder"));
+        let mut migrate = Command::new(program());
+        run(migrate.arg("migrate").env(DATABASE, database.address()).env("KEEPER_DATA_DIR", folder.path())).succeeded();
+        database
+    });
+    let copy = postgres::Database::copy_of(first);
+    // Other data than those it is a copy of.
+    postgres::shared().execute(postgres::name(copy.address()), "UPDATE instance SET id = gen_random_uuid()::text");
+    copy
+}
 
 /// The program whose promises are tested.
 pub(crate) fn program() -> PathBuf {
@@ -158,7 +174,7 @@ impl Server {
         let data = folder.path().join("data").display().to_string();
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
-        let database = (postgres::is_wanted() && !is_named).then(postgres::Database::new);
+        let database = (postgres::is_wanted() && !is_named).then(up_to_date);
         let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
         let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
         let all = usual.iter().map(own).chain(named).chain(mutant).chain(settings.iter().map(own));

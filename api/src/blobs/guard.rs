@@ -28,7 +28,6 @@ use keeper_core::digest::Digest;
 use keeper_core::error::Failure;
 use keeper_core::ledger::WalkableBlobs;
 use rustix::fs::{StatVfs, StatVfsMountFlags};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
 use super::durable::refused_write;
@@ -137,18 +136,16 @@ impl Guard {
     /// The same for somebody who wants to write: before he is refused it is looked at once more, and whether the folder
     /// is there at all is looked at each time.
     pub fn asked(&self) -> (Writes, Timestamp) {
-        off_runtime(|| {
-            if self.state().0 != Writes::On || !self.watched.anchor.holds() {
-                self.look(false);
-            }
-        });
+        if self.state().0 != Writes::On || !self.watched.anchor.holds() {
+            self.look(false);
+        }
         self.state()
     }
 
     /// How much can be received at this moment.
     #[must_use]
     pub fn room(&self) -> Room {
-        let Ok(facts) = off_runtime(|| rustix::fs::statvfs(&self.watched.tmp)) else {
+        let Ok(facts) = rustix::fs::statvfs(&self.watched.tmp) else {
             return Room { above_reserve: u64::MAX, receiving: u64::MAX };
         };
         let free = facts.f_bavail * facts.f_frsize;
@@ -164,7 +161,7 @@ impl Guard {
         if spent <= self.left.load(Ordering::Relaxed) {
             return Ok(());
         }
-        off_runtime(|| self.look(false));
+        self.look(false);
         match self.state().0 {
             Writes::Full { .. } => Err(BlobError::Full(io::ErrorKind::StorageFull.into())),
             _ => Ok(()),
@@ -179,13 +176,13 @@ impl Guard {
     /// Whether the data folder is gone at this moment: what is not found is then not known to be absent.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        !off_runtime(|| self.watched.anchor.holds())
+        !self.watched.anchor.holds()
     }
 
     /// The disk has refused something: is it what keeps everybody from writing?
     fn noticed(&self, error: &BlobError) {
         if matches!(error, BlobError::Full(_) | BlobError::ReadOnly(_)) {
-            off_runtime(|| self.look(true));
+            self.look(true);
         }
     }
 
@@ -285,15 +282,6 @@ impl Guard {
             Err(error @ BlobError::ReadOnly(_)) => Err(error),
             _ => Ok(()),
         }
-    }
-}
-
-/// Asks the disk where it is wanted: a disk that hangs keeps those who ask it, and nobody else on the same thread.
-fn off_runtime<T>(ask: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(ask),
-        // Unit tests have one thread, and commands may have none.
-        _ => ask(),
     }
 }
 
