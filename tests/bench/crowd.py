@@ -108,17 +108,17 @@ def slow(folder, options):
 
 
 class Uploaders:
-    """So many clients that publish small files, each at its own pace, until they are told to end."""
+    """So many clients that publish small files until they are told to end; they come again so long after a refusal."""
 
-    def __init__(self, keeper, count, name, content, pause=0.0):
+    def __init__(self, keeper, count, name, content, again=0.0):
         self.ends, self.made, self.refused, self.bad = threading.Event(), 0, 0, []
         self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.upload, args=(keeper, f"{name}{number}", content, pause), daemon=True)
+        self.threads = [threading.Thread(target=self.upload, args=(keeper, f"{name}{number}", content, again), daemon=True)
                         for number in range(count)]
         for thread in self.threads:
             thread.start()
 
-    def upload(self, keeper, name, content, pause):
+    def upload(self, keeper, name, content, again):
         connection, version = http.client.HTTPConnection("127.0.0.1", keeper.port, timeout=60), 0
         while not self.ends.is_set():
             version += 1
@@ -132,7 +132,8 @@ class Uploaders:
                     self.refused += 1
                 else:
                     self.bad.append(answer.status)
-            time.sleep(pause)
+            if answer.status == 503:
+                time.sleep(again)
 
     def run(self, seconds):
         """Publications and refusals per second."""
@@ -148,7 +149,7 @@ class Uploaders:
             raise SystemExit(f"neither made nor refused in time: {self.bad[:5]}")
 
 
-def overload(folder, options):
+def overload(folder, options, again=0.0):
     """Ten times as many clients as the server takes uploads at once."""
     keeper = Keeper(options.binary, folder, KEEPER_MAX_UPLOADS_PER_CREDENTIAL="1000", **settings())
     keeper.repository({"format": "generic", "name": "files", "kind": "hosted", "anonymous_read": True})
@@ -158,7 +159,7 @@ def overload(folder, options):
         few = Uploaders(keeper, 32, f"few{round_number}-", content)
         best.append(few.run(options.seconds)[0])
         few.leave()
-        crowd = Uploaders(keeper, 320, f"many{round_number}-", content)
+        crowd = Uploaders(keeper, 320, f"many{round_number}-", content, again)
         time.sleep(1)
         many.append(crowd.run(max(options.seconds, 5)))
         crowd.leave()
@@ -171,7 +172,7 @@ def overload(folder, options):
                 recovered.append(time.monotonic() - began - 0.5)
                 break
     keeper.stop()
-    return show({"what": "crowd: uploads of 320 clients, against 32", "at best, 1/s": round(statistics.median(best), 1),
+    return show({"what": f"crowd: uploads of 320 clients that come again after {again} s, against 32", "at best, 1/s": round(statistics.median(best), 1),
                  "with the crowd, 1/s": round(statistics.median(made for made, _ in many), 1),
                  "refused, 1/s": round(statistics.median(refused for _, refused in many), 1),
                  "goodput": round(statistics.median(made / top for (made, _), top in zip(many, best, strict=True)), 2),
@@ -179,9 +180,14 @@ def overload(folder, options):
                  "recovery limit, s": LIMIT["recovery, s"]})
 
 
+def patient(folder, options):
+    """The same with clients who wait a little, and leave the processors to the server meanwhile."""
+    return overload(folder, options, 0.25)
+
+
 def crowd(folder, options):
     rows = []
-    for measure in (slow, overload):
+    for measure in (slow, overload, patient):
         place = folder / measure.__name__
         place.mkdir()
         rows.append(measure(place, options))
