@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::harness::server::PROGRAM;
+use crate::harness::server::{mutant, program};
 
 /// Time to end on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,10 +106,11 @@ impl Start {
     pub(super) fn run(&self) -> Ended {
         let (reader, writer) = pipe().expect("a pipe");
         let mut command = self.command();
-        command.args(&self.arguments).env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.args(&self.arguments).env_clear().envs(mutant());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(writer.try_clone().expect("a pipe")).stderr(writer);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{PROGRAM}: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program().display()));
         // The command holds the ends that are written to.
         drop(command);
         let (sender, lines) = mpsc::channel();
@@ -143,15 +144,17 @@ impl Start {
     fn command(&self) -> Command {
         if let Some(files) = self.files {
             let mut command = Command::new("sh");
-            command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), PROGRAM]);
+            command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(program());
             return command;
         }
         if !self.unprivileged || !is_root() {
-            return Command::new(PROGRAM);
+            return Command::new(program());
         }
         // The way to the program may be closed to others, that to its copy is not.
         let copy = self.path("program");
-        fs::hard_link(PROGRAM, &copy).or_else(|_| fs::copy(PROGRAM, &copy).map(drop)).expect("a copy of the program");
+        fs::hard_link(program(), &copy)
+            .or_else(|_| fs::copy(program(), &copy).map(drop))
+            .expect("a copy of the program");
         chown(self.folder.path(), Some(NOBODY), Some(NOBODY)).expect("our folder");
         let mut command = Command::new(copy);
         command.uid(NOBODY).gid(NOBODY);

@@ -68,6 +68,11 @@ pub(crate) fn program() -> PathBuf {
     std::env::var_os(OTHER_PROGRAM).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
 }
 
+/// The setting that gives that program its fault, if it is to have one.
+pub(crate) fn mutant() -> Option<(String, String)> {
+    std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name))
+}
+
 /// The same with its failpoints alive.
 pub(crate) fn faulty_program() -> PathBuf {
     let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
@@ -176,8 +181,7 @@ impl Server {
         let is_named = settings.iter().any(|(name, _)| *name == DATABASE);
         let database = (postgres::is_wanted() && !is_named).then(up_to_date);
         let named = database.iter().map(|database| (DATABASE.to_owned(), database.address().to_owned()));
-        let mutant = std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name));
-        let all = usual.iter().map(own).chain(named).chain(mutant).chain(settings.iter().map(own));
+        let all = usual.iter().map(own).chain(named).chain(mutant()).chain(settings.iter().map(own));
         Self {
             program: program.to_owned(),
             url: String::new(),
