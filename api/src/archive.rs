@@ -19,6 +19,7 @@ use keeper_core::artifact::Page;
 use keeper_core::blob::ReadSeek;
 use keeper_core::digest::Digest;
 use keeper_core::error::{Failure, codes};
+use keeper_core::limits::CACHED_BYTES;
 use keeper_core::pipeline::{Answer, Keeper, Resolution};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
@@ -75,7 +76,8 @@ pub struct Archives {
 impl Default for Archives {
     fn default() -> Self {
         let weigh = |_: &Digest, listing: &Arc<Listing>| {
-            u32::try_from(listing.keys().map(|name| name.len() + 64).sum::<usize>()).unwrap_or(u32::MAX)
+            let names: usize = listing.keys().map(|name| name.len() + 64).sum();
+            u32::try_from(CACHED_BYTES + names).unwrap_or(u32::MAX)
         };
         let listings = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
         Self { turns: Arc::new(Semaphore::new(AT_ONCE)), listings }

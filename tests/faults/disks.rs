@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 
-use super::files::{AT_ONCE, Client, QUIET, bytes, path, unfinished, with_files};
-use crate::harness::exchange::Exchange;
+use super::files::{AT_ONCE, Client, QUIET, begin, bytes, unfinished, with_files};
 use crate::harness::http::{self, Response};
 use crate::harness::random::Random;
 use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
@@ -85,20 +84,13 @@ fn a_full_disk_refuses_uploads_serves_all_reads_takes_deletions_and_recovers() {
 
 /// Publishes a mebibyte for which there was room, until another program takes all that is left in the middle of it.
 fn publish_while_it_fills_up(server: &Server, version: u64) -> Response {
-    let host = server.host();
-    let head = format!(
-        "PUT {} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nContent-Length: {MEBIBYTE}\r\n\r\n",
-        path("m", version)
-    );
-    let half = vec![1; MEBIBYTE / 2];
-    let mut upload = Exchange::with(host).expect("it listens");
-    upload.send(&[head.as_bytes(), &half].concat()).expect("it is received");
+    let mut upload = begin(server, "m", version, MEBIBYTE);
     wait::until("it is being received", || !unfinished(server).is_empty());
     let ballast = server.data().join("ballast");
     let mut file = File::create(&ballast).expect("there is room");
     while file.write_all(&[0; 4096]).is_ok() {}
     // It may be refused before all has come.
-    let _sent = upload.send(&half);
+    let _sent = upload.send(&vec![1; MEBIBYTE / 2]);
     let refused = upload.answer().expect("it is told");
     fs::remove_file(ballast).expect("ours");
     refused

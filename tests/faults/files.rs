@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::harness::exchange::Exchange;
 use crate::harness::http::{Response, parse};
 use crate::harness::random::Random;
 use crate::harness::server::{ADMIN_TOKEN, Server};
@@ -40,6 +41,18 @@ pub(super) fn bytes(number: u64) -> Vec<u8> {
 /// Where the only file of a version is.
 pub(super) fn path(name: &str, version: u64) -> String {
     format!("/generic/files/{name}/{version}/file")
+}
+
+/// An upload of so many bytes that has begun: its first half is sent, and others follow or not.
+pub(super) fn begin(server: &Server, name: &str, version: u64, length: usize) -> Exchange {
+    let (host, path) = (server.host(), path(name, version));
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    let mut upload = Exchange::with(host).expect("it listens");
+    // The server may have refused it meanwhile.
+    let _sent = upload.send(&[head.as_bytes(), &vec![1; length / 2]].concat());
+    upload
 }
 
 /// One who asks as the administrator, on one connection as long as that lasts.

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, bytes, path, unfinished, with_files};
-use crate::harness::exchange::Exchange;
+use super::files::{AT_ONCE, Client, QUIET, assert_sound_and_empty, begin, bytes, unfinished, with_files};
 use crate::harness::random::Random;
-use crate::harness::server::{ADMIN_TOKEN, Server};
+use crate::harness::server::Server;
 use crate::harness::shim::Shim;
 use crate::harness::{is_long, wait};
 
@@ -39,18 +38,6 @@ impl Sample {
     }
 }
 
-/// An upload whose client leaves in the middle.
-fn give_up(server: &Server, number: u64) {
-    let host = server.host();
-    let head = format!(
-        "PUT {} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nContent-Length: {GIVEN_UP_BYTES}\r\n\r\n",
-        path("given-up", number)
-    );
-    let mut upload = Exchange::with(host).expect("it listens");
-    // The server may have refused it meanwhile.
-    let _sent = upload.send(&[head.as_bytes(), &vec![1; GIVEN_UP_BYTES / 2]].concat());
-}
-
 /// Publishes, reads what it was told it has, and deletes most of it.
 fn work(server: &Server, name: &str, mut chance: Random, ends: &AtomicBool) {
     let mut client = Client::of(server);
@@ -58,7 +45,8 @@ fn work(server: &Server, name: &str, mut chance: Random, ends: &AtomicBool) {
         if ends.load(Ordering::SeqCst) {
             return;
         }
-        give_up(server, version);
+        // An upload whose client leaves in the middle.
+        drop(begin(server, "given-up", version, GIVEN_UP_BYTES));
         let content = bytes(version);
         let answer = client.publish(name, version, &content).expect("it is told");
         if answer.status != 201 {

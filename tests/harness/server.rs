@@ -68,17 +68,17 @@ pub(crate) fn program() -> PathBuf {
     std::env::var_os(OTHER_PROGRAM).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
 }
 
-/// The setting that gives that program its fault, if it is to have one.
-pub(crate) fn mutant() -> Option<(String, String)> {
-    std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name))
-}
-
 /// The same with its failpoints alive.
 pub(crate) fn faulty_program() -> PathBuf {
     let folder = Path::new(PROGRAM).parent().expect("a program is in a folder");
     let path = std::env::var_os(OTHER_PROGRAM).map_or_else(|| folder.join("examples/faulty-keeper"), PathBuf::from);
     assert!(path.is_file(), "{} is missing: run 'make faulty'", path.display());
     path
+}
+
+/// The setting that gives the program under test its fault, if it is to have one.
+pub(crate) fn mutant() -> Option<(String, String)> {
+    std::env::var(MUTANT).ok().map(|name| (MUTANT.to_owned(), name))
 }
 
 /// A running server; dropping it kills it.

@@ -5,7 +5,7 @@
 //!
 //! Bounds: [`LIMIT`]; none where budgets are long.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Mutex, Once, PoisonError};
@@ -24,7 +24,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 static RUNNING: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
-    static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
+    static WATCHED: OnceCell<Watched> = const { OnceCell::new() };
 }
 
 /// A test that runs; its thread drops it when the test has ended.
@@ -41,8 +41,8 @@ pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     let current = thread::current();
     let Some(name) = current.name().filter(|_| !is_long()) else { return };
-    WATCHED.with_borrow_mut(|watched| {
-        watched.get_or_insert_with(|| {
+    WATCHED.with(|watched| {
+        watched.get_or_init(|| {
             RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Instant::now());
             Watched(name.to_owned())
         });

@@ -60,6 +60,22 @@ struct Process {
     is_shown: AtomicBool,
 }
 
+/// The process is shown for as long as this lives: the lock ends with its connection, however that ends.
+struct Shown<'a>(&'a Process);
+
+impl<'a> Shown<'a> {
+    fn from_now(process: &'a Process) -> Self {
+        process.is_shown.store(true, Ordering::Release);
+        Self(process)
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.is_shown.store(false, Ordering::Release);
+    }
+}
+
 /// When the last reading began.
 struct Clock {
     started: Instant,
@@ -147,13 +163,9 @@ impl Shared {
 /// Listens for ever; each message of another server, and each new beginning, asks for a reading.
 async fn listen(server: Server, said: mpsc::Sender<()>, process: Arc<Process>) {
     loop {
-        // Also when this begins anew after a panic, which took the lock's connection along.
-        process.is_shown.store(false, Ordering::Release);
         match listener(&server).await {
             Ok(mut listener) => {
-                let heard = hear(&mut listener, server.node(), &said, &process).await;
-                process.is_shown.store(false, Ordering::Release);
-                if let Err(error) = heard {
+                if let Err(error) = hear(&mut listener, server.node(), &said, &process).await {
                     tracing::warn!(%error, "the changes of other servers are not heard of; they are read regularly");
                 }
             }
@@ -182,7 +194,7 @@ async fn hear(
         lock.execute(&mut *listener).await
     };
     tokio::time::timeout(BEGINNING, begun).await.map_err(|_| silent())??;
-    process.is_shown.store(true, Ordering::Release);
+    let _shown = Shown::from_now(process);
     // What was said before this connection was there.
     let _one_waits_already = said.try_send(());
     loop {

@@ -13,6 +13,7 @@ use crate::artifact::{Artifact, ArtifactId, ArtifactState, FoundFile, PackageNam
 use crate::catalog::{Package, PackageId, PackageSummary};
 use crate::error::{Failure, codes};
 use crate::format::MaxAge;
+use crate::limits::CACHED_BYTES;
 use crate::policy;
 use crate::repository::{Repository, RepositoryId};
 
@@ -22,7 +23,8 @@ const MARK_BYTES: usize = 160;
 /// The weight of a kept summary in bytes.
 pub(super) fn weigh(key: &(RepositoryId, PackageName), kept: &(u64, Arc<PackageSummary>)) -> u32 {
     let texts: usize = kept.1.marks.values().filter_map(|marks| marks.retracted.as_ref()).map(String::len).sum();
-    u32::try_from(key.1.as_str().len() + kept.1.marks.len() * MARK_BYTES + texts + MARK_BYTES).unwrap_or(u32::MAX)
+    let entry = size_of::<PackageSummary>() + CACHED_BYTES;
+    u32::try_from(entry + key.1.as_str().len() + kept.1.marks.len() * MARK_BYTES + texts).unwrap_or(u32::MAX)
 }
 
 impl Keeper {
