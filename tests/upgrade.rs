@@ -25,9 +25,10 @@ use crate::harness::upload::Form;
 /// A data folder with its stored files, which are those of most.
 const WHOLE: &str = "m0020";
 /// Databases by the last step of each, with stored files where they have others.
-const OTHERS: [&str; 8] = ["m0003", "m0009", "m0009-and-m0020", "m0010", "m0021", "m0022", "m0023", "m0024"];
+const OTHERS: [&str; 9] = ["m0003", "m0009", "m0009-and-m0020", "m0010", "m0021", "m0022", "m0023", "m0024", "m0025"];
 /// The same on PostgreSQL.
-const ON_POSTGRES: [&str; 4] = ["postgres-m0020", "postgres-m0022", "postgres-m0023", "postgres-m0024"];
+const ON_POSTGRES: [&str; 5] =
+    ["postgres-m0020", "postgres-m0022", "postgres-m0023", "postgres-m0024", "postgres-m0025"];
 /// Steps since there is PostgreSQL whose data are not here, and why.
 const EXCEPTIONS: [(&str, &str); 1] = [(
     "postgres-m0021",

@@ -246,7 +246,7 @@ impl Collector {
                 }
                 tokio::time::sleep(pause).await;
             }
-            self.ledger.forget(&gone).await?;
+            self.ledger.forget(&gone, Timestamp::now()).await?;
             if stops {
                 return Ok(());
             }

@@ -2,8 +2,8 @@
 //! and the ports that keep them.
 //!
 //! A copy goes in this order: its row (if it has one) → the trash, in one transaction → its bytes → out of the
-//! trash. A publication that names a copy in the trash is refused, so that the order of two events decides
-//! between publisher and collector, never a clock.
+//! trash. A publication that names a copy in the trash, or one that was there, is refused: the order of two events
+//! decides between publisher and collector, however long or short a grace is.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -59,8 +59,9 @@ pub trait BlobLedger: Send + Sync {
         limit: u32,
     ) -> Result<Vec<BlobInfo>, StoreError>;
 
-    /// The bytes of these copies are gone: so are the entries of the trash.
-    async fn forget(&self, copies: &[BlobLocation]) -> Result<(), StoreError>;
+    /// The bytes of these copies are gone, and with them the entries of the trash. That they were there is known for
+    /// [`REMOVAL_MEMORY`](crate::limits::REMOVAL_MEMORY): an upload that began before may still come to name one.
+    async fn forget(&self, copies: &[BlobLocation], now: Timestamp) -> Result<(), StoreError>;
 
     /// Of the copies on a shelf, all of which are given, those that neither a row nor the trash names. With
     /// `seen_at` they are also remembered, and those of the shelf that are no strangers any more forgotten.

@@ -52,6 +52,10 @@ pub const PAGE_LIMIT_DEFAULT: u32 = 50;
 /// four times this, so an upload that is older must not commit.
 pub const UPLOAD_TIME: Duration = Duration::from_secs(60 * 60);
 
+/// How long it is known which copies the collector has removed: longer than any upload that has made one may take
+/// until its commit, with room for a clock that is set.
+pub const REMOVAL_MEMORY: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// How long a verified credential is believed without asking the store again.
 pub const CREDENTIAL_CACHE: Duration = Duration::from_secs(30);
 

@@ -343,7 +343,7 @@ impl Run<'_> {
         let discarded = self.of.ledger.discard(std::slice::from_ref(&copy.blob), now).await?;
         for blob in &discarded {
             self.of.blobs.delete(&blob.location).await?;
-            self.of.ledger.forget(std::slice::from_ref(&blob.location)).await?;
+            self.of.ledger.forget(std::slice::from_ref(&blob.location), now).await?;
         }
         Ok(!discarded.is_empty())
     }

@@ -25,9 +25,10 @@ mod m0022_lists;
 mod m0023_checks;
 mod m0024_used_by;
 mod m0025_provenance;
+mod m0026_removals;
 
 /// What a program knows: the number of its last step.
-pub const LEVEL: i64 = 25;
+pub const LEVEL: i64 = 26;
 
 /// The lowest [`LEVEL`] whose programs may go on writing to a database of this one. A step that only adds what older
 /// programs can leave alone does not change it; one that they would break, or that would break them, makes it its own
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_checks::Migration),
             Box::new(m0024_used_by::Migration),
             Box::new(m0025_provenance::Migration),
+            Box::new(m0026_removals::Migration),
         ]
     }
 }

@@ -4,12 +4,13 @@
 //! whether a file names a blob and the end of its row nothing can come.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keeper_core::artifact::StoreError;
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::digest::Digest;
 use keeper_core::failpoint;
 use keeper_core::ledger::{BlobLedger, LedgerEntry, StoredCopy, Stranger};
+use keeper_core::limits::REMOVAL_MEMORY;
 use keeper_core::repository::Actor;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
@@ -18,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use super::Store;
 use super::audit;
 use super::rows::blob;
-use super::sql::{all, execute, execute_all, micros, places, timestamp};
+use super::sql::{all, execute, micros, timestamp};
 use super::usage::stored;
 
 #[async_trait]
@@ -46,12 +47,9 @@ impl BlobLedger for Store {
         rows.into_iter().map(|row| blob(&row.location, row.size)).collect()
     }
 
-    async fn forget(&self, copies: &[BlobLocation]) -> Result<(), StoreError> {
+    async fn forget(&self, copies: &[BlobLocation], now: Timestamp) -> Result<(), StoreError> {
         let texts: Vec<_> = copies.iter().map(|copy| copy.as_str().to_owned()).collect();
-        if texts.is_empty() {
-            return Ok(());
-        }
-        self.writer.submit(move |on| Box::pin(forget(on, texts)), |()| ()).await
+        self.writer.submit(move |on| Box::pin(forget(on, texts, now)), |()| ()).await
     }
 
     async fn strangers(
@@ -132,14 +130,23 @@ async fn discard(
     Ok(discarded)
 }
 
-async fn forget(on: &impl ConnectionTrait, copies: Vec<String>) -> Result<(), StoreError> {
-    let statement = format!("DELETE FROM blob_trash WHERE location IN ({})", places(copies.len()));
-    execute_all(on, &statement, copies.iter().map(|copy| copy.as_str().into())).await.map(drop)
+/// From the trash to what is known for a while as removed.
+async fn forget(on: &impl ConnectionTrait, copies: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
+    let remember = "INSERT INTO blob_removals (location, removed_at) \
+        SELECT location, $2 FROM blob_trash WHERE location = $1 ON CONFLICT (location) DO NOTHING";
+    for location in copies {
+        execute(on, remember, [location.as_str().into(), micros(now).into()]).await?;
+        execute(on, "DELETE FROM blob_trash WHERE location = $1", [location.into()]).await?;
+    }
+    let memory = SignedDuration::try_from(REMOVAL_MEMORY).unwrap_or(SignedDuration::MAX);
+    let before = now.saturating_sub(memory).unwrap_or(Timestamp::MIN);
+    execute(on, "DELETE FROM blob_removals WHERE removed_at < $1", [micros(before).into()]).await.map(drop)
 }
 
-/// Whether a copy waits for its end: no row may name it.
-pub(super) async fn is_trash(on: &impl ConnectionTrait, at: &BlobLocation) -> Result<bool, StoreError> {
-    let question = "SELECT location FROM blob_trash WHERE location = $1";
+/// Whether a copy is gone or waits for its end: no row may name it.
+pub(super) async fn is_waste(on: &impl ConnectionTrait, at: &BlobLocation) -> Result<bool, StoreError> {
+    let question = "SELECT location FROM blob_trash WHERE location = $1 \
+        UNION ALL SELECT location FROM blob_removals WHERE location = $1";
     let found: Vec<NameRow> = all(on, question, [at.as_str().into()]).await?;
     Ok(!found.is_empty())
 }

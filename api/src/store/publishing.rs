@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::artifacts::{by_coordinate, kind_word};
-use super::ledger::is_trash;
+use super::ledger::is_waste;
 use super::sql::{Places, corrupt, execute, execute_all, micros, one, timestamp};
 use super::{audit, listing, rows, usage};
 use refill::refill;
@@ -172,7 +172,7 @@ pub(super) async fn relocate(
     new: BlobLocation,
 ) -> Result<bool, StoreError> {
     let values = [old.digest().to_hex().into(), old.as_str().into(), new.as_str().into()];
-    if old.digest() != new.digest() || is_trash(on, &new).await? {
+    if old.digest() != new.digest() || is_waste(on, &new).await? {
         return Ok(false);
     }
     let moved = execute(on, RELOCATE, values).await? == 1;
@@ -326,14 +326,14 @@ fn file_row(
     Ok(format!("({})", values.join(", ")))
 }
 
-/// The live copy of a blob: this one, unless there is one. A copy that the collector has in its trash will be
-/// gone: the upload was too slow.
+/// The live copy of a blob: this one, unless there is one. A copy that the collector has taken is gone or will be:
+/// the upload was too slow.
 async fn record_blob(on: &impl ConnectionTrait, blob: &BlobInfo, at: Timestamp) -> Result<BlobInfo, StoreError> {
     let (digest, location) = (blob.location.digest().to_hex(), blob.location.as_str());
     let size = i64::try_from(blob.size).map_err(|error| corrupt(location, error))?;
     let values = [digest.as_str().into(), size.into(), location.into(), micros(at).into()];
     if execute(on, INSERT_BLOB, values).await? == 1 {
-        return if is_trash(on, &blob.location).await? { Err(StoreError::TooLate) } else { Ok(blob.clone()) };
+        return if is_waste(on, &blob.location).await? { Err(StoreError::TooLate) } else { Ok(blob.clone()) };
     }
     let question = "SELECT location, size FROM blobs WHERE digest = $1";
     let live: Option<BlobRow> = one(on, question, [digest.as_str().into()]).await?;

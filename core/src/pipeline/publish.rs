@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -30,9 +30,6 @@ use crate::policy;
 use crate::provenance::Way;
 use crate::quota;
 use crate::repository::{Actor, FormatKey, Repository, RepositoryName};
-
-/// No collector takes a copy that an upload has made so shortly before, however short its grace is: it looks at it twice.
-const SAFE_FROM_COLLECTION: Duration = Duration::from_secs(1);
 
 /// An upload, staged.
 pub struct Upload {
@@ -294,7 +291,7 @@ impl Keeper {
         | PublishOutcome::Same(artifact)
         | PublishOutcome::Conflict(artifact)
         | PublishOutcome::Deleted(artifact)) = &outcome;
-        self.settle(&files, artifact, began).await?;
+        self.settle(&files, artifact).await?;
         Ok(outcome)
     }
 
@@ -306,29 +303,19 @@ impl Keeper {
     /// row names: an older copy is believed when it was read and found right.
     ///
     /// # Errors
-    /// That an older copy cannot be read or replaced, or that a fresh one has gone: nothing may be acknowledged that
-    /// rests on it. A repeat heals it; a fresh copy that no row names stays for the collector.
-    async fn settle(&self, fresh: &[ArtifactFile], artifact: &Artifact, began: Instant) -> Result<(), Failure> {
+    /// That an older copy cannot be read or replaced: nothing may be acknowledged that rests on it. A repeat heals it;
+    /// a fresh copy that no row names stays for the collector.
+    async fn settle(&self, fresh: &[ArtifactFile], artifact: &Artifact) -> Result<(), Failure> {
         for copy in fresh.iter().filter_map(stored) {
             let live =
                 artifact.files.iter().filter_map(stored).find(|live| live.location.digest() == copy.location.digest());
             match live {
-                Some(live) if live.location == copy.location => self.refuse_collected(live, began).await?,
+                Some(live) if live.location == copy.location => {}
                 Some(live) if self.heal(live, copy).await? => {}
                 _ => self.discard([copy]).await,
             }
         }
         Ok(())
-    }
-
-    /// A collector with a grace that is shorter than this upload has taken may have removed its copy before the row
-    /// was there. From now on it cannot.
-    async fn refuse_collected(&self, copy: &BlobInfo, began: Instant) -> Result<(), Failure> {
-        if began.elapsed() < SAFE_FROM_COLLECTION || self.ports.blobs.is_intact(copy).await? {
-            return Ok(());
-        }
-        Err(Failure::new(&codes::STORAGE_UNAVAILABLE, codes::STORAGE_UNAVAILABLE.title)
-            .caused_by("the stored file was collected before its upload had ended: KEEPER_GC_GRACE is too short"))
     }
 
     /// Removes copies that no row names.

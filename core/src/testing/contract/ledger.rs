@@ -7,6 +7,7 @@ use super::fixture::{coordinate, location, publication};
 use crate::artifact::{ArtifactStore, FileContent, Publication, StoreError};
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy};
+use crate::limits::REMOVAL_MEMORY;
 use crate::repository::{Actor, RepositoryId};
 
 /// The promises of the collector's books over a store that is empty when it is given.
@@ -17,6 +18,7 @@ pub async fn blob_ledger(ledger: &dyn BlobLedger, artifacts: &dyn ArtifactStore,
     a_blob_is_waste_when_its_last_file_is_gone(ledger, artifacts, of).await;
     a_named_blob_is_never_discarded(ledger, artifacts, of).await;
     a_copy_in_the_trash_is_never_named_again(ledger, artifacts, of).await;
+    a_copy_that_was_removed_is_never_named_either(ledger, artifacts, of).await;
     the_trash_is_emptied_when_its_time_has_come(ledger).await;
     entries_follow_each_other(ledger, artifacts, of).await;
     strangers_are_remembered_until_they_are_none(ledger, artifacts, of).await;
@@ -65,7 +67,7 @@ async fn a_blob_is_waste_when_its_last_file_is_gone(
     assert_eq!(gone, std::slice::from_ref(&blob), "what nobody names is discarded");
     assert!(entry(ledger, &blob).await.is_none(), "and is recorded no more");
     assert!(artifacts.blob_location(blob.location.digest()).await.expect("an answer").is_none(), "for nobody");
-    ledger.forget(&[blob.location]).await.expect("forgotten");
+    ledger.forget(&[blob.location], Timestamp::now()).await.expect("forgotten");
 }
 
 async fn a_named_blob_is_never_discarded(ledger: &dyn BlobLedger, artifacts: &dyn ArtifactStore, of: RepositoryId) {
@@ -96,7 +98,48 @@ async fn a_copy_in_the_trash_is_never_named_again(
     assert_eq!(there.blob, fresh, "it is the live one");
     let back = artifacts.relocate(&fresh.location, &blob.location).await.expect("an answer");
     assert!(!back, "a copy in the trash does not become the live one");
-    ledger.forget(&[blob.location]).await.expect("forgotten");
+    ledger.forget(&[blob.location], Timestamp::now()).await.expect("forgotten");
+}
+
+async fn a_copy_that_was_removed_is_never_named_either(
+    ledger: &dyn BlobLedger,
+    artifacts: &dyn ArtifactStore,
+    of: RepositoryId,
+) {
+    let now = Timestamp::now();
+    let later = now + SignedDuration::try_from(REMOVAL_MEMORY).expect("some hours");
+    let upload = |version| publication("example.com/slow", version, "slow");
+    let gone = blob_of(&upload("v1"));
+    let of_gone = |version| {
+        let mut what = upload(version);
+        let stored = what.files.iter_mut().filter(|file| matches!(file.content, FileContent::Stored(_)));
+        stored.for_each(|file| file.content = FileContent::Stored(gone.clone()));
+        what
+    };
+    let remove = async |blob: &BlobInfo| {
+        ledger.discard(std::slice::from_ref(blob), Timestamp::MIN).await.expect("discarded");
+        ledger.forget(std::slice::from_ref(&blob.location), now).await.expect("forgotten");
+        assert!(trash(ledger).await.is_empty(), "its bytes are gone");
+    };
+    remove(&gone).await;
+    let refused = artifacts.publish(of, of_gone("v1")).await;
+    assert!(matches!(refused, Err(StoreError::TooLate)), "a removed copy was named: {refused:?}");
+    let again = upload("v1");
+    let fresh = blob_of(&again);
+    created(artifacts, of, again).await;
+    let back = artifacts.relocate(&fresh.location, &gone.location).await.expect("an answer");
+    assert!(!back, "a removed copy does not become the live one");
+    delete(artifacts, of, "example.com/slow", "v1").await;
+    remove(&fresh).await;
+
+    ledger.forget(&[], later).await.expect("nothing more");
+    let refused = artifacts.publish(of, of_gone("v2")).await;
+    assert!(matches!(refused, Err(StoreError::TooLate)), "it is known as long as that: {refused:?}");
+    ledger.forget(&[], later + SignedDuration::from_secs(1)).await.expect("nothing more");
+    // Not by any upload that there is: it shows that names are not kept for ever.
+    created(artifacts, of, of_gone("v2")).await;
+    delete(artifacts, of, "example.com/slow", "v2").await;
+    remove(&gone).await;
 }
 
 async fn the_trash_is_emptied_when_its_time_has_come(ledger: &dyn BlobLedger) {
@@ -113,8 +156,8 @@ async fn the_trash_is_emptied_when_its_time_has_come(ledger: &dyn BlobLedger) {
     let first = ledger.trash(later, None, 1).await.expect("trash");
     let second = ledger.trash(later, Some(&first[0].location), 10).await.expect("trash");
     assert_eq!(second.len(), 1, "the rest follows the first");
-    ledger.forget(&both).await.expect("forgotten");
-    ledger.forget(&both).await.expect("forgetting again is harmless");
+    ledger.forget(&both, Timestamp::now()).await.expect("forgotten");
+    ledger.forget(&both, Timestamp::now()).await.expect("forgetting again is harmless");
     assert!(trash(ledger).await.is_empty(), "what is forgotten is gone");
 }
 
@@ -157,6 +200,6 @@ async fn strangers_are_remembered_until_they_are_none(
     delete(artifacts, of, "example.com/strange", "v1").await;
     ledger.discard(std::slice::from_ref(&blob), Timestamp::MAX).await.expect("discarded");
     assert!(seen(Some(at(4))).await.is_empty(), "one in the trash is none");
-    ledger.forget(std::slice::from_ref(&blob.location)).await.expect("forgotten");
+    ledger.forget(std::slice::from_ref(&blob.location), Timestamp::now()).await.expect("forgotten");
     assert_eq!(seen(Some(at(5))).await, [None], "what came back is a new stranger");
 }

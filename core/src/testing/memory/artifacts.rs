@@ -266,7 +266,7 @@ impl ArtifactStore for MemoryStore {
 
     async fn relocate(&self, old: &BlobLocation, new: &BlobLocation) -> Result<bool, StoreError> {
         let mut rows = self.call()?;
-        if old.digest() != new.digest() || rows.trash.contains_key(new) {
+        if old.digest() != new.digest() || rows.is_waste(new) {
             return Ok(false);
         }
         match rows.blobs.get_mut(&old.digest()) {
@@ -307,7 +307,7 @@ impl Rows {
     fn insert(&mut self, of: RepositoryId, what: Publication) -> Result<Artifact, StoreError> {
         self.refuse_taken_paths(of, &what.files)?;
         self.refuse_over_quota(of, &what.files, 1)?;
-        self.refuse_trash(&what.files)?;
+        self.refuse_waste(&what.files)?;
         let live = |file: &ArtifactFile| self.on_live_blob(file.clone(), what.published_at);
         let files = what.files.iter().map(live).collect();
         let (coordinate, labels, sort_key) = (what.coordinate.clone(), what.labels.clone(), what.sort_key.clone());
@@ -330,7 +330,7 @@ impl Rows {
         }
         self.refuse_taken_paths(of, &new)?;
         self.refuse_over_quota(of, &new, 0)?;
-        self.refuse_trash(&new)?;
+        self.refuse_waste(&new)?;
         let new: Vec<_> = new.into_iter().map(|file| self.on_live_blob(file, what.published_at)).collect();
         let Some(row) = self.version(of, &what.coordinate) else { return Err(StoreError::AlreadyExists) };
         row.artifact.add(new, &what);

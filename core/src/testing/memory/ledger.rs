@@ -8,6 +8,7 @@ use crate::artifact::{ArtifactFile, FileContent, StoreError};
 use crate::blob::{BlobInfo, BlobLocation};
 use crate::digest::Digest;
 use crate::ledger::{BlobLedger, LedgerEntry, StoredCopy, Stranger};
+use crate::limits::REMOVAL_MEMORY;
 
 #[async_trait]
 impl BlobLedger for MemoryStore {
@@ -52,9 +53,14 @@ impl BlobLedger for MemoryStore {
         Ok(due.map(|(location, (size, _))| BlobInfo { location: location.clone(), size: *size }).collect())
     }
 
-    async fn forget(&self, copies: &[BlobLocation]) -> Result<(), StoreError> {
+    async fn forget(&self, copies: &[BlobLocation], now: Timestamp) -> Result<(), StoreError> {
         let mut rows = self.call()?;
-        rows.trash.retain(|location, _| !copies.contains(location));
+        for copy in copies {
+            if rows.trash.remove(copy).is_some() {
+                rows.removals.insert(copy.clone(), now);
+            }
+        }
+        rows.removals.retain(|_, at| now.duration_since(*at).unsigned_abs() <= REMOVAL_MEMORY);
         Ok(())
     }
 
@@ -87,12 +93,17 @@ impl Rows {
         files.filter_map(stored).any(|stored| stored.location == blob.location)
     }
 
-    /// A row never names a copy that is about to go.
-    pub(super) fn refuse_trash(&self, new: &[ArtifactFile]) -> Result<(), StoreError> {
+    /// Whether a copy is gone or about to go.
+    pub(super) fn is_waste(&self, at: &BlobLocation) -> bool {
+        self.trash.contains_key(at) || self.removals.contains_key(at)
+    }
+
+    /// A row never names such a copy.
+    pub(super) fn refuse_waste(&self, new: &[ArtifactFile]) -> Result<(), StoreError> {
         let doomed = new
             .iter()
             .filter_map(stored)
-            .any(|blob| self.trash.contains_key(&blob.location) && !self.blobs.contains_key(&blob.location.digest()));
+            .any(|blob| self.is_waste(&blob.location) && !self.blobs.contains_key(&blob.location.digest()));
         if doomed { Err(StoreError::TooLate) } else { Ok(()) }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Rows {
     /// The live copy of each digest; it stays when the last file goes, until the collector takes it.
     pub(super) blobs: BTreeMap<Digest, BlobRow>,
     pub(super) trash: BTreeMap<BlobLocation, (u64, Timestamp)>,
+    /// Copies whose bytes are gone, and since when.
+    pub(super) removals: BTreeMap<BlobLocation, Timestamp>,
     pub(super) sightings: BTreeMap<BlobLocation, Timestamp>,
     pub(super) quotas: BTreeMap<RepositoryId, SetQuota>,
     pub(super) rules: BTreeMap<RepositoryId, SetRules>,
