@@ -16,6 +16,9 @@ use super::ServerLimits;
 /// Refused connections that are being told so; others are just closed.
 const FAREWELLS: usize = 64;
 
+/// With more connections than these each has smaller buffers.
+const CROWD: usize = 128;
+
 /// Connections by address.
 type Table = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
@@ -23,6 +26,7 @@ type Table = Arc<Mutex<HashMap<IpAddr, usize>>>;
 #[derive(Debug)]
 pub(super) struct Admission {
     all: Arc<Semaphore>,
+    connections: usize,
     farewells: Arc<Semaphore>,
     per_address: usize,
     unbounded: Vec<IpNet>,
@@ -58,6 +62,7 @@ impl Admission {
     pub(super) fn new(limits: &ServerLimits) -> Self {
         Self {
             all: Arc::new(Semaphore::new(limits.connections)),
+            connections: limits.connections,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             per_address: limits.connections_per_address,
             unbounded: limits.unbounded_networks.clone(),
@@ -80,6 +85,11 @@ impl Admission {
         addresses.insert(key, count + 1);
         drop(addresses);
         Ok(Slot { _place: place, counted: Some((self.addresses.clone(), key)) })
+    }
+
+    /// Whether there are so many connections that the memory of each counts.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.connections - self.all.available_permits().min(self.connections) > CROWD
     }
 
     /// A place among those that are told they cannot have one.
@@ -137,6 +147,18 @@ mod tests {
         assert_eq!(admission.admit(address("192.0.2.3")).err(), Some(Full::Everywhere));
         drop(first);
         assert!(admission.admit(address("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_is_more_than_so_many_connections_at_once() {
+        let admission = admission(CROWD + 1, 1);
+        let come = || admission.admit(address("10.1.1.1")).expect("a place");
+        let _few: Vec<_> = (0..CROWD).map(|_| come()).collect();
+        assert!(!admission.is_crowded());
+        let last = come();
+        assert!(admission.is_crowded());
+        drop(last);
+        assert!(!admission.is_crowded());
     }
 
     #[test]
