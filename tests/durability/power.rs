@@ -20,6 +20,8 @@ use crate::harness::server::{ADMIN_TOKEN, ON_SQLITE, Server};
 use crate::harness::shim::Shim;
 
 const CLIENTS: usize = 4;
+/// Who look at what is left, each with a server of its own.
+const WORKERS: usize = 2;
 /// Before a part of them is deleted and collected, and in all.
 const BEFORE: u32 = 40;
 const PUBLICATIONS: u32 = 60;
@@ -152,20 +154,27 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
     let mut chance = Random::of("power cut");
     let recording = Recording::make();
     let images = if is_long() { 5_000 } else { 24 };
-    let mut server = Server::with(&[QUIET, ON_SQLITE]);
-    server.stop();
     let place = |chance: &mut Random| {
         // Half of the cuts come right behind an answer, where most is at stake.
         let behind = chance.one_of(&recording.acknowledged).map_or(0, |(told, _)| told + 1);
         let anywhere = usize::try_from(chance.below(recording.events.len() as u64)).expect("small");
         if chance.below(2) == 0 { behind } else { anywhere }
     };
-    for _ in 0..images {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (data, at) = (folder.path().join("data"), place(&mut chance));
-        recording.cut(&recording.honest, at, &data, &mut chance);
-        recording.look(&mut server, &data, at);
-    }
+    thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let (recording, place, mut chance) = (&recording, &place, chance.fork());
+            scope.spawn(move || {
+                let mut server = Server::with(&[QUIET, ON_SQLITE]);
+                server.stop();
+                for _ in (worker..images).step_by(WORKERS) {
+                    let folder = tempfile::tempdir().expect("a folder");
+                    let (data, at) = (folder.path().join("data"), place(&mut chance));
+                    recording.cut(&recording.honest, at, &data, &mut chance);
+                    recording.look(&mut server, &data, at);
+                }
+            });
+        }
+    });
 
     // The test itself: on a disk that does not flush, something must be found lost.
     let found = (0..8).any(|_| {

@@ -70,7 +70,7 @@ fn a_long_time_with_faults_leaves_no_more_than_a_short_one() {
     let shim = Shim::build();
     shim.stand_before(&mut server);
     server.start_again();
-    let (time, between) = if is_long() { (300, 10) } else { (15, 1) };
+    let (time, between) = if is_long() { (2 * 60 * 60, 10) } else { (15, 1) };
     let (ends, samples) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         let _ends = wait::RaiseAtEnd(&ends);
