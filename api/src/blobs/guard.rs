@@ -8,6 +8,9 @@
 //! Between two looks the bytes that are received are counted: nobody who was let in with room to spare eats the reserve
 //! together with others.
 //!
+//! Who asks looks himself, on his own thread: some calls for what the system has in memory, which take microseconds on the
+//! local disks that a data folder may be on. Another thread for each would cost more, and a crowd would start hundreds.
+//!
 //! Bounds: a look each [`PERIOD`], and when the disk has refused something; a small file is written every
 //! [`PROBED_EACH`] looks, and at each while that fails.
 

@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use super::Store;
 use super::audit;
 use super::rows::blob;
-use super::sql::{all, execute, micros, timestamp};
+use super::sql::{self, Places, all, execute, execute_all, micros, timestamp};
 use super::usage::stored;
 
 #[async_trait]
@@ -132,11 +132,17 @@ async fn discard(
 
 /// From the trash to what is known for a while as removed.
 async fn forget(on: &impl ConnectionTrait, copies: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
-    let remember = "INSERT INTO blob_removals (location, removed_at) \
-        SELECT location, $2 FROM blob_trash WHERE location = $1 ON CONFLICT (location) DO NOTHING";
-    for location in copies {
-        execute(on, remember, [location.as_str().into(), micros(now).into()]).await?;
-        execute(on, "DELETE FROM blob_trash WHERE location = $1", [location.into()]).await?;
+    if !copies.is_empty() {
+        let mut places = Places::default();
+        let at = places.of(micros(now));
+        let locations = copies.iter().map(|copy| places.of(copy.as_str())).collect::<Vec<_>>().join(", ");
+        let remember = format!(
+            "INSERT INTO blob_removals (location, removed_at) SELECT location, {at} FROM blob_trash \
+             WHERE location IN ({locations}) ON CONFLICT (location) DO NOTHING"
+        );
+        execute_all(on, &remember, places.0).await?;
+        let statement = format!("DELETE FROM blob_trash WHERE location IN ({})", sql::places(copies.len()));
+        execute_all(on, &statement, copies.into_iter().map(Into::into)).await?;
     }
     let memory = SignedDuration::try_from(REMOVAL_MEMORY).unwrap_or(SignedDuration::MAX);
     let before = now.saturating_sub(memory).unwrap_or(Timestamp::MIN);
