@@ -22,11 +22,11 @@ impl AdminHandler for Operator {
     async fn answer(&self, request: Request, lines: Lines) -> Reply {
         match request {
             Request::Gc { confirm } => {
-                let ran = self.upkeep.gc(confirm, &|| lines.beat()).await;
+                let ran = lines.while_working(self.upkeep.gc(confirm, &|| lines.beat())).await;
                 ran.map_or_else(Reply::refused, Reply::Collected)
             }
             Request::Verify(scope) => {
-                let ran = self.upkeep.verify(scope, &lines).await;
+                let ran = lines.while_working(self.upkeep.verify(scope, &lines)).await;
                 ran.map_or_else(Reply::refused, Reply::Verified)
             }
             Request::Backup { to, base } => {
