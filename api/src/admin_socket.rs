@@ -423,7 +423,10 @@ mod tests {
         async fn answer(&self, request: Request, lines: Lines) -> Reply {
             match request {
                 Request::TokenCreate(request) => Reply::refused(request.name),
-                Request::Gc { .. } => Reply::Collected(Collected::default()),
+                Request::Gc { .. } => {
+                    lines.while_working(tokio::time::sleep(3 * ANSWER_TIME)).await;
+                    Reply::Collected(Collected::default())
+                }
                 Request::Verify(_) => {
                     for _ in 0..3 * LINES_WAITING {
                         assert!(lines.send(Reply::Working).await);
@@ -471,6 +474,15 @@ mod tests {
         let mut lines = 0;
         let reply = converse_with(&path, &Request::Verify(Scope::default()), |_| lines += 1).await.expect("answered");
         assert!(matches!(reply, Reply::Verified(_)) && lines == 3 * LINES_WAITING, "{reply:?} after {lines}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_says_nothing_for_long_is_waited_for_while_it_works() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("admin.sock");
+        let _socket = AdminSocket::serve(&path, Arc::new(Echo)).expect("served");
+        let reply = call(&path, &Request::Gc { confirm: true }).await.expect("answered");
+        assert!(matches!(reply, Reply::Collected(_)), "{reply:?}");
     }
 
     #[tokio::test]
