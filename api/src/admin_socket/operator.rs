@@ -22,7 +22,7 @@ impl AdminHandler for Operator {
     async fn answer(&self, request: Request, lines: Lines) -> Reply {
         match request {
             Request::Gc { confirm } => {
-                let ran = lines.while_working(self.upkeep.gc(confirm, &|| lines.beat())).await;
+                let ran = lines.while_working(self.upkeep.gc(confirm, &|| lines.is_read())).await;
                 ran.map_or_else(Reply::refused, Reply::Collected)
             }
             Request::Verify(scope) => {
