@@ -127,7 +127,6 @@ impl State {
 
 /// A time with what has passed since by the monotonic clock.
 fn later(time: Timestamp, passed: Duration) -> Timestamp {
-    let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
     time.saturating_add(passed).unwrap_or(Timestamp::MAX)
 }
 

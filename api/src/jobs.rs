@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keeper_core::error::{Failure, codes};
 use keeper_core::jobs::JobStore;
 use tokio::sync::Notify;
@@ -206,7 +206,6 @@ impl Runner {
 }
 
 fn after(now: Timestamp, duration: Duration) -> Timestamp {
-    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     now.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
 

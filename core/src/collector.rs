@@ -16,7 +16,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::BlobInfo;
@@ -212,8 +212,7 @@ impl Collector {
             if !goes_on(seen) {
                 break;
             }
-            let unlink_after =
-                Timestamp::now().saturating_add(signed(self.policy.unlink_delay)).unwrap_or(Timestamp::MAX);
+            let unlink_after = Timestamp::now().saturating_add(self.policy.unlink_delay).unwrap_or(Timestamp::MAX);
             for blob in self.ledger.discard(batch, unlink_after).await? {
                 seen.discarded.add(&blob);
             }
@@ -264,12 +263,8 @@ impl Collector {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
-
 fn ago(duration: Duration) -> Timestamp {
-    Timestamp::now().saturating_sub(signed(duration)).unwrap_or(Timestamp::MIN)
+    Timestamp::now().saturating_sub(duration).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl Admission {
 
     /// Whether there are so many connections that the memory of each counts.
     pub(super) fn is_crowded(&self) -> bool {
-        self.connections - self.all.available_permits().min(self.connections) > CROWD
+        self.connections.saturating_sub(self.all.available_permits()) > CROWD
     }
 
     /// A place among those that are told they cannot have one.

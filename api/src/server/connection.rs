@@ -34,7 +34,7 @@ use super::{App, Notice, ServerLimits};
 /// upload takes four times the system calls, which is an eighth more of the processor.
 const READ_BYTES: usize = 64 * 1024;
 
-/// The same for a connection that comes when there are many: two thousand that upload at once take 93 MiB then for 120.
+/// The same for a connection that comes when there are many: two thousand that upload at once take a fifth less.
 const READ_BYTES_IN_A_CROWD: usize = 16 * 1024;
 
 /// Headers that hyper takes as it comes. Told the same number, it fills room for them with copies at each request.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use sea_orm::FromQueryResult;
 
@@ -47,7 +47,6 @@ impl Store {
         let mut until = before.collect_after;
         if before.seen_database.as_ref() != Some(&here) {
             if let Some(there) = before.seen_database {
-                let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
                 until = Some(micros(now.saturating_add(grace).unwrap_or(Timestamp::MAX)));
                 tracing::warn!(here, there, "the database is another server, or another history, than before");
             }

@@ -4,7 +4,7 @@
 //! whether a file names a blob and the end of its row nothing can come.
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keeper_core::artifact::StoreError;
 use keeper_core::blob::{BlobInfo, BlobLocation};
 use keeper_core::digest::Digest;
@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use super::Store;
 use super::audit;
 use super::rows::blob;
-use super::sql::{self, Places, all, execute, execute_all, micros, timestamp};
+use super::sql::{all, execute, execute_all, micros, places, timestamp};
 use super::usage::stored;
 
 #[async_trait]
@@ -133,19 +133,16 @@ async fn discard(
 /// From the trash to what is known for a while as removed.
 async fn forget(on: &impl ConnectionTrait, copies: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
     if !copies.is_empty() {
-        let mut places = Places::default();
-        let at = places.of(micros(now));
-        let locations = copies.iter().map(|copy| places.of(copy.as_str())).collect::<Vec<_>>().join(", ");
+        let (locations, at) = (places(copies.len()), copies.len() + 1);
+        let values = || copies.iter().map(|copy| copy.as_str().into());
         let remember = format!(
-            "INSERT INTO blob_removals (location, removed_at) SELECT location, {at} FROM blob_trash \
+            "INSERT INTO blob_removals (location, removed_at) SELECT location, ${at} FROM blob_trash \
              WHERE location IN ({locations}) ON CONFLICT (location) DO NOTHING"
         );
-        execute_all(on, &remember, places.0).await?;
-        let statement = format!("DELETE FROM blob_trash WHERE location IN ({})", sql::places(copies.len()));
-        execute_all(on, &statement, copies.into_iter().map(Into::into)).await?;
+        execute_all(on, &remember, values().chain([micros(now).into()])).await?;
+        execute_all(on, &format!("DELETE FROM blob_trash WHERE location IN ({locations})"), values()).await?;
     }
-    let memory = SignedDuration::try_from(REMOVAL_MEMORY).unwrap_or(SignedDuration::MAX);
-    let before = now.saturating_sub(memory).unwrap_or(Timestamp::MIN);
+    let before = now.saturating_sub(REMOVAL_MEMORY).unwrap_or(Timestamp::MIN);
     execute(on, "DELETE FROM blob_removals WHERE removed_at < $1", [micros(before).into()]).await.map(drop)
 }
 

@@ -107,7 +107,7 @@ async fn a_copy_that_was_removed_is_never_named_either(
     of: RepositoryId,
 ) {
     let now = Timestamp::now();
-    let later = now + SignedDuration::try_from(REMOVAL_MEMORY).expect("some hours");
+    let later = now + REMOVAL_MEMORY;
     let upload = |version| publication("example.com/slow", version, "slow");
     let gone = blob_of(&upload("v1"));
     let of_gone = |version| {

@@ -60,7 +60,8 @@ impl BlobLedger for MemoryStore {
                 rows.removals.insert(copy.clone(), now);
             }
         }
-        rows.removals.retain(|_, at| now.duration_since(*at).unsigned_abs() <= REMOVAL_MEMORY);
+        let before = now.saturating_sub(REMOVAL_MEMORY).unwrap_or(Timestamp::MIN);
+        rows.removals.retain(|_, at| *at >= before);
         Ok(())
     }
 
