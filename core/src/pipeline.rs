@@ -320,21 +320,21 @@ impl Keeper {
     /// # Errors
     /// `blob_missing` or `blob_corrupt`: a fault of the store, never an absence.
     pub async fn open(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, Failure> {
-        let fault = match self.open_copy(blob, range).await {
-            Err(fault @ (BlobError::Missing(_) | BlobError::Corrupt(..))) => fault,
-            other => return Ok(other?),
+        let (fault, look) = match self.ports.damage.look(blob) {
+            Err(known) => (known, None),
+            Ok(look) => match self.ports.blobs.open(blob, range).await {
+                Err(fault @ (BlobError::Missing(_) | BlobError::Corrupt(..))) => (fault, Some(look)),
+                other => return Ok(other?),
+            },
         };
         let location = self.ports.artifacts.blob_location(blob.location.digest()).await?;
-        if location.as_ref() == Some(&blob.location) {
-            self.ports.damage.meet(blob, &fault);
+        if let (Some(look), true) = (look, location.as_ref() == Some(&blob.location)) {
+            look.met(&fault);
         }
         let Some(location) = location.filter(|location| *location != blob.location) else { return Err(fault.into()) };
-        Ok(self.open_copy(&BlobInfo { location, size: blob.size }, range).await?)
-    }
-
-    async fn open_copy(&self, blob: &BlobInfo, range: Option<ByteRange>) -> Result<ByteStream, BlobError> {
-        self.ports.damage.refuse(blob)?;
-        self.ports.blobs.open(blob, range).await
+        let moved = BlobInfo { location, size: blob.size };
+        self.ports.damage.look(&moved)?;
+        Ok(self.ports.blobs.open(&moved, range).await?)
     }
 
     /// A blob or a part of it in memory; for callers who know that it is small.

@@ -6,6 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use super::files::{AT_ONCE, Client, QUIET, path, with_files};
@@ -17,6 +19,9 @@ use crate::harness::wait;
 
 /// Larger than what is read at once.
 const BYTES: usize = 1_500_000;
+
+/// Who ask for a file while it is being mended.
+const READERS: usize = 4;
 
 /// The stored copy of these bytes.
 fn copy_of(server: &Server, content: &[u8]) -> PathBuf {
@@ -118,8 +123,23 @@ fn a_copy_that_was_mended_by_hand_is_served_when_a_verification_has_seen_it() {
     assert_eq!(server.command("verify").code(), Some(5));
     wait::until("it is refused", || client.read("m", 0).expect("it runs").status == 500);
     write(&copy, &content);
-    server.command("verify").succeeded();
-    wait::until("it is served", || client.read("m", 0).expect("it runs").status == 200);
+    let served = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _served = wait::RaiseAtEnd(&served);
+        // Readers who are refused just then do not call it damaged once more.
+        for _ in 0..READERS {
+            scope.spawn(|| {
+                let mut client = Client::of(&server);
+                while !served.load(Ordering::SeqCst) {
+                    client.read("m", 0);
+                }
+            });
+        }
+        server.command("verify").succeeded();
+        wait::until("it is served", || client.read("m", 0).expect("it runs").status == 200);
+    });
+    client.read("m", 0).expect("it runs").expect(200);
+    assert_eq!(server.api("GET", "/api/status", None).expect(200).json()["damaged"]["count"], 0);
 }
 
 #[test]
