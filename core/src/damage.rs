@@ -3,7 +3,7 @@
 //!
 //! It is kept in memory, for every read asks. [`Damage::follow`] brings what is written down, by whichever server, and
 //! writes down what was met here. A read that was refused, or that began before the last time something was brought,
-//! has met nothing: the copy may have been mended meanwhile, and would be called damaged for ever.
+//! has met nothing: the copy may have been mended meanwhile, and would be called damaged once more.
 //!
 //! Bounds: [`DAMAGE_KNOWN`] copies are known at a time, the ones that were found first; [`MET`] wait to be written down.
 
