@@ -66,6 +66,9 @@ fn publishers_of_the_very_bytes_that_are_collected_lose_nothing() {
     let output = server.output();
     let met = output.matches("out of the books").count();
     assert!(met > 20, "the collector has met nobody: {met}");
-    assert!(!output.contains("a background job failed"), "it takes what is needed for waste");
+    // On a busy machine the collector's turn may come too late, too; it is tried again.
+    let failed =
+        output.lines().find(|line| line.contains("a background job failed") && !line.contains("database_busy"));
+    assert_eq!(failed, None, "it takes what is needed for waste");
     assert_sound_and_empty(&server);
 }
